@@ -1,0 +1,5 @@
+"""Controllers by name: what `mac:` in a config may say."""
+
+from utils.registry import Registry
+
+REGISTRY = Registry("controller (mac)", {"basic_mac": "controllers.basic_controller:BasicMAC"})

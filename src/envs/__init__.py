@@ -1,0 +1,15 @@
+"""Environments by name: what `env:` in a config may say. Nothing is imported before it is used."""
+
+from utils.registry import Registry
+
+REGISTRY = Registry(
+    "environment",
+    {
+        "climbing": "envs.matrix_games:Climbing",
+        "penalty": "envs.matrix_games:Penalty",
+        "two_step": "envs.matrix_games:TwoStep",
+        "cts_matrix_game": "envs.matrix_games:ContinuousMatrixGame",
+        "meet_up": "envs.meet_up:MeetUp",
+        "grid": "envs.grid:Grid",
+    },
+)

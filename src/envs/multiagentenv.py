@@ -1,0 +1,82 @@
+"""What an environment must offer: PyMARL's interface, plus two optional additions."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+
+class MultiAgentEnv:
+    """One task, stepped alone. `docs/environments.md` walks through writing your own.
+
+    Optional additions to PyMARL's contract:
+
+    * `reseed(seed)`: make the next `reset()` depend on `seed` alone. With it, crashed episodes can
+      be replayed, parallel runs equal serial ones, and resumed runs are exact.
+    * `batched`: a `BatchedEnv` class that steps many copies at once, for `runner: batched`.
+    """
+
+    n_agents: int
+    episode_limit: int
+    batched: ClassVar[Any] = None
+
+    def step(self, actions: Any) -> tuple[float, bool, dict[str, Any]]:
+        """(reward, terminated, info). `info["episode_limit"] = True` marks an end by time limit."""
+        raise NotImplementedError
+
+    def reset(self) -> Any:
+        """Start an episode; the return value is ignored."""
+        raise NotImplementedError
+
+    def get_obs(self) -> list[np.ndarray]:
+        """The observations of all agents."""
+        return [self.get_obs_agent(agent) for agent in range(self.n_agents)]
+
+    def get_obs_agent(self, agent_id: int) -> np.ndarray:
+        raise NotImplementedError
+
+    def get_obs_size(self) -> int:
+        raise NotImplementedError
+
+    def get_state(self) -> np.ndarray:
+        raise NotImplementedError
+
+    def get_state_size(self) -> int:
+        raise NotImplementedError
+
+    def get_avail_actions(self) -> list[Any]:
+        """For each agent a list of 0/1 over its actions."""
+        return [self.get_avail_agent_actions(agent) for agent in range(self.n_agents)]
+
+    def get_avail_agent_actions(self, agent_id: int) -> Any:
+        return [1] * self.get_total_actions()
+
+    def get_total_actions(self) -> int:
+        raise NotImplementedError
+
+    def get_env_info(self) -> dict[str, Any]:
+        """Sizes. Continuous environments add `action_spaces` (see `envs.spaces.Box`)."""
+        return {
+            "state_shape": self.get_state_size(),
+            "obs_shape": self.get_obs_size(),
+            "n_actions": self.get_total_actions(),
+            "n_agents": self.n_agents,
+            "episode_limit": self.episode_limit,
+        }
+
+    def get_stats(self) -> dict[str, Any]:
+        return {}
+
+    def seed(self) -> Any:
+        """The seed in force, as SMAC has it; to set one, implement `reseed`."""
+        return None
+
+    def render(self) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} cannot be rendered.")
+
+    def save_replay(self) -> None:
+        raise NotImplementedError(f"{type(self).__name__} saves no replays.")
+
+    def close(self) -> None:
+        """Release what the environment holds."""

@@ -1,0 +1,11 @@
+"""Agent networks by name: what `agent:` in a config may say."""
+
+from utils.registry import Registry
+
+REGISTRY = Registry(
+    "agent",
+    {
+        "rnn": "modules.agents.rnn_agent:RNNAgent",
+        "mlp": "modules.agents.mlp_agent:MLPAgent",
+    },
+)

@@ -1,0 +1,12 @@
+"""Runners by name: what `runner:` in a config may say."""
+
+from utils.registry import Registry
+
+REGISTRY = Registry(
+    "runner",
+    {
+        "episode": "runners.episode_runner:EpisodeRunner",
+        "parallel": "runners.parallel_runner:ParallelRunner",
+        "batched": "runners.batched_runner:BatchedRunner",
+    },
+)

@@ -1,0 +1,23 @@
+"""Mistakes that the user can fix, worded so that the fix is in the message."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake outside the code: `main.py` prints it on one screen and exits with 2."""
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The entry of `names` that is spelt most like `name`, if any is close."""
+    by_lower = {candidate.lower(): candidate for candidate in names}
+    match = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[match[0]] if match else None
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """' Did you mean ...?' for the nearest of `names`, or nothing."""
+    match = nearest(name, names)
+    return f" Did you mean '{match}'?" if match else ""
