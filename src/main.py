@@ -1,4 +1,4 @@
-"""PyMARL-K's command line: `python src/main.py --config=ALG --env-config=ENV with key=value ...`."""
+"""PyMARL-K's command line: `python src/main.py --config=ALG --env-config=ENV with key=value`."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def dispatch(argv: list[str]) -> int:
 
 
 STORAGE_REMEDIES = {
-    errno.ENOSPC: "The disk is full. Free some space, or give another place: local_results_path=...",
+    errno.ENOSPC: "The disk is full. Free some space, or use another place: local_results_path=...",
     errno.EDQUOT: "Your disk quota is used up. Free some, or use local_results_path=...",
     errno.EROFS: "That place is read-only. Give another one: local_results_path=...",
     errno.EACCES: "You may not write there. Give another place: local_results_path=...",

@@ -52,7 +52,6 @@ class Session:
     buffer: ReplayBuffer
     counters: Counters = field(default_factory=Counters)
     last_test: TestResult | None = None
-    best_test: TestResult | None = None
     saver: Saver | None = None
 
     @property
@@ -225,7 +224,7 @@ def train(session: Session, stop: StopRequest) -> None:
         log_if_due(session)
         assert session.saver is not None
         session.saver.save_if_due(session.t_env)
-        progress.show(session.t_env, session.last_test, session.best_test)
+        progress.show(session.t_env, session.last_test, session.counters.best_value)
     progress.clear()
 
 
@@ -297,7 +296,6 @@ def evaluate(session: Session) -> TestResult:
     counters = session.counters
     if result.value > counters.best_value:
         counters.best_value, counters.best_step = result.value, result.t_env
-        session.best_test = result
         if session.args.keep_best and session.saver is not None:
             session.saver.save_best(session.t_env)
     return result
@@ -319,10 +317,8 @@ def read_result(session: Session) -> TestResult:
     won = "test_battle_won_mean"
     metric = args.best_metric or (won if won in logger.stats else "test_return_mean")
     value = logger.latest(metric)
-    if metric == won:
-        variance = value * (1 - value)
-    else:
-        variance = logger.latest("test_return_std") ** 2
+    std = logger.latest("test_return_std")
+    variance = value * (1 - value) if metric == won else std**2
     return TestResult(metric, value, math.sqrt(variance / args.test_nepisode), session.t_env)
 
 
@@ -362,9 +358,8 @@ def evaluate_only(session: Session) -> dict[str, float]:
     session.last_test = read_result(session)
     for key in sorted(session.logger.stats):
         console.info(f"  {key:<28} {session.logger.latest(key):.4f}")
-    console.info(
-        f"{task_name(vars(args))} {args.name}: {session.last_test} over {args.test_nepisode} episodes"
-    )
+    name = f"{task_name(vars(args))} {args.name}"
+    console.info(f"{name}: {session.last_test} over {args.test_nepisode} episodes")
     if args.save_replay:
         session.runner.save_replay()
     return summary(session)
@@ -375,7 +370,8 @@ def summary(session: Session) -> dict[str, float]:
     result: dict[str, float] = {"t_env": session.t_env, "updates": session.counters.updates}
     if session.last_test is not None:
         result[session.last_test.metric] = session.last_test.value
-        result["best_" + session.last_test.metric] = session.counters.best_value
+        if session.counters.best_step:
+            result["best_" + session.last_test.metric] = session.counters.best_value
     return result
 
 

@@ -28,9 +28,12 @@ STATE_FILE = "state.pt"
 FORMAT = 1
 
 
+NOT_STATE = ("args", "logger", "scheme")  # belong to the run, or say how it was set up
+
+
 def snapshot(owner: Any) -> dict[str, Any]:
     """The state of a learner, ours or foreign: its networks, optimisers, numbers and tensors."""
-    state = {name: _pack(value) for name, value in vars(owner).items()}
+    state = {name: _pack(value) for name, value in vars(owner).items() if name not in NOT_STATE}
     return {name: packed for name, packed in state.items() if packed is not None}
 
 
@@ -42,6 +45,8 @@ def restore(owner: Any, state: dict[str, Any]) -> None:
             present.load_state_dict(value)
         elif kind == "controller":
             present.agent.load_state_dict(value)
+        elif isinstance(present, torch.Tensor):
+            setattr(owner, name, value.to(present.device))
         else:
             setattr(owner, name, value)
 
@@ -128,7 +133,7 @@ class ReplayParts:
         self._saved = 0  # episodes written, counted from the first ever inserted
 
     def save_new(self, buffer: Any) -> None:
-        """Write the episodes that came since the last call, and drop parts that were overwritten."""
+        """Write the episodes that came since the last call; forget parts that were overwritten."""
         if buffer.inserted > self._saved:
             self._folder.mkdir(parents=True, exist_ok=True)
             name = f"{self._saved:012d}-{buffer.inserted:012d}.npz"

@@ -20,7 +20,7 @@ def head_lines(
     run_dir: Path | None,
     facts: list[str],
 ) -> list[str]:
-    """At most ten lines: what runs, what differs from the defaults and who set it, where to look."""
+    """What runs, what differs from the defaults and who set it, where to look."""
     title = [f"{config['name']} on {task_name(config)}", f"seed {config['seed']}", *facts]
     by_origin: dict[str, list[str]] = {}
     for key, value, origin in changed:
@@ -69,7 +69,7 @@ class Progress:
         self._live = self._stream is not None and self._stream.isatty()
         self._drawn = 0  # length of the line now on screen
 
-    def show(self, t_env: int, last: TestResult | None, best: TestResult | None) -> None:
+    def show(self, t_env: int, last: TestResult | None, best: float) -> None:
         """Redraw, unless that was done a moment ago."""
         now = time.monotonic()
         if now - self._shown < (REDRAW_SECONDS if self._live else PLAIN_SECONDS):
@@ -98,7 +98,7 @@ class Progress:
         self._stream.flush()
         self._drawn = len(line)
 
-    def _line(self, t_env: int, last: TestResult | None, best: TestResult | None) -> str:
+    def _line(self, t_env: int, last: TestResult | None, best: float) -> str:
         share = min(1.0, t_env / max(1, self._t_max))
         speed = (t_env - self._t_start) / max(1e-9, time.monotonic() - self._began)
         left = (self._t_max - t_env) / speed if speed > 0 else float("inf")
@@ -109,9 +109,7 @@ class Progress:
             f"left {duration(left)}",
         ]
         if last is not None:
-            parts.append(str(last))
-        if best is not None:
-            parts.append(f"best {best.value:.2f}@{human(best.t_env)}")
+            parts.append(f"{last}  best {best:.2f}")
         return "  ".join(parts)
 
 

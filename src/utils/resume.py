@@ -16,8 +16,19 @@ from utils.tracking import read_json
 
 # What a resumed run may change: nothing that decides what is learned or measured.
 FREE_KEYS = frozenset(
-    "resume t_max checkpoint_interval checkpoint_minutes save_model save_model_interval "
-    "log_interval use_tensorboard label torch_threads unique_token".split()
+    {
+        "resume",
+        "t_max",
+        "checkpoint_interval",
+        "checkpoint_minutes",
+        "save_model",
+        "save_model_interval",
+        "log_interval",
+        "use_tensorboard",
+        "label",
+        "torch_threads",
+        "unique_token",
+    }
 )
 
 

@@ -38,7 +38,8 @@ def episode_seed(seed: int, stream: int, row: int, episode: int) -> int:
 
 def capture_random_state() -> dict[str, Any]:
     """The state of every global stream, in plain types and tensors."""
-    name, keys, *rest = np.random.get_state()
+    name, keys, *rest = np.random.get_state(legacy=True)
+    assert isinstance(keys, np.ndarray)
     return {
         "python": random.getstate(),
         "numpy": (name, torch.from_numpy(keys.astype(np.int64)), *rest),
@@ -67,7 +68,7 @@ class RandomStream:
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Run the block on this stream; the outer streams continue afterwards as if it never ran."""
+        """Run the block on this stream; the outer ones go on afterwards as if it never ran."""
         with self._outer_state_kept():
             restore_random_state(self._state)
             try:

@@ -1,4 +1,4 @@
-"""Stopping politely: the first signal asks the loop to save and leave, the second leaves at once."""
+"""Stopping politely: the first signal asks the loop to save and leave, the second leaves now."""
 
 from __future__ import annotations
 

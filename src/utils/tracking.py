@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import logging
 import os
 import warnings
 from collections.abc import Callable
@@ -102,8 +103,8 @@ def make_experiment(
 ) -> sacred.Experiment:
     """The Sacred experiment of one run; `main` is called as `main(_run, _config, _log)`."""
     experiment = sacred.Experiment("pymarlk", base_dir=str(REPOSITORY), save_git_info=False)
-    experiment.logger = get_logger()
-    experiment.captured_out_filter = apply_backspaces_and_linefeeds
+    setattr(experiment, "logger", calm_logger())  # noqa: B010 - sacred declares it None
+    setattr(experiment, "captured_out_filter", apply_backspaces_and_linefeeds)  # noqa: B010
     experiment.observers.append(folder)
     experiment.add_config(config)
     for path in source_files():
@@ -113,6 +114,13 @@ def make_experiment(
         experiment.dependencies.add(PackageDependency(name, version))
     experiment.main(main)
     return experiment
+
+
+def calm_logger() -> logging.Logger:
+    """Sacred's own messages, from warnings on: a run says itself how it starts and ends."""
+    logger = get_logger().getChild("sacred")
+    logger.setLevel(logging.WARNING)
+    return logger
 
 
 def source_files() -> list[Path]:
