@@ -20,6 +20,14 @@ def make_env(name: str, env_args: dict[str, Any], seed: int) -> MultiAgentEnv:
     return _construct(name, env_class, {**env_args, "seed": seed})
 
 
+def make_env_in_worker(plugins: list[str], name: str, env_args: dict[str, Any], seed: int) -> Any:
+    """The same in a fresh process, where plugins have yet to register their environments."""
+    from utils.config.plugins import load_plugins
+
+    load_plugins(plugins)
+    return make_env(name, env_args, seed)
+
+
 def make_batched(name: str, env_args: dict[str, Any], n_envs: int) -> BatchedEnv:
     """The environment's batched face. Episodes are seeded one by one, so there is no seed here."""
     env_class = REGISTRY[name]

@@ -208,7 +208,7 @@ class RolloutRunner:
         for row in rows.tolist():
             self.env_restarts += 1
             side.failures[row] += 1
-            reason = tail(side.vector.last_failure[row])  # type: ignore[attr-defined]
+            reason = tail(side.vector.last_failure[row])
             if side.failures[row] >= self.args.env_restart_limit:
                 raise UserError(
                     f"Environment {row} failed {side.failures[row]} times in a row "
@@ -231,7 +231,7 @@ class RolloutRunner:
         if t_env - self.log_train_stats_t < self.args.runner_log_interval:
             return
         side.tally.log("", log, t_env)
-        selector = getattr(self.mac, "action_selector", None)  # some controllers have none
+        selector: Any = getattr(self.mac, "action_selector", None)  # some controllers have none
         if hasattr(selector, "epsilon"):
             log("epsilon", selector.epsilon, t_env)
         log("env_restarts", self.env_restarts, t_env)
