@@ -43,7 +43,11 @@ def launch(argv: list[str]) -> int:
 
     folder = RunFolder(results / "sacred", resumed=earlier is not None)
     task = Task(loaded, config, results, folder, earlier)
-    experiment = make_experiment(config, folder, task.main)
+
+    def main(_run: Any) -> dict[str, float]:  # Sacred wants a plain function
+        return task.run(_run)
+
+    experiment = make_experiment(config, folder, main)
     options = docopt(experiment.get_usage()[2], loaded.sacred_argv, default_help=False)
     if earlier:
         options["--id"] = int(earlier.run_id)
@@ -73,7 +77,7 @@ class Task:
         self._loaded, self._config, self._results = loaded, config, results
         self._folder, self._earlier = folder, earlier
 
-    def main(self, _run: Any) -> dict[str, float]:
+    def run(self, _run: Any) -> dict[str, float]:
         config = self._config
         console = get_logger()
         for warning in self._loaded.warnings:

@@ -14,7 +14,12 @@ from typing import Any
 warnings.filterwarnings("ignore", message="pkg_resources is deprecated")  # sacred imports it
 
 import sacred  # noqa: E402
-from sacred.dependencies import PackageDependency  # noqa: E402
+from sacred.dependencies import (  # noqa: E402
+    PackageDependency,
+    Source,
+    get_commit_if_possible,
+    get_digest,
+)
 from sacred.observers import FileStorageObserver  # noqa: E402
 from sacred.utils import SacredInterrupt, apply_backspaces_and_linefeeds  # noqa: E402
 
@@ -107,8 +112,10 @@ def make_experiment(
     setattr(experiment, "captured_out_filter", apply_backspaces_and_linefeeds)  # noqa: B010
     experiment.observers.append(folder)
     experiment.add_config(config)
+    repository = get_commit_if_possible(str(SRC / "main.py"), save_git_info=True)
     for path in source_files():
-        experiment.add_source_file(str(path))
+        source = Source(str(path), get_digest(str(path)), *repository)
+        experiment.sources.add(source)  # add_source_file refuses all but Python
     for distribution in importlib.metadata.distributions():
         name, version = distribution.metadata["Name"], distribution.version
         experiment.dependencies.add(PackageDependency(name, version))
