@@ -36,6 +36,7 @@ class BatchedEnv:
     state: Array  # (B, S) float32
     obs: Array  # (B, N, O) float32
     avail: Array  # (B, N, A) bool or uint8
+    last_failure: dict[int, str]  # row -> why its environment broke, for rows that did
 
     def get_env_info(self) -> dict[str, Any]:
         """As `MultiAgentEnv.get_env_info`."""

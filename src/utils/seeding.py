@@ -37,10 +37,12 @@ def episode_seed(seed: int, stream: int, row: int, episode: int) -> int:
 
 
 def capture_random_state() -> dict[str, Any]:
-    """The state of every global stream, picklable."""
+    """The state of every global stream, in plain types and tensors."""
+    name, keys, *rest = np.random.get_state(legacy=True)
+    assert isinstance(keys, np.ndarray)
     return {
         "python": random.getstate(),
-        "numpy": np.random.get_state(),
+        "numpy": (name, torch.from_numpy(keys.astype(np.int64)), *rest),
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
     }
@@ -49,7 +51,8 @@ def capture_random_state() -> dict[str, Any]:
 def restore_random_state(state: dict[str, Any]) -> None:
     """Put every global stream back to where `capture_random_state` saw it."""
     random.setstate(state["python"])
-    np.random.set_state(state["numpy"])
+    name, keys, *rest = state["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
     torch.set_rng_state(state["torch"])
     if state["cuda"]:
         torch.cuda.set_rng_state_all(state["cuda"])
@@ -65,7 +68,7 @@ class RandomStream:
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Run the block on this stream; the outer streams continue afterwards as if it never ran."""
+        """Run the block on this stream; the outer ones go on afterwards as if it never ran."""
         with self._outer_state_kept():
             restore_random_state(self._state)
             try:

@@ -1,0 +1,128 @@
+"""What an agent network's outputs mean as actions: one interface for both kinds.
+
+Learners, selectors and controllers speak to a head and never ask which kind of action there is.
+Shapes: outputs (..., A); `avail` (..., A), ignored by continuous actions.
+"""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+class ActionHead(Protocol):
+    """The interface."""
+
+    def mode(self, outputs: Tensor, avail: Tensor) -> Tensor:
+        """The greedy action, as `relaxed` represents actions. (..., A)"""
+
+    def noise(self, outputs: Tensor) -> Tensor:
+        """The random numbers that one `relaxed` needs. (..., A)"""
+
+    def relaxed(self, outputs: Tensor, avail: Tensor, noise: Tensor) -> Tensor:
+        """A random action, differentiable in `outputs`. (..., A)"""
+
+    def log_prob(self, outputs: Tensor, avail: Tensor, actions: Tensor) -> Tensor:
+        """Log-probability of stored actions. (...)"""
+
+    def entropy(self, outputs: Tensor, avail: Tensor) -> Tensor:
+        """Entropy of the policy. (...)"""
+
+    def vector(self, actions: Tensor) -> Tensor:
+        """Stored actions as `relaxed` represents them. (..., A)"""
+
+    def stored(self, vectors: Tensor) -> Tensor:
+        """The inverse of `vector`: what the environment and the batch want."""
+
+
+def mask_unavailable(values: Tensor, avail: Tensor) -> Tensor:
+    """`values` where available, else the lowest number of their dtype."""
+    return values.masked_fill(avail == 0, torch.finfo(values.dtype).min)
+
+
+def one_hot_of_first_maximum(values: Tensor) -> Tensor:
+    """Ties go to the first, so the result is always a single action."""
+    return F.one_hot(values.argmax(dim=-1), values.shape[-1]).to(values.dtype)
+
+
+class DiscreteHead:
+    """Outputs are logits over A actions; actions are stored as indices (..., 1)."""
+
+    def __init__(self, n_actions: int) -> None:
+        self.n_actions = n_actions
+
+    def mode(self, outputs: Tensor, avail: Tensor) -> Tensor:
+        return one_hot_of_first_maximum(mask_unavailable(outputs, avail))
+
+    def noise(self, outputs: Tensor) -> Tensor:
+        """Gumbel(0, 1)."""
+        tiny = torch.finfo(outputs.dtype).tiny
+        return -torch.log(-torch.log(torch.rand_like(outputs).clamp_min(tiny)) + tiny)
+
+    def relaxed(self, outputs: Tensor, avail: Tensor, noise: Tensor) -> Tensor:
+        """Straight-through Gumbel-softmax at temperature 1: hard forward, soft gradient."""
+        logits = torch.log_softmax(mask_unavailable(outputs, avail), dim=-1)
+        soft = torch.softmax(logits + noise, dim=-1)
+        hard = one_hot_of_first_maximum(soft)
+        return hard + soft - soft.detach()
+
+    def log_prob(self, outputs: Tensor, avail: Tensor, actions: Tensor) -> Tensor:
+        logits = torch.log_softmax(mask_unavailable(outputs, avail), dim=-1)
+        return logits.gather(-1, actions).squeeze(-1)
+
+    def entropy(self, outputs: Tensor, avail: Tensor) -> Tensor:
+        logits = torch.log_softmax(mask_unavailable(outputs, avail), dim=-1)
+        return -(logits.exp() * logits).sum(dim=-1)
+
+    def vector(self, actions: Tensor) -> Tensor:
+        return F.one_hot(actions.squeeze(-1), self.n_actions).to(torch.get_default_dtype())
+
+    def stored(self, vectors: Tensor) -> Tensor:
+        return vectors.argmax(dim=-1, keepdim=True)
+
+
+class ContinuousHead:
+    """Outputs pass through tanh into the bounds; noise is Gaussian with spread `act_noise`."""
+
+    def __init__(self, low: list[list[float]], high: list[list[float]], spread: float) -> None:
+        bounds = torch.tensor(low), torch.tensor(high)  # (N, A) each
+        self.low, self.high, self.spread = *bounds, spread
+
+    def mode(self, outputs: Tensor, avail: Tensor) -> Tensor:
+        low, high = self.low.to(outputs), self.high.to(outputs)
+        return low + (high - low) * (torch.tanh(outputs) + 1) / 2
+
+    def noise(self, outputs: Tensor) -> Tensor:
+        return torch.randn_like(outputs)
+
+    def relaxed(self, outputs: Tensor, avail: Tensor, noise: Tensor) -> Tensor:
+        moved = self.mode(outputs, avail) + self.spread * noise
+        return torch.minimum(torch.maximum(moved, self.low.to(outputs)), self.high.to(outputs))
+
+    def log_prob(self, outputs: Tensor, avail: Tensor, actions: Tensor) -> Tensor:
+        """Of the Gaussian around the mode, before clamping."""
+        apart = (actions - self.mode(outputs, avail)) / self.spread
+        constant = math.log(self.spread) + 0.5 * math.log(2 * math.pi)
+        return (-0.5 * apart.square() - constant).sum(dim=-1)
+
+    def entropy(self, outputs: Tensor, avail: Tensor) -> Tensor:
+        each = 0.5 + 0.5 * math.log(2 * math.pi) + math.log(self.spread)
+        return outputs.new_full(outputs.shape[:-1], each * outputs.shape[-1])
+
+    def vector(self, actions: Tensor) -> Tensor:
+        return actions
+
+    def stored(self, vectors: Tensor) -> Tensor:
+        return vectors
+
+
+def build_head(args: SimpleNamespace) -> ActionHead:
+    """The head for the environment's kind of actions."""
+    if args.action_kind == "continuous":
+        return ContinuousHead(args.action_low, args.action_high, args.act_noise)
+    return DiscreteHead(args.n_actions)

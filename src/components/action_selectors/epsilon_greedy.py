@@ -1,0 +1,39 @@
+"""Greedy, but for a random available action now and then."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor
+
+from components.action_heads import mask_unavailable
+from components.epsilon_schedules import DecayThenFlatSchedule
+
+
+def random_available(avail: Tensor) -> Tensor:
+    """A uniformly drawn available action. avail (..., A) -> (...)"""
+    flat = avail.reshape(-1, avail.shape[-1]).float()
+    return torch.multinomial(flat, 1).reshape(avail.shape[:-1])
+
+
+class EpsilonGreedyActionSelector:
+    """`epsilon` is the training schedule's; tests use `evaluation_epsilon` and leave it be."""
+
+    def __init__(self, args: SimpleNamespace) -> None:
+        self.args = args
+        self.schedule = DecayThenFlatSchedule(
+            args.epsilon_start, args.epsilon_finish, args.epsilon_anneal_time, decay="linear"
+        )
+        self.epsilon = self.schedule.eval(0)
+
+    def select_action(
+        self, agent_inputs: Tensor, avail_actions: Tensor, t_env: int, test_mode: bool = False
+    ) -> Tensor:
+        """Utilities (b, N, A) -> actions (b, N)."""
+        if not test_mode:
+            self.epsilon = self.schedule.eval(t_env)
+        epsilon = self.args.evaluation_epsilon if test_mode else self.epsilon
+        greedy = mask_unavailable(agent_inputs, avail_actions).argmax(dim=-1)  # (b, N)
+        explores = torch.rand_like(agent_inputs[..., 0]) < epsilon  # (b, N)
+        return torch.where(explores, random_available(avail_actions), greedy)

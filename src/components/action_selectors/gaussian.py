@@ -1,0 +1,25 @@
+"""Continuous actions: the policy's action, with noise while training."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from torch import Tensor
+
+from components.action_heads import build_head
+
+
+class GaussianActionSelector:
+    """Noise N(0, act_noise), clamped to the action bounds; none in tests."""
+
+    def __init__(self, args: SimpleNamespace) -> None:
+        self.head = build_head(args)
+
+    def select_action(
+        self, agent_inputs: Tensor, avail_actions: Tensor, t_env: int, test_mode: bool = False
+    ) -> Tensor:
+        """Outputs (b, N, A) -> actions (b, N, A)."""
+        if test_mode:
+            return self.head.mode(agent_inputs, avail_actions)
+        noise = self.head.noise(agent_inputs)
+        return self.head.relaxed(agent_inputs, avail_actions, noise)

@@ -1,0 +1,50 @@
+"""FACMAC's discrete policy: one-hot actions, differentiable while learning."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor
+from torch.distributions import Categorical
+
+from components.action_heads import DiscreteHead, mask_unavailable, one_hot_of_first_maximum
+from components.epsilon_schedules import DecayThenFlatSchedule
+
+
+class GumbelSoftmax:
+    """explore: sample softmax mixed with a uniform epsilon. learn: straight-through Gumbel.
+    test: the most probable action, the first one if several are."""
+
+    def __init__(self, args: SimpleNamespace) -> None:
+        self.args = args
+        self.head = DiscreteHead(args.n_actions)
+        self.schedule = DecayThenFlatSchedule(
+            args.epsilon_start, args.epsilon_finish, args.epsilon_anneal_time, decay="linear"
+        )
+        self.epsilon = self.schedule.eval(0)
+
+    def select_action(
+        self,
+        agent_inputs: Tensor,
+        avail_actions: Tensor,
+        t_env: int,
+        test_mode: bool = False,
+        explore: bool = False,
+    ) -> Tensor:
+        """Logits (b, N, A) -> one-hot actions (b, N, A)."""
+        if test_mode and self.args.test_greedy:
+            return self.head.mode(agent_inputs, avail_actions)
+        if explore:
+            return self._explore(agent_inputs, avail_actions, t_env)
+        noise = self.head.noise(agent_inputs)
+        return self.head.relaxed(agent_inputs, avail_actions, noise)
+
+    def _explore(self, logits: Tensor, avail: Tensor, t_env: int) -> Tensor:
+        self.epsilon = self.schedule.eval(t_env)
+        policy = torch.softmax(mask_unavailable(logits, avail), dim=-1)
+        available = avail.to(policy.dtype)
+        uniform = available / available.sum(dim=-1, keepdim=True).clamp_min(1)
+        mixed = (1 - self.epsilon) * policy + self.epsilon * uniform
+        chosen = Categorical(probs=mixed * available).sample()  # (b, N)
+        return one_hot_of_first_maximum(torch.nn.functional.one_hot(chosen, logits.shape[-1]))

@@ -1,0 +1,56 @@
+"""Sampling from given probabilities."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor
+from torch.distributions import Categorical
+
+from components.epsilon_schedules import DecayThenFlatSchedule
+
+
+class SoftPoliciesSelector:
+    """Samples from the policy; greedy in tests if `test_greedy`."""
+
+    def __init__(self, args: SimpleNamespace) -> None:
+        self.args = args
+
+    def select_action(
+        self, agent_inputs: Tensor, avail_actions: Tensor, t_env: int, test_mode: bool = False
+    ) -> Tensor:
+        """Probabilities (b, N, A) -> actions (b, N)."""
+        policies = agent_inputs.masked_fill(avail_actions == 0, 0.0)
+        if test_mode and self.args.test_greedy:
+            # An unavailable action must lose even where all probabilities have underflowed.
+            return policies.masked_fill(avail_actions == 0, -1.0).argmax(dim=-1)
+        return Categorical(probs=policies).sample()
+
+
+class MultinomialActionSelector(SoftPoliciesSelector):
+    """As above, and keeps the schedule of the epsilon that the controller mixes in."""
+
+    def __init__(self, args: SimpleNamespace) -> None:
+        super().__init__(args)
+        self.schedule = DecayThenFlatSchedule(
+            args.epsilon_start, args.epsilon_finish, args.epsilon_anneal_time, decay="linear"
+        )
+        self.epsilon = self.schedule.eval(0)
+
+    def select_action(
+        self, agent_inputs: Tensor, avail_actions: Tensor, t_env: int, test_mode: bool = False
+    ) -> Tensor:
+        if not test_mode:
+            self.epsilon = self.schedule.eval(t_env)
+        return super().select_action(agent_inputs, avail_actions, t_env, test_mode)
+
+
+def categorical_entropy(probs: Tensor) -> Tensor:
+    """Entropy of normalised probabilities. (..., A) -> (...)"""
+    return Categorical(probs=probs).entropy()
+
+
+def multinomial_entropy(logits: Tensor) -> Tensor:
+    """Entropy of the softmax of logits. (..., A) -> (...)"""
+    return Categorical(logits=torch.as_tensor(logits)).entropy()

@@ -1,0 +1,185 @@
+"""One controller for all agents: builds their inputs, acts step by step, unrolls whole episodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from components.action_heads import build_head, mask_unavailable
+from components.action_selectors import REGISTRY as SELECTORS
+from components.action_selectors import GaussianActionSelector, GumbelSoftmax
+from components.episode_buffer import EpisodeBatch
+from modules.agents import REGISTRY as AGENTS
+from modules.agents.separate import SeparateAgents
+from utils.weights import load_weights, save_weights
+
+TAKES_RAW_OUTPUTS = (GaussianActionSelector, GumbelSoftmax)  # all others want Q or probabilities
+
+
+class Unroll(NamedTuple):
+    """What the agents' networks say about whole episodes."""
+
+    outputs: Tensor  # (B, T, N, A)
+    features: Tensor  # (B, T, N, H)
+
+
+class BasicMAC:
+    """PyMARL's controller. `copy.copy` shares the networks but not the hidden state."""
+
+    def __init__(self, scheme: dict[str, Any], groups: Any, args: SimpleNamespace) -> None:
+        self.args = args
+        self.n_agents: int = args.n_agents
+        self.agent_output_type = args.agent_output_type
+        self.head = build_head(args)
+        # What an agent is told of its last action: the one-hot, or the continuous action itself.
+        self._action_field = "actions_onehot" if "actions_onehot" in scheme else "actions"
+        self.agent = self._build_agent(self._get_input_shape(scheme))
+        self.action_selector = SELECTORS[args.action_selector](args)
+        self.hidden_states: Any = None
+
+    # Acting
+
+    def select_actions(
+        self,
+        ep_batch: EpisodeBatch,
+        t_ep: int,
+        t_env: int,
+        bs: Any = slice(None),
+        test_mode: bool = False,
+        explore: bool = True,
+    ) -> Tensor:
+        """Actions of episodes `bs` at slot `t_ep`: (b, N) indices or (b, N, A) continuous."""
+        avail = ep_batch["avail_actions"][:, t_ep].to(self.device)  # (B, N, A)
+        outputs = self._step(ep_batch, t_ep)
+        if not isinstance(self.action_selector, TAKES_RAW_OUTPUTS):
+            outputs = self._interpret(outputs, avail, test_mode, t_env)
+        learning = {} if explore else {"explore": False}
+        actions = self.action_selector.select_action(
+            outputs[bs], avail[bs], t_env, test_mode=test_mode, **learning
+        )
+        if self.args.action_kind == "discrete" and actions.ndim == 3:  # one-hots (b, N, A)
+            return self.head.stored(actions).squeeze(-1)
+        return actions
+
+    def forward(self, ep_batch: EpisodeBatch, t: int, test_mode: bool = False) -> Tensor:
+        """Utilities, or with `pi_logits` probabilities, at slot t. (B, N, A)"""
+        avail = ep_batch["avail_actions"][:, t].to(self.device)
+        return self._interpret(self._step(ep_batch, t), avail, test_mode, t_env=None)
+
+    def init_hidden(self, batch_size: int) -> None:
+        hidden = self.agent.init_hidden()  # (1, H), or (N, H) for separate networks
+        self.hidden_states = hidden.unsqueeze(0).expand(batch_size, self.n_agents, -1)
+
+    def _step(self, ep_batch: EpisodeBatch, t: int) -> Tensor:
+        outputs, self.hidden_states = self.agent(
+            self._build_inputs(ep_batch, t), self.hidden_states
+        )
+        return outputs.reshape(ep_batch.batch_size, self.n_agents, -1)  # (B, N, A)
+
+    def _interpret(
+        self, outputs: Tensor, avail: Tensor, test_mode: bool, t_env: int | None
+    ) -> Tensor:
+        if self.agent_output_type != "pi_logits":
+            return outputs
+        masked = self.args.mask_before_softmax
+        probs = torch.softmax(mask_unavailable(outputs, avail) if masked else outputs, dim=-1)
+        if test_mode:
+            return probs
+        selector = self.action_selector
+        epsilon = selector.epsilon if t_env is None else selector.schedule.eval(t_env)
+        choices = avail.sum(dim=-1, keepdim=True) if masked else outputs.shape[-1]
+        probs = (1 - epsilon) * probs + epsilon / choices
+        return probs.masked_fill(avail == 0, 0.0) if masked else probs
+
+    # Learning
+
+    def unroll(self, ep_batch: EpisodeBatch, n_slots: int | None = None) -> Unroll:
+        """The raw outputs for the first `n_slots` (all) slots, from a zero hidden state."""
+        T = ep_batch.max_seq_length if n_slots is None else n_slots
+        if self._unrolls:
+            return Unroll(*self.agent.unroll(self._build_all_inputs(ep_batch, T)))
+        return self._unroll_by_steps(ep_batch, T)
+
+    def _unroll_by_steps(self, ep_batch: EpisodeBatch, T: int) -> Unroll:
+        """For agents that know only PyMARL's `forward`; equal to the whole, and slower."""
+        B, N = ep_batch.batch_size, self.n_agents
+        acting, outputs, features = self.hidden_states, [], []
+        self.init_hidden(B)
+        for t in range(T):
+            outputs.append(self._step(ep_batch, t))
+            features.append(self.hidden_states.reshape(B, N, -1))
+        self.hidden_states = acting
+        return Unroll(torch.stack(outputs, dim=1), torch.stack(features, dim=1))
+
+    # Inputs
+
+    def _build_inputs(self, batch: EpisodeBatch, t: int) -> Tensor:
+        """Observation, last action, agent id at slot t. (B*N, F)"""
+        B, N = batch.batch_size, self.n_agents
+        parts = [batch["obs"][:, t].to(self.device)]  # (B, N, O)
+        if self.args.obs_last_action:
+            actions = batch[self._action_field]
+            last = actions[:, t - 1] if t > 0 else torch.zeros_like(actions[:, 0])
+            parts.append(last.to(self.device))
+        if self.args.obs_agent_id:
+            parts.append(torch.eye(N, device=self.device).expand(B, -1, -1))
+        return torch.cat(parts, dim=-1).reshape(B * N, -1)  # (B*N, F)
+
+    def _build_all_inputs(self, batch: EpisodeBatch, T: int) -> Tensor:
+        """The same for the first T slots at once. (B, T, N, F)"""
+        B, N = batch.batch_size, self.n_agents
+        parts = [batch["obs"][:, :T].to(self.device)]  # (B, T, N, O)
+        if self.args.obs_last_action:
+            actions = batch[self._action_field][:, :T].to(self.device)
+            parts.append(torch.cat([torch.zeros_like(actions[:, :1]), actions[:, :-1]], dim=1))
+        if self.args.obs_agent_id:
+            parts.append(torch.eye(N, device=self.device).expand(B, T, -1, -1))
+        return torch.cat(parts, dim=-1)  # (B, T, N, F)
+
+    def _get_input_shape(self, scheme: dict[str, Any]) -> int:
+        size = _width(scheme["obs"]["vshape"])
+        if self.args.obs_last_action:
+            size += _width(scheme[self._action_field]["vshape"])
+        if self.args.obs_agent_id:
+            size += self.n_agents
+        return size
+
+    # Networks
+
+    def _build_agent(self, input_shape: int) -> Any:
+        agent_class = AGENTS[self.args.agent]
+        self._unrolls = hasattr(agent_class, "unroll")  # PyMARL's agents do not
+        if self.args.share_parameters:
+            return agent_class(input_shape, self.args)
+        return SeparateAgents(agent_class, input_shape, self.args)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.agent.parameters()).device
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        return self.agent.parameters()
+
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        return self.agent.named_parameters()
+
+    def load_state(self, other_mac: BasicMAC) -> None:
+        """Copy the other controller's weights."""
+        self.agent.load_state_dict(other_mac.agent.state_dict())
+
+    def cuda(self, device: Any = None) -> None:
+        self.agent.cuda(device)
+
+    def save_models(self, path: str) -> None:
+        save_weights(self.agent, path, "agent.th")
+
+    def load_models(self, path: str) -> None:
+        load_weights(self.agent, path, "agent.th")
+
+
+def _width(vshape: Any) -> int:
+    return vshape if isinstance(vshape, int) else vshape[0]

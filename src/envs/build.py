@@ -1,0 +1,68 @@
+"""Environments from their name and `env_args`, whatever their constructors look like."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from typing import Any
+
+from envs import REGISTRY
+from envs.batched import BatchedEnv
+from envs.multiagentenv import MultiAgentEnv
+from utils.errors import UserError
+
+log = logging.getLogger("pymarlk")
+
+
+def make_env(name: str, env_args: dict[str, Any], seed: int) -> MultiAgentEnv:
+    """One environment, seeded with `seed` if its constructor takes a seed."""
+    env_class = REGISTRY[name]
+    return _construct(name, env_class, {**env_args, "seed": seed})
+
+
+def make_env_in_worker(plugins: list[str], name: str, env_args: dict[str, Any], seed: int) -> Any:
+    """The same in a fresh process, where plugins have yet to register their environments."""
+    from utils.config.plugins import load_plugins
+
+    load_plugins(plugins)
+    return make_env(name, env_args, seed)
+
+
+def make_batched(name: str, env_args: dict[str, Any], n_envs: int) -> BatchedEnv:
+    """The environment's batched face. Episodes are seeded one by one, so there is no seed here."""
+    env_class = REGISTRY[name]
+    batched = getattr(env_class, "batched", None)  # PyMARL's environments have no such face
+    if batched is None:
+        raise UserError(
+            f"env={name} has no batched face. Type runner=parallel (worker processes) or "
+            "runner=episode instead of runner=batched."
+        )
+    settings = {key: value for key, value in env_args.items() if key != "seed"}
+    return _construct(name, batched, {**settings, "n_envs": n_envs})
+
+
+def _construct(name: str, env_class: Any, settings: dict[str, Any]) -> Any:
+    keywords = _keywords(name, env_class, settings)
+    try:
+        return env_class(**keywords)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"env={name} could not be made with env_args={settings}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def _keywords(name: str, env_class: Any, settings: dict[str, Any]) -> dict[str, Any]:
+    """What the constructor accepts; the rest is dropped with a warning, but for a seed."""
+    parameters = inspect.signature(env_class).parameters
+    if "env_args" in parameters:  # FACMAC's style: one packed dictionary
+        packed: dict[str, Any] = {"env_args": settings}
+        return {**packed, "args": None} if "args" in parameters else packed
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return settings
+    for key in settings:
+        if key not in parameters and key != "seed":
+            log.warning(f"Warning: env={name} takes no '{key}'; env_args.{key} is ignored.")
+    return {key: value for key, value in settings.items() if key in parameters}

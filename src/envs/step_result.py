@@ -1,0 +1,46 @@
+"""One meaning for what environments return from `step`, in PyMARL's or Gymnasium's form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from utils.errors import UserError
+
+
+def normalise_step(result: Any) -> tuple[float, bool, bool, dict[str, Any]]:
+    """(reward, ended, terminated, info) from a 3-tuple (PyMARL) or a 5-tuple (Gymnasium, EPyMARL).
+
+    `terminated` is False where a time limit ended the episode: learning bootstraps there.
+    """
+    if not isinstance(result, tuple) or len(result) not in (3, 5):
+        given = f"{len(result)} values" if isinstance(result, tuple) else type(result).__name__
+        raise UserError(
+            f"step() returned {given}. It must return (reward, terminated, info), or "
+            "(obs, reward, terminated, truncated, info)."
+        )
+    if len(result) == 3:
+        reward, ended, info = result
+        truncated = bool(info.get("episode_limit", False))
+        return team_reward(reward), bool(ended), bool(ended) and not truncated, info
+    _, reward, terminated, truncated, info = result
+    terminated = _any(terminated) and not bool(info.get("episode_limit", False))
+    ended = terminated or _any(truncated) or bool(info.get("episode_limit", False))
+    return team_reward(reward), ended, terminated, info
+
+
+def team_reward(reward: Any) -> float:
+    """A number, or a list of equal numbers, one for each agent."""
+    values = np.asarray(reward, dtype=float).reshape(-1)
+    if values.size == 0 or not (values == values[0]).all():
+        raise UserError(
+            f"step() returned the rewards {reward}. One team reward is needed: a number, or a list "
+            "of equal numbers. Let the environment sum or average them."
+        )
+    return float(values[0])
+
+
+def _any(flag: Any) -> bool:
+    return any(map(bool, flag)) if isinstance(flag, Sequence | np.ndarray) else bool(flag)

@@ -1,0 +1,74 @@
+"""What the core's batched tasks share: arrays for every row, step counters, time limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from envs.batched import Array, BatchedEnv, Step
+from utils.errors import UserError
+
+
+class ToyEnv(BatchedEnv):
+    """Subclasses fill the sizes, `start` rows and `play` them; this class does the rest.
+
+    Every random number of an episode is drawn in `start` from the episode's own seed, so rows do
+    not influence each other.
+    """
+
+    n_agents: int
+    n_actions: int
+    state_size: int
+    obs_size: int
+    extra_info: dict[str, Any] = {}
+
+    def __init__(self, n_envs: int, episode_limit: int) -> None:
+        if episode_limit < 1:
+            raise UserError(f"episode_limit is {episode_limit}; it must be at least 1.")
+        self.n_envs, self.episode_limit = n_envs, episode_limit
+        self.state = np.zeros((n_envs, self.state_size), np.float32)
+        self.obs = np.zeros((n_envs, self.n_agents, self.obs_size), np.float32)
+        self.avail = np.ones((n_envs, self.n_agents, self.n_actions), np.uint8)
+        self._t = np.zeros(n_envs, np.int64)  # steps taken in the present episode
+
+    def start(self, row: int, random: np.random.Generator) -> None:
+        """Put `row` into the first situation of an episode."""
+
+    def play(self, rows: Array, actions: Array) -> tuple[Array, Array, list[dict[str, Any]]]:
+        """One step of `rows`: reward (n,), terminated (n,), infos."""
+        raise NotImplementedError
+
+    def observe(self, rows: Array) -> None:
+        """Write `state`, `obs` and `avail` of `rows`."""
+        raise NotImplementedError
+
+    def reset(self, rows: Array, seeds: Array) -> Array:
+        for row, seed in zip(rows, seeds, strict=True):
+            self.start(int(row), np.random.default_rng(int(seed)))
+        self._t[rows] = 0
+        self.observe(rows)
+        return np.zeros(len(rows), bool)
+
+    def step(self, rows: Array, actions: Array) -> Step:
+        reward, terminated, infos = self.play(rows, actions)
+        self._t[rows] += 1
+        ended = terminated | (self._t[rows] >= self.episode_limit)
+        self.observe(rows)
+        lost = np.zeros(len(rows), bool)
+        return Step(reward.astype(np.float32), ended, terminated, lost, infos)
+
+    def get_env_info(self) -> dict[str, Any]:
+        return {
+            "state_shape": self.state_size,
+            "obs_shape": self.obs_size,
+            "n_actions": self.n_actions,
+            "n_agents": self.n_agents,
+            "episode_limit": self.episode_limit,
+            **self.extra_info,
+        }
+
+
+def nothing_to_say(rows: Array) -> list[dict[str, Any]]:
+    """An empty info for each row."""
+    return [{} for _ in rows]

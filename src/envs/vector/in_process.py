@@ -1,0 +1,85 @@
+"""A list of single environments in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from envs.batched import Array, BatchedEnv, Step
+from envs.step_result import normalise_step
+from envs.vector.rows import begin, fields_for, look
+
+
+class InProcessVector(BatchedEnv):
+    """An environment that raises is closed and built anew at the next reset of its row."""
+
+    def __init__(self, builders: Sequence[Callable[[], Any]]) -> None:
+        self._builders = builders
+        self._envs: list[Any] = [build() for build in builders]
+        self._info = self._envs[0].get_env_info()
+        self.n_envs = len(builders)
+        fields = fields_for(self._info, self.n_envs)
+        self._arrays = {name: np.zeros(shape, dtype) for name, (shape, dtype) in fields.items()}
+        self.state, self.obs = self._arrays["state"], self._arrays["obs"]
+        self.avail = self._arrays["avail"]
+        self.last_failure: dict[int, str] = {}  # row -> traceback
+
+    def get_env_info(self) -> dict[str, Any]:
+        return self._info
+
+    def reset(self, rows: Array, seeds: Array) -> Array:
+        jobs = zip(rows.tolist(), seeds.tolist(), strict=True)
+        return np.array([not self._attempt(row, self._reset, seed) for row, seed in jobs], bool)
+
+    def step(self, rows: Array, actions: Array) -> Step:
+        infos: dict[int, dict[str, Any]] = {}
+        jobs = zip(rows.tolist(), actions, strict=True)
+        lost = np.array([not self._attempt(row, self._step, a, infos) for row, a in jobs], bool)
+        arrays = self._arrays
+        return Step(
+            reward=arrays["reward"][rows],
+            ended=arrays["ended"][rows] & ~lost,
+            terminated=arrays["terminated"][rows] & ~lost,
+            lost=lost,
+            infos=[infos.get(row, {}) for row in rows.tolist()],
+        )
+
+    def save_replay(self) -> None:
+        self._envs[0].save_replay()
+
+    def close(self) -> None:
+        for row in range(self.n_envs):
+            self._discard(row)
+
+    def _reset(self, row: int, seed: int) -> None:
+        if self._envs[row] is None:
+            self._envs[row] = self._builders[row]()
+        begin(self._envs[row], seed)
+        look(self._envs[row], self._arrays, row)
+
+    def _step(self, row: int, actions: Array, infos: dict[int, dict[str, Any]]) -> None:
+        env, arrays = self._envs[row], self._arrays
+        reward, ended, terminated, infos[row] = normalise_step(env.step(actions))
+        arrays["reward"][row], arrays["ended"][row] = reward, ended
+        arrays["terminated"][row] = terminated
+        look(env, arrays, row)
+
+    def _attempt(self, row: int, action: Callable[..., None], *details: Any) -> bool:
+        """Whether `action` went well; if not, the environment is gone and its traceback kept."""
+        try:
+            action(row, *details)
+        except Exception:
+            self.last_failure[row] = traceback.format_exc()
+            self._discard(row)
+            return False
+        return True
+
+    def _discard(self, row: int) -> None:
+        env, self._envs[row] = self._envs[row], None
+        if env is not None:
+            with contextlib.suppress(Exception):  # it is broken, or we are leaving
+                env.close()

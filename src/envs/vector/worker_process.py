@@ -1,0 +1,90 @@
+"""What runs in a worker: one environment, driven through a pipe. No torch here: it starts fast."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+
+from envs.step_result import normalise_step
+from envs.vector.rows import begin, look
+from envs.vector.shared import SharedArrays
+
+
+def serve(pipe: Connection, build: Callable[[], Any], seed: int, row: int) -> None:
+    """Build the environment, then obey until told to close or until the main process is gone.
+
+    Every command is answered by ("done", something) or ("failed", traceback).
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # for environments that draw from the global streams
+    worker = Worker(build, row)
+    try:
+        while True:
+            command, *details = pipe.recv()
+            pipe.send(worker.obey(command, *details))
+            if command == "close":
+                return
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        os._exit(0)  # nobody is left to answer to
+
+
+class Worker:
+    """The environment of one row, and the arrays it writes to."""
+
+    def __init__(self, build: Callable[[], Any], row: int) -> None:
+        self._build, self._row = build, row
+        self._env: Any = None
+        self._shared: SharedArrays | None = None
+
+    def obey(self, command: str, *details: Any) -> tuple[str, Any]:
+        try:
+            return "done", getattr(self, f"do_{command}")(*details)
+        except Exception:
+            return "failed", traceback.format_exc()
+
+    def do_build(self) -> dict[str, Any]:
+        self._env = self._build()
+        return self._env.get_env_info()
+
+    def do_attach(self, name: str, fields: Any) -> None:
+        self._shared = SharedArrays(fields, name)
+
+    def do_reset(self, seed: int) -> None:
+        begin(self._env, seed)
+        look(self._env, self._arrays, self._row)
+
+    def do_step(self) -> dict[str, Any] | None:
+        """The info at an episode's end; before, only the arrays speak."""
+        arrays, row = self._arrays, self._row
+        reward, ended, terminated, info = normalise_step(
+            self._env.step(arrays["actions"][row].copy())
+        )
+        arrays["reward"][row], arrays["ended"][row] = reward, ended
+        arrays["terminated"][row] = terminated
+        look(self._env, arrays, row)
+        return info if ended else None
+
+    def do_save_replay(self) -> None:
+        self._env.save_replay()
+
+    def do_close(self) -> None:
+        self._env.close()
+
+    @property
+    def _arrays(self) -> dict[str, np.ndarray]:
+        assert self._shared is not None
+        return self._shared.arrays
+
+
+def main(pipe: Connection, build: Callable[[], Any], seed: int, row: int) -> None:
+    """The process's entry: a group of its own, so that it can be killed with all it started."""
+    os.setpgid(0, 0)
+    serve(pipe, build, seed, row)

@@ -1,0 +1,172 @@
+"""From a checked command line to a recorded run: seed, folders, Sacred, and how it all ends."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from docopt import docopt
+
+from run import Folders, run
+from utils.config import LoadedConfig, config_text, load_config
+from utils.console import head_lines
+from utils.errors import UserError
+from utils.logging import Logger, get_logger
+from utils.resume import (
+    FREE_KEYS,
+    EarlierRun,
+    differences,
+    find_latest,
+    find_named,
+    locked,
+    models_folder,
+)
+from utils.tracking import REPOSITORY, Interrupted, RunFolder, make_experiment
+
+
+def launch(argv: list[str]) -> int:
+    """Load the settings, then train, evaluate or run one of Sacred's commands."""
+    earlier = named_run(argv)
+    loaded = load_config(argv, base=earlier.config if earlier else None)
+    if loaded.command == "print_config":
+        sys.stdout.write(config_text(loaded))
+        return 0
+    results = results_folder(loaded.config)
+    if loaded.config["resume"] == "latest":
+        earlier = find_latest(results, loaded.config)
+    config = continued(earlier, loaded) if earlier else settled(loaded.config)
+
+    folder = RunFolder(results / "sacred", resumed=earlier is not None)
+    task = Task(loaded, config, results, folder, earlier)
+
+    def main(_run: Any) -> dict[str, float]:  # Sacred wants a plain function
+        return task.run(_run)
+
+    experiment = make_experiment(config, folder, main)
+    options = docopt(experiment.get_usage()[2], loaded.sacred_argv, default_help=False)
+    if earlier:
+        options["--id"] = int(earlier.run_id)
+    if loaded.command not in (None, "main"):
+        experiment.run(loaded.command, options=options)
+        return 0
+    with locked(models_folder(results, config)):
+        try:
+            experiment.run("main", options=options)
+        except Interrupted as interruption:
+            say_how_to_continue(experiment.current_run)
+            return 128 + interruption.signal_number
+    return 0
+
+
+class Task:
+    """What Sacred runs: everything that `launch` has settled, and the folder that Sacred made."""
+
+    def __init__(
+        self,
+        loaded: LoadedConfig,
+        config: dict[str, Any],
+        results: Path,
+        folder: RunFolder,
+        earlier: EarlierRun | None,
+    ) -> None:
+        self._loaded, self._config, self._results = loaded, config, results
+        self._folder, self._earlier = folder, earlier
+
+    def run(self, _run: Any) -> dict[str, float]:
+        config = self._config
+        console = get_logger()
+        for warning in self._loaded.warnings:
+            console.warning(f"Warning: {warning}")
+        args = self._args()
+        facts = [args.device, self._loaded.dialect]
+        if self._earlier:
+            facts.append(f"resumed from run {self._earlier.run_id}")
+        run_dir = self._folder.path if _run.observers else None
+        for line in head_lines(config, self._loaded.changed, run_dir, facts):
+            console.info(line)
+
+        logger = Logger(console)
+        logger.setup_sacred(_run)
+        if run_dir:
+            logger.setup_csv(run_dir / "metrics.csv")
+        folders = Folders(
+            models=models_folder(self._results, config),
+            tensorboard=self._results / "tb_logs" / config["unique_token"],
+            resume_from=self._earlier.checkpoint if self._earlier else None,
+        )
+        if config["use_tensorboard"]:
+            set_up_tensorboard(logger, folders)
+        try:
+            return run(args, logger, folders)
+        finally:
+            logger.close()
+
+    def _args(self) -> SimpleNamespace:
+        args = SimpleNamespace(**self._config)
+        args.use_cuda = args.use_cuda and torch.cuda.is_available()
+        args.device = "cuda" if args.use_cuda else "cpu"
+        if args.torch_threads:
+            torch.set_num_threads(args.torch_threads)
+        return args
+
+
+def named_run(argv: list[str]) -> EarlierRun | None:
+    """The run that `resume=<id or folder>` on the command line means: its settings come first."""
+    given = dict(word.split("=", 1) for word in argv if "=" in word)
+    wanted = given.get("resume", "")
+    if wanted in ("", "latest"):
+        return None
+    if Path(wanted).is_dir() and Path(wanted).resolve().parent.name == "sacred":
+        results = Path(wanted).resolve().parent.parent
+    else:
+        results = results_folder({"local_results_path": given.get("local_results_path", "results")})
+    return find_named(results, wanted)
+
+
+def results_folder(config: dict[str, Any]) -> Path:
+    """One root for everything, relative to the repository wherever the command was typed."""
+    return REPOSITORY / Path(config["local_results_path"]).expanduser()
+
+
+def settled(config: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a new run, with what was left open decided and so recorded."""
+    seed = secrets.randbelow(2**31) if config["seed"] is None else config["seed"]
+    env_args = dict(config["env_args"])
+    if env_args.get("seed") is None:
+        env_args["seed"] = seed
+    token = f"{config['name']}__{time.strftime('%Y-%m-%d_%H-%M-%S')}__{secrets.token_hex(3)}"
+    return {**config, "seed": seed, "env_args": env_args, "unique_token": token}
+
+
+def continued(earlier: EarlierRun, loaded: LoadedConfig) -> dict[str, Any]:
+    """The settings of a run that goes on: its own, but for what may change on the way."""
+    changed = differences(earlier.config, {**earlier.config, **loaded.config})
+    if changed:
+        raise UserError(
+            f"Run {earlier.run_id} cannot go on with other settings: {', '.join(changed)}. "
+            f"What may change: {', '.join(sorted(FREE_KEYS - {'unique_token'}))}. "
+            "To start anew from its networks, use checkpoint_path instead of resume."
+        )
+    free = {key: loaded.config[key] for key in FREE_KEYS if key in loaded.config}
+    return {**earlier.config, **free, "unique_token": earlier.config["unique_token"]}
+
+
+def set_up_tensorboard(logger: Logger, folders: Folders) -> None:
+    step = int(folders.resume_from.name) if folders.resume_from else None
+    try:
+        logger.setup_tb(folders.tensorboard, purge_step=step)
+    except ImportError as error:
+        raise UserError(
+            "use_tensorboard needs a package: pip install -r requirements/tensorboard.txt"
+        ) from error
+
+
+def say_how_to_continue(sacred_run: Any) -> None:
+    get_logger().info(
+        f"Stopped and saved. To go on: python src/main.py with resume={sacred_run._id}"
+    )

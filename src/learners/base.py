@@ -1,0 +1,128 @@
+"""What every learner does alike: optimising, following targets, logging, saving."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from components.episode_buffer import EpisodeBatch
+from modules.mixers import REGISTRY as MIXERS
+from utils.logging import Logger
+from utils.weights import load_weights, save_weights
+
+
+class Learner:
+    """PyMARL's learner interface. All that must survive a resume is kept in plain attributes."""
+
+    def __init__(
+        self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace
+    ) -> None:
+        self.args, self.mac, self.logger, self.scheme = args, mac, logger, scheme
+        self.target_mac = copy.deepcopy(mac)
+        self.mixer = build_mixer(args)
+        self.target_mixer = copy.deepcopy(self.mixer)
+        self.log_stats_t = -args.learner_log_interval - 1  # the first update logs
+        self.last_target_update = 0
+
+    def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
+        """One update from a batch that is cut to its longest episode and on `args.device`."""
+        raise NotImplementedError
+
+    # Optimising
+
+    def step(self, loss: Tensor, optimiser: Optimizer, params: Sequence[nn.Parameter]) -> Tensor:
+        """One clipped gradient step; returns the norm before clipping."""
+        optimiser.zero_grad()
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(params, self.args.grad_norm_clip)
+        optimiser.step()
+        return norm
+
+    # Targets
+
+    def networks_and_targets(self) -> list[tuple[nn.Module, nn.Module]]:
+        """Pairs that the target update copies."""
+        pairs = [(self.mac.agent, self.target_mac.agent)]
+        if self.mixer is not None:
+            pairs.append((self.mixer, self.target_mixer))
+        return pairs
+
+    def update_targets(self, clock: int) -> None:
+        """`hard`: copy every `target_update_interval` ticks of `clock`. `soft`: move by tau."""
+        args = self.args
+        if args.target_update_mode == "hard":
+            if clock - self.last_target_update < args.target_update_interval:
+                return
+            self.last_target_update = clock
+        tau = 1.0 if args.target_update_mode == "hard" else args.target_update_tau
+        with torch.no_grad():
+            for network, target in self.networks_and_targets():
+                follow(network, target, tau)
+
+    # Logging
+
+    def log_if_due(self, t_env: int, statistics: Callable[[], dict[str, Tensor]]) -> None:
+        """Log at `learner_log_interval`; in between nothing is computed or waited for."""
+        if t_env - self.log_stats_t < self.args.learner_log_interval:
+            return
+        self.log_stats_t = t_env
+        for key, value in statistics().items():
+            self.logger.log_stat(key, value.item(), t_env)
+
+    # Devices and files
+
+    def cuda(self) -> None:
+        self.mac.cuda()
+        self.target_mac.cuda()
+        for mixer in (self.mixer, self.target_mixer):
+            if mixer is not None:
+                mixer.cuda()
+
+    def optimisers(self) -> dict[str, Optimizer]:
+        """File name -> optimiser, as PyMARL names them."""
+        raise NotImplementedError
+
+    def save_models(self, path: str) -> None:
+        self.mac.save_models(path)
+        if self.mixer is not None:
+            save_weights(self.mixer, path, "mixer.th")
+        for name, optimiser in self.optimisers().items():
+            save_weights(optimiser, path, name)
+
+    def load_models(self, path: str) -> None:
+        """Targets are not saved, as in PyMARL: they start as copies."""
+        self.mac.load_models(path)
+        if self.mixer is not None:
+            load_weights(self.mixer, path, "mixer.th")
+        for name, optimiser in self.optimisers().items():
+            load_weights(optimiser, path, name)
+        for network, target in self.networks_and_targets():
+            target.load_state_dict(network.state_dict())
+
+
+def build_mixer(args: SimpleNamespace) -> Any:
+    """The mixer of `args.mixer`, or None."""
+    return None if args.mixer is None else MIXERS[args.mixer](args)
+
+
+def follow(network: nn.Module, target: nn.Module, tau: float) -> None:
+    """target += tau (network - target); tau 1 copies exactly."""
+    if tau == 1.0:
+        target.load_state_dict(network.state_dict())
+        return
+    for online, slow in zip(network.parameters(), target.parameters(), strict=True):
+        slow.lerp_(online, tau)
+
+
+def learning_mask(batch: EpisodeBatch) -> Tensor:
+    """1 where a step was really taken: filled, and not after the end. (B, T, 1)"""
+    terminated = batch["terminated"][:, :-1].float()
+    mask = batch["filled"][:, :-1].float()
+    mask[:, 1:] = mask[:, 1:] * (1 - terminated[:, :-1])
+    return mask

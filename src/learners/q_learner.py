@@ -1,0 +1,95 @@
+"""IQL, VDN and QMIX: Q-learning on a mixture of the agents' utilities."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from components.action_heads import mask_unavailable
+from components.episode_buffer import EpisodeBatch
+from learners.base import Learner, learning_mask
+from utils.errors import UserError
+from utils.logging import Logger
+from utils.optim import build_optimiser
+
+
+class QLearner(Learner):
+    """Minimises sum m (Q_tot(s, a) - r - gamma (1 - end) Q_tot'(s', argmax Q))^2 / sum m.
+
+    No mixer makes this IQL: each agent fits the team reward with its own utility.
+    """
+
+    def __init__(
+        self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace
+    ) -> None:
+        require_value_agents(args)
+        super().__init__(mac, scheme, logger, args)
+        self.params = list(mac.parameters())
+        if self.mixer is not None:
+            self.params += list(self.mixer.parameters())
+        self.optimiser = build_optimiser(args.optimizer, self.params, args.lr, args)
+
+    def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
+        values = self.mac.unroll(batch).outputs  # (B, T+1, N, A)
+        chosen = values[:, :-1].gather(3, batch["actions"][:, :-1]).squeeze(3)  # (B, T, N)
+        taken = self.mix(self.mixer, chosen, batch["state"][:, :-1])  # (B, T, 1 or N)
+        targets = self.targets(batch, values)
+
+        mask = learning_mask(batch).expand_as(taken)
+        td_error = (taken - targets) * mask
+        loss = td_error.square().sum() / mask.sum()
+        grad_norm = self.step(loss, self.optimiser, self.params)
+        self.update_targets(episode_num)
+
+        def statistics() -> dict[str, Tensor]:
+            steps = mask.sum()
+            return {
+                "loss": loss.detach(),
+                "grad_norm": grad_norm,
+                "td_error_abs": td_error.abs().sum() / steps,
+                # Divided by the number of agents as PyMARL does, so that old plots compare.
+                "q_taken_mean": (taken * mask).sum() / (steps * self.args.n_agents),
+                "target_mean": (targets * mask).sum() / (steps * self.args.n_agents),
+            }
+
+        self.log_if_due(t_env, statistics)
+
+    @torch.no_grad()
+    def targets(self, batch: EpisodeBatch, values: Tensor) -> Tensor:
+        """r + gamma (1 - end) of the next step's value. values (B, T+1, N, A) -> (B, T, 1 or N)"""
+        avail = batch["avail_actions"][:, 1:]
+        slow = self.target_mac.unroll(batch).outputs[:, 1:]
+        judge = values[:, 1:] if self.args.double_q else slow
+        best = mask_unavailable(judge, avail).argmax(dim=3, keepdim=True)  # (B, T, N, 1)
+        following = slow.gather(3, best).squeeze(3)  # (B, T, N)
+        following = self.mix(self.target_mixer, following, batch["state"][:, 1:])
+        going_on = 1 - batch["terminated"][:, :-1].float()
+        return batch["reward"][:, :-1] + self.args.gamma * going_on * following
+
+    @staticmethod
+    def mix(mixer: Any, utilities: Tensor, states: Tensor) -> Tensor:
+        """(B, T, N) -> (B, T, 1); without a mixer unchanged. Foreign mixers may flatten."""
+        if mixer is None:
+            return utilities
+        return mixer(utilities, states).reshape(*utilities.shape[:2], 1)
+
+    def optimisers(self) -> dict[str, Optimizer]:
+        return {"opt.th": self.optimiser}
+
+
+def require_value_agents(args: SimpleNamespace) -> None:
+    """Q-learning needs a value for each of finitely many actions."""
+    if args.action_kind != "discrete":
+        raise UserError(
+            f"learner={args.learner} needs discrete actions, and those of env={args.env} are "
+            "continuous. Choose an environment with discrete actions, e.g. --env-config=grid."
+        )
+    if args.agent_output_type != "q":
+        raise UserError(
+            f"learner={args.learner} learns utilities, but agent_output_type is "
+            f"'{args.agent_output_type}'. Type agent_output_type=q action_selector=epsilon_greedy."
+        )

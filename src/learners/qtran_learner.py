@@ -1,0 +1,111 @@
+"""QTRAN-base (Son et al. 2019): factorise a joint value that no mixing network constrains."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.optim import Optimizer
+
+from components.action_heads import mask_unavailable
+from components.episode_buffer import EpisodeBatch
+from controllers.basic_controller import Unroll
+from learners.base import Learner, learning_mask
+from learners.q_learner import require_value_agents
+from modules.mixers.qtran import QTranBase
+from utils.errors import UserError
+from utils.logging import Logger
+from utils.optim import build_optimiser
+
+
+class Losses(NamedTuple):
+    """The three terms, each a masked mean."""
+
+    td: Tensor
+    opt: Tensor
+    nopt: Tensor
+
+
+class QTranLearner(Learner):
+    """Minimises L_td + opt_loss L_opt + nopt_min_loss L_nopt (Eq. 4a to 4c of the paper)."""
+
+    def __init__(
+        self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace
+    ) -> None:
+        require_value_agents(args)
+        super().__init__(mac, scheme, logger, args)
+        if not isinstance(self.mixer, QTranBase):
+            raise UserError(f"learner=qtran_learner needs mixer=qtran_base, not '{args.mixer}'.")
+        self.params = [*mac.parameters(), *self.mixer.parameters()]
+        self.optimiser = build_optimiser(args.optimizer, self.params, args.lr, args)
+
+    def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
+        args = self.args
+        online = self.mac.unroll(batch)
+        greedy = self.greedy(batch, online)  # (B, T+1, N, 1)
+        best = online.outputs[:, :-1].gather(3, greedy[:, :-1]).squeeze(3)  # (B, T, N)
+        chosen = online.outputs[:, :-1].gather(3, batch["actions"][:, :-1]).squeeze(3)
+        states, features = batch["state"][:, :-1], online.features[:, :-1]
+        joint, state_value = self.mixer(states, features, batch["actions_onehot"][:, :-1])
+        with torch.no_grad():  # L_opt and L_nopt hold the joint value fixed
+            joint_of_greedy, _ = self.mixer(states, features, self._one_hot(greedy[:, :-1]))
+            targets = self.targets(batch, greedy)
+
+        mask = learning_mask(batch)  # (B, T, 1)
+        td_error = joint - targets
+        gap_greedy = best.sum(dim=2, keepdim=True) - joint_of_greedy + state_value
+        gap_chosen = chosen.sum(dim=2, keepdim=True) - joint.detach() + state_value
+
+        def mean(values: Tensor) -> Tensor:
+            return (values * mask).sum() / mask.sum()
+
+        losses = Losses(
+            td=mean(td_error.square()),
+            opt=mean(gap_greedy.square()),
+            nopt=mean(gap_chosen.clamp(max=0).square()),
+        )
+        loss = losses.td + args.opt_loss * losses.opt + args.nopt_min_loss * losses.nopt
+        grad_norm = self.step(loss, self.optimiser, self.params)
+        self.update_targets(episode_num)
+
+        def statistics() -> dict[str, Tensor]:
+            return {
+                "loss": loss.detach(),
+                "td_loss": losses.td.detach(),
+                "opt_loss": losses.opt.detach(),
+                "nopt_loss": losses.nopt.detach(),
+                "grad_norm": grad_norm,
+                "td_error_abs": mean(td_error.abs()).detach(),
+                "td_targets": mean(targets),
+                "td_chosen_qs": mean(joint).detach(),
+                "v_mean": mean(state_value).detach(),
+                "agent_indiv_qs": mean(chosen.mean(dim=2, keepdim=True)).detach(),
+            }
+
+        self.log_if_due(t_env, statistics)
+
+    def targets(self, batch: EpisodeBatch, greedy: Tensor) -> Tensor:
+        """r + gamma (1 - end) Q_jt'(s', greedy). greedy (B, T+1, N, 1) -> (B, T, 1)"""
+        slow: Unroll = self.target_mac.unroll(batch)
+        if not self.args.double_q:
+            greedy = self.greedy(batch, slow)
+        actions = self._one_hot(greedy[:, 1:])
+        following, _ = self.target_mixer(batch["state"][:, 1:], slow.features[:, 1:], actions)
+        going_on = 1 - batch["terminated"][:, :-1].float()
+        return batch["reward"][:, :-1] + self.args.gamma * going_on * following
+
+    @staticmethod
+    def greedy(batch: EpisodeBatch, unroll: Unroll) -> Tensor:
+        """The available action of the highest utility. (B, T+1, N, 1)"""
+        utilities = mask_unavailable(unroll.outputs, batch["avail_actions"])
+        return utilities.argmax(dim=3, keepdim=True)
+
+    def _one_hot(self, actions: Tensor) -> Tensor:
+        """(B, T, N, 1) -> (B, T, N, A)"""
+        return F.one_hot(actions.squeeze(3), self.args.n_actions).float()
+
+    def optimisers(self) -> dict[str, Optimizer]:
+        return {"opt.th": self.optimiser}

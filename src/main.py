@@ -1,0 +1,71 @@
+"""PyMARL-K's command line: `python src/main.py --config=ALG --env-config=ENV with key=value`."""
+
+from __future__ import annotations
+
+import errno
+import sys
+
+from utils.errors import UserError
+
+EXIT_USER_ERROR = 2
+
+
+def main(argv: list[str]) -> int:
+    """Run one command; returns the exit code. Mistakes of the user cost one screen and code 2."""
+    try:
+        return dispatch(argv)
+    except UserError as error:
+        return complain(str(error))
+    except OSError as error:
+        if error.errno in STORAGE_REMEDIES:
+            return complain(storage_message(error))
+        raise
+    except KeyboardInterrupt:
+        return 130
+
+
+def dispatch(argv: list[str]) -> int:
+    """The commands that need neither torch nor sacred come first, and stay fast."""
+    from utils import config
+
+    if "--help" in argv or "-h" in argv or not argv:
+        sys.stdout.write(config.help_text())
+        return 0
+    if "--list" in argv:
+        topics = [word for word in argv if word != "--list"]
+        sys.stdout.write(config.list_text(*topics[:1]))
+        return 0
+    if argv[0] == "check-env":
+        from envs.check import main as check_env
+
+        return check_env(argv[1:])
+    from launch import launch
+
+    return launch(argv)
+
+
+STORAGE_REMEDIES = {
+    errno.ENOSPC: "The disk is full. Free some space, or use another place: local_results_path=...",
+    errno.EDQUOT: "Your disk quota is used up. Free some, or use local_results_path=...",
+    errno.EROFS: "That place is read-only. Give another one: local_results_path=...",
+    errno.EACCES: "You may not write there. Give another place: local_results_path=...",
+    errno.EPERM: "You may not write there. Give another place: local_results_path=...",
+}
+
+
+def storage_message(error: OSError) -> str:
+    where = f" ({error.filename})" if error.filename else ""
+    assert error.errno is not None
+    return (
+        f"Cannot write results{where}: {STORAGE_REMEDIES[error.errno]} "
+        "What was written before is intact; resume=latest continues from the last checkpoint."
+    )
+
+
+def complain(message: str) -> int:
+    sys.stderr.write(f"\n{message}\n")
+    return EXIT_USER_ERROR
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

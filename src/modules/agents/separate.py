@@ -1,0 +1,41 @@
+"""One network per agent instead of one for all: `share_parameters: False`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class SeparateAgents(nn.Module):
+    """N copies of any agent class, each seeing only its own agent's rows."""
+
+    def __init__(
+        self, agent_class: Callable[..., Any], input_shape: int, args: SimpleNamespace
+    ) -> None:
+        super().__init__()
+        self.agents: Any = nn.ModuleList(
+            [agent_class(input_shape, args) for _ in range(args.n_agents)]
+        )
+
+    def init_hidden(self) -> Tensor:
+        """(N, H)."""
+        return torch.cat([agent.init_hidden() for agent in self.agents])
+
+    def forward(self, inputs: Tensor, hidden_state: Tensor) -> tuple[Tensor, Tensor]:
+        """inputs (B*N, F), hidden (..., H) -> (B*N, A), (B*N, H)."""
+        N = len(self.agents)
+        rows = inputs.reshape(-1, N, inputs.shape[-1])  # (B, N, F)
+        hidden = hidden_state.reshape(-1, N, hidden_state.shape[-1])  # (B, N, H)
+        steps = [agent(rows[:, i], hidden[:, i]) for i, agent in enumerate(self.agents)]
+        outputs, hiddens = (torch.stack(parts, dim=1) for parts in zip(*steps, strict=True))
+        return outputs.flatten(0, 1), hiddens.flatten(0, 1)  # (B*N, A), (B*N, H)
+
+    def unroll(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """inputs (B, T, N, F) -> (B, T, N, A), (B, T, N, H)."""
+        parts = [agent.unroll(inputs[:, :, i : i + 1]) for i, agent in enumerate(self.agents)]
+        outputs, features = (torch.cat(each, dim=2) for each in zip(*parts, strict=True))
+        return outputs, features

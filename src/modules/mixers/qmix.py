@@ -1,0 +1,77 @@
+"""QMIX: a mixing network whose weights a hypernetwork makes from the state (Rashid et al. 2018).
+
+Parameter names are those in PyMARL's `mixer.th`.
+"""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from utils.errors import UserError
+
+
+def flat_size(state_shape: Any) -> int:
+    """The number of entries of a state of this shape."""
+    return state_shape if isinstance(state_shape, int) else math.prod(state_shape)
+
+
+class QMixer(nn.Module):
+    """Q_tot = w2(s) . elu(W1(s) q + b1(s)) + V(s), with W1, w2 >= 0 (Eq. 4 and 5)."""
+
+    def __init__(self, args: SimpleNamespace) -> None:
+        super().__init__()
+        self.args = args
+        self.n_agents: int = args.n_agents
+        self.state_dim = flat_size(args.state_shape)
+        self.embed_dim: int = args.mixing_embed_dim
+        self.hyper_w_1 = self._hypernet(self.embed_dim * self.n_agents)
+        self.hyper_w_final = self._hypernet(self.embed_dim)
+        self.hyper_b_1 = nn.Linear(self.state_dim, self.embed_dim)
+        self.V = nn.Sequential(
+            nn.Linear(self.state_dim, self.embed_dim), nn.ReLU(), nn.Linear(self.embed_dim, 1)
+        )
+        if args.gated:
+            self.gate = nn.Parameter(torch.tensor([0.5]))
+
+    def constrain(self, weights: Tensor) -> Tensor:
+        """What makes the mixer monotonic in every agent's value."""
+        return weights.abs()
+
+    def forward(self, agent_qs: Tensor, states: Tensor) -> Tensor:
+        """agent_qs (B, T, N), states (B, T, S) -> (B, T, 1)."""
+        B, N, E = agent_qs.shape[0], self.n_agents, self.embed_dim
+        states = states.reshape(-1, self.state_dim)  # (B*T, S)
+        qs = agent_qs.reshape(-1, 1, N)  # (B*T, 1, N)
+        w1 = self.constrain(self.hyper_w_1(states)).reshape(-1, N, E)
+        b1 = self.hyper_b_1(states).reshape(-1, 1, E)
+        w2 = self.constrain(self.hyper_w_final(states)).reshape(-1, E, 1)
+        hidden = F.elu(torch.bmm(qs, w1) + b1)  # (B*T, 1, E)
+        value = torch.bmm(hidden, w2)  # (B*T, 1, 1)
+        if self.args.gated:
+            value = value * self.gate
+        value = value + self.V(states).reshape(-1, 1, 1)
+        if self.args.skip_connections:
+            value = value + qs.sum(dim=2, keepdim=True)
+        return value.reshape(B, -1, 1)  # (B, T, 1)
+
+    def _hypernet(self, outputs: int) -> nn.Module:
+        layers, width = self.args.hypernet_layers, self.args.hypernet_embed
+        if layers == 1:
+            last = nn.Linear(self.state_dim, outputs)
+            network: nn.Module = last
+        elif layers == 2:
+            last = nn.Linear(width, outputs)
+            network = nn.Sequential(nn.Linear(self.state_dim, width), nn.ReLU(), last)
+        else:
+            raise UserError(f"hypernet_layers is {layers}; it can be 1 or 2.")
+        spread = self.args.hyper_initialization_nonzeros
+        if spread > 0:
+            # Spread the bias so that the mixing weights of the first steps are not all near zero.
+            nn.init.normal_(last.bias, mean=0.0, std=spread**-0.5)
+        return network

@@ -1,0 +1,12 @@
+"""`runner: batched`: one environment steps all episodes at once."""
+
+from __future__ import annotations
+
+from envs.batched import BatchedEnv
+from envs.build import make_batched
+from runners.rollout import RolloutRunner
+
+
+class BatchedRunner(RolloutRunner):
+    def make_vector(self, n_envs: int, seeds: list[int]) -> BatchedEnv:
+        return make_batched(self.args.env, self.args.env_args, n_envs)

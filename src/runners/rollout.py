@@ -1,0 +1,300 @@
+"""The one rollout loop, over a vector of environments that lives wherever it likes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+
+from components.action_selectors.epsilon_greedy import random_available
+from components.episode_buffer import EpisodeBatch
+from envs.batched import Array, BatchedEnv, Step
+from envs.vector.workers import tail
+from runners.tally import Tally
+from utils.errors import UserError
+from utils.logging import Logger
+from utils.seeding import TEST, TRAIN, RandomStream, derive_seed, episode_seed
+
+Hook = Callable[[EpisodeBatch], None]
+
+
+@dataclass
+class Side:
+    """Training and testing have the same parts, and share none but the networks."""
+
+    stream: int  # TRAIN or TEST
+    vector: BatchedEnv
+    mac: Any = None
+    episodes: list[int] = field(default_factory=list)  # started so far, for each row
+    failures: list[int] = field(default_factory=list)  # in a row, for each row
+    tally: Tally = field(default_factory=Tally)
+
+
+class RolloutRunner:
+    """PyMARL's runner. Subclasses say only where the environments live (`make_vector`)."""
+
+    def __init__(self, args: SimpleNamespace, logger: Logger) -> None:
+        self.args, self.logger = args, logger
+        self.batch_size: int = args.batch_size_run
+        given = args.env_args.get("seed")
+        self.env_seed: int = args.seed if given is None else given
+        self.t = 0  # length of the longest episode of the last round
+        self.t_env = 0  # steps of training episodes, over all environments
+        self.log_train_stats_t = -args.runner_log_interval - 1  # the first round logs
+        self.env_restarts = 0
+        self.test_stream = RandomStream(derive_seed(args.seed, TEST))
+        self._train = self._side(TRAIN, self.batch_size)
+        self._test: Side | None = None  # made when first needed
+        self._test_episodes = [0] * (args.test_batch_size_run or self.batch_size)
+
+    def make_vector(self, n_envs: int, seeds: list[int]) -> BatchedEnv:
+        raise NotImplementedError
+
+    # PyMARL's interface
+
+    def get_env_info(self) -> dict[str, Any]:
+        return self._train.vector.get_env_info()
+
+    def setup(self, scheme: Any, groups: Any, preprocess: Any, mac: Any) -> None:
+        self._layout = (scheme, groups, preprocess)
+        self._episode_limit = self.get_env_info()["episode_limit"]
+        self._mac = mac
+        # Shares the networks, not the hidden state: a learner may unroll while we are acting.
+        self._train.mac = self.mac = copy.copy(mac)
+
+    def run(
+        self, test_mode: bool = False, rows: int | None = None, on_transition: Hook | None = None
+    ) -> EpisodeBatch:
+        """One episode in each of the first `rows` (all) environments.
+
+        `on_transition` is called after every step with a batch of two-slot episodes, one for each
+        environment that took the step.
+        """
+        with torch.no_grad():
+            if not test_mode:
+                batch = self._round(self._train, rows or self.batch_size, on_transition)
+            else:
+                with self.test_stream.active():
+                    side = self._test_side()
+                    batch = self._round(side, rows or side.vector.n_envs, None)
+        return batch.to(self.args.device)
+
+    def close_env(self) -> None:
+        self._train.vector.close()
+        if self._test is not None:
+            self._test.vector.close()
+
+    def save_replay(self) -> None:
+        (self._test or self._train).vector.save_replay()
+
+    # The loop
+
+    def _round(self, side: Side, n_rows: int, hook: Hook | None) -> EpisodeBatch:
+        """Episodes in rows 0 to n_rows - 1; those that were lost are played again."""
+        scheme, groups, preprocess = self._layout
+        batch = EpisodeBatch(scheme, groups, n_rows, self._episode_limit + 1, preprocess=preprocess)
+        t_start = self.t_env
+        results = RoundResults(n_rows)
+        todo = np.arange(n_rows)
+        while len(todo):
+            erase(batch, todo)
+            results.erase(todo)
+            todo = self._play(side, batch, todo, results, t_start, hook)
+        self.t = int(results.lengths.max())
+        if side.stream == TRAIN:
+            self.t_env = max(self.t_env, t_start + int(results.lengths.sum()))
+        side.tally.add(results.returns, results.lengths, results.infos)
+        self._report(side)
+        return batch
+
+    def _play(
+        self,
+        side: Side,
+        batch: EpisodeBatch,
+        rows: Array,
+        results: RoundResults,
+        t_start: int,
+        hook: Hook | None,
+    ) -> Array:
+        """Play `rows` to their ends; returns those that the environment lost."""
+        lost = rows[side.vector.reset(rows, self._next_seeds(side, rows))]
+        self._note_failures(side, lost)
+        present = np.setdiff1d(rows, lost)  # rows whose slot t is yet to be written
+        ended = np.zeros(batch.batch_size, bool)
+        side.mac.init_hidden(batch.batch_size)
+        t = 0
+        while len(present):
+            self._observe(side.vector, batch, present, t)
+            if hook is not None and t > 0:
+                self._announce(hook, batch, present, t)
+            actions = self._act(side, batch, present, t, t_start)
+            going = ~ended[present]
+            stepping = present[going]
+            if not len(stepping):
+                break
+            step = side.vector.step(stepping, actions[going])
+            self._store(batch, stepping, t, step)
+            results.add(stepping, step)
+            ended[stepping] = step.ended
+            broken = stepping[step.lost]
+            self._note_failures(side, broken)
+            lost = np.concatenate([lost, broken])
+            if hook is not None and side.stream == TRAIN:
+                self.t_env += len(stepping) - len(broken)
+            present = stepping[~step.lost]
+            t += 1
+        for row in np.setdiff1d(rows, lost):
+            side.failures[row] = 0
+        return np.sort(lost)
+
+    def _observe(self, vector: BatchedEnv, batch: EpisodeBatch, rows: Array, t: int) -> None:
+        situation = {
+            "state": vector.state[rows],
+            "obs": vector.obs[rows],
+            "avail_actions": vector.avail[rows],
+        }
+        batch.update(situation, bs=rows, ts=t, mark_filled=True)
+
+    def _act(self, side: Side, batch: EpisodeBatch, rows: Array, t: int, t_start: int) -> Array:
+        """Choose and store the actions of `rows` at slot t. (n, N) or (n, N, A)"""
+        testing = side.stream == TEST
+        if not testing and self.t_env < self.args.start_steps:
+            actions = self._random_actions(batch, rows, t)
+        else:
+            chosen = slice(None) if len(rows) == batch.batch_size else rows.tolist()
+            # PyMARL's schedules stand still during an episode, unless learning goes on in it.
+            t_env = self.t_env if self.args.runner_scope == "transition" else t_start
+            actions = side.mac.select_actions(
+                batch, t_ep=t, t_env=t_env, bs=chosen, test_mode=testing
+            )
+        array = actions.detach().cpu().numpy()
+        stored = array if array.ndim == 3 else array[:, :, None]  # (n, N, 1 or A)
+        batch.update({"actions": stored}, bs=rows, ts=t, mark_filled=False)
+        return array
+
+    def _random_actions(self, batch: EpisodeBatch, rows: Array, t: int) -> torch.Tensor:
+        """Uniform over what is available, or between the bounds."""
+        if self.args.action_kind == "discrete":
+            return random_available(batch["avail_actions"][rows, t])
+        low, high = torch.tensor(self.args.action_low), torch.tensor(self.args.action_high)
+        return low + (high - low) * torch.rand(len(rows), *low.shape)
+
+    @staticmethod
+    def _store(batch: EpisodeBatch, rows: Array, t: int, step: Step) -> None:
+        outcome = {"reward": step.reward[:, None], "terminated": step.terminated[:, None]}
+        batch.update(outcome, bs=rows, ts=t, mark_filled=False)
+
+    @staticmethod
+    def _announce(hook: Hook, batch: EpisodeBatch, rows: Array, t: int) -> None:
+        with torch.enable_grad():
+            hook(batch[rows, t - 1 : t + 1])
+
+    # Failures
+
+    def _next_seeds(self, side: Side, rows: Array) -> Array:
+        seeds = []
+        for row in rows.tolist():
+            seeds.append(episode_seed(self.env_seed, side.stream, row, side.episodes[row]))
+            side.episodes[row] += 1
+        return np.array(seeds)
+
+    def _note_failures(self, side: Side, rows: Array) -> None:
+        """Count; give up on an environment that never works."""
+        for row in rows.tolist():
+            self.env_restarts += 1
+            side.failures[row] += 1
+            reason = tail(side.vector.last_failure[row])
+            if side.failures[row] >= self.args.env_restart_limit:
+                raise UserError(
+                    f"Environment {row} failed {side.failures[row]} times in a row "
+                    f"(env_restart_limit). The last time:\n{reason}"
+                )
+            last_line = reason.splitlines()[-1]
+            self.logger.console_logger.warning(
+                f"Warning: environment {row} broke; its episode is played again. {last_line}"
+            )
+
+    # Statistics and state
+
+    def _report(self, side: Side) -> None:
+        """PyMARL's statistics: tests when all episodes are in, training at its interval."""
+        log, t_env = self.logger.log_stat, self.t_env
+        if side.stream == TEST:
+            if side.tally.episodes >= self.args.test_nepisode:
+                side.tally.log("test_", log, t_env)
+            return
+        if t_env - self.log_train_stats_t < self.args.runner_log_interval:
+            return
+        side.tally.log("", log, t_env)
+        selector: Any = getattr(self.mac, "action_selector", None)  # some controllers have none
+        if hasattr(selector, "epsilon"):
+            log("epsilon", selector.epsilon, t_env)
+        log("env_restarts", self.env_restarts, t_env)
+        self.log_train_stats_t = t_env
+
+    def state_dict(self) -> dict[str, Any]:
+        test_episodes = self._test_episodes if self._test is None else self._test.episodes
+        return {
+            "t_env": self.t_env,
+            "log_train_stats_t": self.log_train_stats_t,
+            "env_restarts": self.env_restarts,
+            "test_stream": self.test_stream.state_dict(),
+            "train_episodes": list(self._train.episodes),
+            "test_episodes": list(test_episodes),
+            "tally": self._train.tally.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.t_env = state["t_env"]
+        self.log_train_stats_t = state["log_train_stats_t"]
+        self.env_restarts = state["env_restarts"]
+        self.test_stream.load_state_dict(state["test_stream"])
+        self._train.episodes = list(state["train_episodes"])
+        self._test_episodes = list(state["test_episodes"])
+        self._train.tally.load_state_dict(state["tally"])
+
+    def _test_side(self) -> Side:
+        if self._test is None:
+            self._test = self._side(TEST, len(self._test_episodes))
+            self._test.episodes = self._test_episodes
+            self._test.mac = copy.copy(self._mac)
+            if hasattr(self._mac, "action_selector"):
+                self._test.mac.action_selector = copy.deepcopy(self._mac.action_selector)
+        return self._test
+
+    def _side(self, stream: int, n_envs: int) -> Side:
+        # The first training environment gets the user's seed itself.
+        start = self.env_seed if stream == TRAIN else derive_seed(self.env_seed, stream)
+        vector = self.make_vector(n_envs, [start + row for row in range(n_envs)])
+        return Side(stream, vector, episodes=[0] * n_envs, failures=[0] * n_envs)
+
+
+class RoundResults:
+    """Returns, lengths and last infos of one round's episodes."""
+
+    def __init__(self, n_rows: int) -> None:
+        self.returns = np.zeros(n_rows)
+        self.lengths = np.zeros(n_rows, np.int64)
+        self.infos: list[dict[str, Any]] = [{} for _ in range(n_rows)]
+
+    def erase(self, rows: Array) -> None:
+        self.returns[rows], self.lengths[rows] = 0, 0
+
+    def add(self, rows: Array, step: Step) -> None:
+        kept = ~step.lost
+        self.returns[rows[kept]] += step.reward[kept]
+        self.lengths[rows[kept]] += 1
+        for row, ended, info in zip(rows.tolist(), step.ended, step.infos, strict=True):
+            if ended:
+                self.infos[row] = info
+
+
+def erase(batch: EpisodeBatch, rows: Array) -> None:
+    """Forget what a lost episode has written."""
+    for tensor in batch.data.transition_data.values():
+        tensor[rows] = 0

@@ -1,0 +1,186 @@
+"""Checkpoints that are complete or absent, and that continue a run bit for bit.
+
+Layout under `results/models/<unique_token>/`:
+
+    <t_env>/        agent.th, mixer.th, opt.th ... (PyMARL's files) and state.pt (all the rest)
+    best/<t_env>/   PyMARL's files of the best evaluation so far
+    replay/         stored episodes, in parts: each checkpoint writes only what is new
+
+A checkpoint is written beside its place and renamed into it, so a crash leaves the one before.
+"""
+
+from __future__ import annotations
+
+import numbers
+import os
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from utils.errors import UserError
+
+STATE_FILE = "state.pt"
+FORMAT = 1
+
+
+NOT_STATE = ("args", "logger", "scheme")  # belong to the run, or say how it was set up
+
+
+def snapshot(owner: Any) -> dict[str, Any]:
+    """The state of a learner, ours or foreign: its networks, optimisers, numbers and tensors."""
+    state = {name: _pack(value) for name, value in vars(owner).items() if name not in NOT_STATE}
+    return {name: packed for name, packed in state.items() if packed is not None}
+
+
+def restore(owner: Any, state: dict[str, Any]) -> None:
+    """Put `snapshot(owner)` back, in place."""
+    for name, (kind, value) in state.items():
+        present = getattr(owner, name)
+        if kind == "stateful":
+            present.load_state_dict(value)
+        elif kind == "controller":
+            present.agent.load_state_dict(value)
+        elif isinstance(present, torch.Tensor):
+            setattr(owner, name, value.to(present.device))
+        else:
+            setattr(owner, name, value)
+
+
+def _pack(value: Any) -> tuple[str, Any] | None:
+    if hasattr(value, "state_dict") and hasattr(value, "load_state_dict"):
+        return "stateful", value.state_dict()
+    if isinstance(getattr(value, "agent", None), torch.nn.Module):
+        return "controller", value.agent.state_dict()
+    if value is None or isinstance(value, bool | str | torch.Tensor):
+        return "value", value
+    if isinstance(value, numbers.Number):
+        return "value", value.item() if isinstance(value, np.generic) else value
+    return None
+
+
+def write_checkpoint(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Let `fill` write into a folder that becomes `folder` only when everything is on disk."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = folder.parent / f".{folder.name}.part"
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir()
+    try:
+        fill(draft)
+        for path in draft.iterdir():
+            _sync(path)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+    draft.rename(folder)
+    _sync(folder.parent)
+
+
+def save_state(state: dict[str, Any], folder: Path) -> None:
+    torch.save({"format": FORMAT, **state}, folder / STATE_FILE)
+
+
+def load_state(folder: Path) -> dict[str, Any]:
+    """The state in `folder`, or an error that says what to do about it."""
+    path = folder / STATE_FILE
+    remedy = f"Start from its networks instead: checkpoint_path={folder.parent}"
+    if not path.exists():
+        raise UserError(f"{folder} has no {STATE_FILE}, so it cannot be resumed. {remedy}")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path} is damaged ({_first_line(error)}). {remedy}") from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise UserError(f"{path} is not a checkpoint of this version. {remedy}")
+    return state
+
+
+def checkpoint_steps(folder: Path) -> list[int]:
+    """The steps of the checkpoints in `folder`, oldest first."""
+    if not folder.is_dir():
+        return []
+    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit())
+
+
+def find_checkpoint(folder: Path, load_step: int) -> Path:
+    """PyMARL's rule: the newest checkpoint for step 0, else the nearest to `load_step`."""
+    if not folder.is_dir():
+        raise UserError(
+            f"checkpoint_path: there is no folder {folder}. "
+            "Give the folder that holds the numbered checkpoints, results/models/<unique_token>."
+        )
+    steps = checkpoint_steps(folder)
+    if not steps:
+        raise UserError(
+            f"checkpoint_path: {folder} holds no numbered checkpoint folders. "
+            "Give the folder above them, results/models/<unique_token>."
+        )
+    chosen = max(steps) if load_step == 0 else min(steps, key=lambda step: abs(step - load_step))
+    return folder / str(chosen)
+
+
+class ReplayParts:
+    """The replay buffer on disk: numbered files, each holding the episodes of one interval."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.names: list[str] = []
+        self._saved = 0  # episodes written, counted from the first ever inserted
+
+    def save_new(self, buffer: Any) -> None:
+        """Write the episodes that came since the last call; forget parts that were overwritten."""
+        if buffer.inserted > self._saved:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            name = f"{self._saved:012d}-{buffer.inserted:012d}.npz"
+            draft = self._folder / f".{name}.part"
+            with draft.open("wb") as file:
+                np.savez(file, **buffer.episodes_since(self._saved))
+            _sync(draft)
+            draft.rename(self._folder / name)
+            self.names.append(name)
+            self._saved = buffer.inserted
+        oldest = buffer.inserted - buffer.episodes_in_buffer
+        self.names = [name for name in self.names if _end(name) > oldest]
+
+    def remove_unused(self) -> None:
+        """Delete files that the newest checkpoint does not name; call when it is in place."""
+        if self._folder.is_dir():
+            for path in self._folder.iterdir():
+                if path.name not in self.names:
+                    path.unlink()
+
+    def load_into(self, buffer: Any, names: list[str], inserted: int) -> None:
+        self.names, self._saved = list(names), inserted
+        try:
+            parts = [dict(np.load(self._folder / name)) for name in names]
+        except (OSError, ValueError, EOFError, KeyError) as error:
+            raise UserError(
+                f"A replay file in {self._folder} is missing or damaged ({_first_line(error)}). "
+                f"Start from the networks instead: checkpoint_path={self._folder.parent}"
+            ) from error
+        buffer.restore(inserted, parts)
+
+
+def _end(part_name: str) -> int:
+    return int(part_name.removesuffix(".npz").split("-")[1])
+
+
+def _sync(path: Path) -> None:
+    """Have the kernel put `path` on disk; folders cannot be synced everywhere, and need not be."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0] or type(error).__name__

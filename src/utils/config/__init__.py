@@ -1,0 +1,14 @@
+"""Settings: files, command line, checks. Imports neither torch nor sacred."""
+
+from utils.config.help_text import config_text, help_text, list_text
+from utils.config.loading import LoadedConfig, default_config, load_config, load_env_config
+
+__all__ = [
+    "LoadedConfig",
+    "config_text",
+    "default_config",
+    "help_text",
+    "list_text",
+    "load_config",
+    "load_env_config",
+]

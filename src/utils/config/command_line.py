@@ -1,0 +1,121 @@
+"""Words of a command line: settings files, updates after `with`, Sacred's options and commands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from utils.errors import UserError, did_you_mean
+
+FILES = ("--config", "--env-config")
+COMMANDS = (
+    "print_config",
+    "save_config",
+    "print_dependencies",
+    "print_named_configs",
+    "check-env",
+    "main",
+)
+# Sacred's options, short -> long; those in TAKING_VALUE are followed by a value.
+SACRED = {
+    "-b": "--beat-interval",
+    "-C": "--capture",
+    "-c": "--comment",
+    "-d": "--debug",
+    "-e": "--enforce_clean",
+    "-F": "--file_storage",
+    "-f": "--force",
+    "-i": "--id",
+    "-l": "--loglevel",
+    "-m": "--mongo_db",
+    "-n": "--name",
+    "-D": "--pdb",
+    "-p": "--print-config",
+    "-P": "--priority",
+    "-q": "--queue",
+    "-S": "--s3",
+    "-s": "--sql",
+    "-t": "--tiny_db",
+    "-u": "--unobserved",
+}
+TAKING_VALUE = {"-b", "-C", "-c", "-F", "-i", "-l", "-m", "-n", "-P", "-S", "-s", "-t"}
+EXAMPLE = "python src/main.py --config=qmix --env-config=two_step with lr=0.001"
+
+
+@dataclass
+class Words:
+    """A command line, sorted."""
+
+    files: dict[str, str] = field(default_factory=dict)  # "--config" -> name or path
+    updates: list[tuple[str, str]] = field(default_factory=list)  # key, text of the value
+    options: list[str] = field(default_factory=list)  # for Sacred, as given
+    command: str | None = None
+
+    @property
+    def force(self) -> bool:
+        return "-f" in self.options or "--force" in self.options
+
+
+def sort_words(argv: list[str]) -> Words:
+    """Sort the words; a word that fits nowhere is an error."""
+    words, rest = Words(), list(argv)
+    while rest:
+        word = rest.pop(0)
+        name, equals, value = word.partition("=")
+        if name in FILES:
+            _take_file(words, name, value if equals else _value_of(name, rest))
+        elif word.startswith("-"):
+            _take_option(words, word, rest)
+        elif equals:
+            words.updates.append((name, value))
+        elif word == "with":
+            continue
+        else:
+            _take_command(words, word)
+    return words
+
+
+def _take_file(words: Words, name: str, value: str) -> None:
+    if name in words.files:
+        raise UserError(
+            f"{name} is given twice, {words.files[name]} and {value}. One file can be named; "
+            "set the rest after `with`, as in `with lr=0.001`."
+        )
+    words.files[name] = value
+
+
+def _value_of(name: str, rest: list[str]) -> str:
+    if not rest or rest[0].startswith("-") or rest[0] == "with":
+        raise UserError(f"{name} needs a name or a path, as in {EXAMPLE}")
+    return rest.pop(0)
+
+
+def _take_option(words: Words, word: str, rest: list[str]) -> None:
+    name, equals, _ = word.partition("=")
+    short = next((s for s, long in SACRED.items() if name in (s, long, _dashed(long))), None)
+    if short is None and word[:2] in TAKING_VALUE and not word.startswith("--"):
+        short, equals = word[:2], word[2:]  # -mlocalhost:27017:db
+    if short is None:
+        known = [*FILES, "--help", "--list", *SACRED.values()]
+        raise UserError(
+            f"Unknown option {word}.{did_you_mean(name, known)} Example: {EXAMPLE}\n"
+            "--help shows all settings."
+        )
+    words.options.append(word)
+    if short in TAKING_VALUE and not equals:
+        if not rest:
+            raise UserError(f"{word} needs a value.")
+        words.options.append(rest.pop(0))
+
+
+def _take_command(words: Words, word: str) -> None:
+    if words.updates or words.command is not None or word not in COMMANDS:
+        raise UserError(
+            f"'{word}' is neither a command nor of the form key=value."
+            f"{did_you_mean(word, COMMANDS)} Commands: {', '.join(COMMANDS[:-1])}.\n"
+            f"Example: {EXAMPLE}"
+        )
+    words.command = word
+
+
+def _dashed(option: str) -> str:
+    return "--" + option[2:].replace("_", "-")

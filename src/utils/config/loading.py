@@ -1,0 +1,236 @@
+"""Merging the settings files and the command line into one checked configuration."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from utils.config.command_line import EXAMPLE, Words, sort_words
+from utils.config.dialects import recognise, translate
+from utils.config.plugins import load_plugins
+from utils.config.schema import CONFIG, settings
+from utils.config.values import check_name, fit, fit_like, parse_word
+from utils.config.yaml_files import YamlFile, find_yaml, names
+from utils.errors import UserError, did_you_mean
+
+COMMAND_LINE = "command line"
+
+
+@dataclass(frozen=True)
+class LoadedConfig:
+    """All settings of a run, and where they come from."""
+
+    config: dict[str, Any]
+    origins: dict[str, str]  # key, or "env_args.key" -> "default", a file, "command line"
+    warnings: list[str]
+    dialect: str  # one line
+    command: str | None
+    sacred_argv: list[str]
+
+    @property
+    def changed(self) -> list[tuple[str, Any, str]]:
+        """(key, value, origin) of what differs from the defaults; the run's title says the rest."""
+        found = []
+        for key, origin in self.origins.items():
+            outer, _, inner = key.partition(".")
+            value = self.config[outer][inner] if inner else self.config[outer]
+            said = key in ("name", "env", "env_args", "seed", "resume", "local_results_path")
+            default = settings()[key].default if key in settings() else None
+            if not said and origin != "default" and value != default:
+                found.append((key, value, origin))
+        return found
+
+
+@dataclass
+class _Draft:
+    """A configuration in the making."""
+
+    config: dict[str, Any] = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    env_defaults: dict[str, Any] = field(default_factory=dict)  # of the environment's YAML
+
+    def set(self, key: str, value: Any, origin: str) -> None:
+        """One top-level value, checked against the schema if that knows the key."""
+        setting = settings().get(key)
+        if setting is not None:
+            value, repaired = fit(setting, value, origin)
+            if repaired and origin != COMMAND_LINE:
+                self.warnings.append(f"{origin}: {key} was read as text; taken as {value!r}.")
+        self.config[key] = value
+        self.origins[key] = origin
+
+    def set_env_arg(self, key: str, value: Any, origin: str) -> None:
+        default = self.env_defaults.get(key)
+        self.config["env_args"][key] = fit_like(default, f"env_args.{key}", value, origin)
+        self.origins[f"env_args.{key}"] = origin
+
+
+def default_config() -> dict[str, Any]:
+    """default.yaml alone."""
+    return {key: _copied(setting.default) for key, setting in settings().items()}
+
+
+def load_config(argv: list[str], base: dict[str, Any] | None = None) -> LoadedConfig:
+    """The configuration of a command line; of an earlier run's `base` instead of the files."""
+    words = sort_words(argv)
+    draft = _Draft(default_config(), dict.fromkeys(settings(), "default"))
+    if base is None:
+        dialect = _merge_files(draft, words)
+    else:
+        draft.config.update({key: _copied(value) for key, value in base.items()})
+        draft.env_defaults = dict(draft.config["env_args"])
+        dialect = "settings of the earlier run"
+    for key, text in words.updates:
+        _update(draft, key, parse_word(text), words.force)
+    if isinstance(draft.config["plugins"], str):
+        draft.config["plugins"] = [draft.config["plugins"]]
+    load_plugins(draft.config["plugins"])
+    for key, setting in settings().items():
+        check_name(setting, draft.config[key], draft.origins[key])
+    check_together(draft.config)
+    options = [*words.options, *([words.command] if words.command else [])]
+    return LoadedConfig(
+        draft.config, draft.origins, draft.warnings, dialect, words.command, options
+    )
+
+
+def load_env_config(argv: list[str]) -> tuple[str, dict[str, Any]]:
+    """Only the environment of a command line: its name and arguments."""
+    words = sort_words(argv)
+    draft = _Draft(default_config(), dict.fromkeys(settings(), "default"))
+    _merge_env(draft, find_yaml("envs", words.files.get("--env-config", "")))
+    for key, text in words.updates:
+        _update(draft, key, parse_word(text), words.force)
+    load_plugins(draft.config["plugins"])
+    check_name(settings()["env"], draft.config["env"], draft.origins["env"])
+    return draft.config["env"], draft.config["env_args"]
+
+
+def _merge_files(draft: _Draft, words: Words) -> str:
+    """default < environment < algorithm, as PyMARL merges; returns the line on the dialect."""
+    for option, kind, what in (
+        ("--config", "algs", "algorithm"),
+        ("--env-config", "envs", "environment"),
+    ):
+        if option not in words.files:
+            raise UserError(
+                f"Say which {what}: {option}=NAME, or a path. Known: {', '.join(names(kind))}.\n"
+                f"Example: {EXAMPLE}\n--help shows all settings."
+            )
+    algorithm = find_yaml("algs", words.files["--config"])
+    environment = find_yaml("envs", words.files["--env-config"])
+    given = dict(words.updates).get("dialect") or algorithm.values.get("dialect")
+    dialect = given or recognise(algorithm.values)
+    ours, notes = translate(algorithm.values, dialect)
+    _merge_env(draft, environment)
+    _merge(draft, YamlFile(algorithm.path, ours))
+    if draft.origins["name"] == "default":
+        draft.set("name", algorithm.path.stem, algorithm.label)
+    _warn_of_unknown(draft, algorithm.label, ours)
+    _warn_of_unknown(draft, environment.label, environment.values)
+    return f"{dialect} settings" + (f" ({'; '.join(notes)})" if notes else "")
+
+
+def _merge_env(draft: _Draft, file: YamlFile) -> None:
+    env_args = file.values.get("env_args")
+    if isinstance(env_args, dict):
+        draft.env_defaults = dict(env_args)
+    _merge(draft, file)
+
+
+def _merge(draft: _Draft, file: YamlFile) -> None:
+    for key, value in file.values.items():
+        if key != "env_args":
+            draft.set(key, value, file.label)
+            continue
+        if value is not None and not isinstance(value, dict):
+            raise UserError(f"env_args in {file.label} is {value!r}; it must hold `key: value`.")
+        for name, argument in (value or {}).items():
+            draft.set_env_arg(name, argument, file.label)
+
+
+def _update(draft: _Draft, key: str, value: Any, force: bool) -> None:
+    """One `key=value` or `env_args.key=value`; an unknown key is refused."""
+    outer, dot, inner = key.partition(".")
+    if outer == "env_args" and dot:
+        known: Iterable[str] = {*draft.config["env_args"], "seed"}
+        if inner not in known and not force:
+            raise UserError(
+                f"Unknown setting 'env_args.{inner}' (command line).{did_you_mean(inner, known)}\n"
+                f"env={draft.config['env']} has: {', '.join(sorted(known))}."
+            )
+        draft.set_env_arg(inner, value, COMMAND_LINE)
+    elif key == "env_args" or (dot and outer in draft.config):
+        raise UserError(
+            f"{key}={value!r} (command line) cannot be. Set one argument at a time, as in "
+            "env_args.seed=3"
+        )
+    elif key not in draft.config and not force:
+        raise UserError(_unknown(key, draft.config))
+    else:
+        draft.set(key, value, COMMAND_LINE)
+
+
+def _unknown(key: str, known: Iterable[str]) -> str:
+    became = legacy().get(key)
+    if became:
+        return f"Setting '{key}' (command line) is {became}. Leave it out."
+    hint = did_you_mean(key, known)
+    text = f"Unknown setting '{key}' (command line).{hint}"
+    match = next((name for name in settings() if hint.endswith(f"'{name}'?")), None)
+    if match is not None:
+        setting = settings()[match]
+        text += f"\n{match}: {setting.kind()}; default {setting.default!r}. {setting.help}"
+    return text + "\n--help shows all settings; --force lets an unknown one through."
+
+
+def _warn_of_unknown(draft: _Draft, label: str, values: dict[str, Any]) -> None:
+    """One warning for all keys of a file that nothing here reads; plugins may read them."""
+    unknown = [key for key in values if key not in settings()]
+    if not unknown:
+        return
+    by_fate: dict[str, list[str]] = {}
+    for key in unknown:
+        match = did_you_mean(key, settings()).strip()
+        fate = legacy().get(key) or (f"unknown ({match})" if match else "unknown; kept for plugins")
+        by_fate.setdefault(fate, []).append(key)
+    listed = "; ".join(f"{', '.join(keys)}: {fate}" for fate, keys in by_fate.items())
+    draft.warnings.append(f"{label} has keys that are not used here. {listed}.")
+
+
+@functools.cache
+def legacy() -> dict[str, str]:
+    """Keys of PyMARL and its relatives -> what became of them."""
+    groups = yaml.safe_load((CONFIG / "legacy.yaml").read_text())
+    return {key: fate for fate, keys in groups.items() for key in keys}
+
+
+def check_together(config: dict[str, Any]) -> None:
+    """What no value shows alone."""
+    if config["buffer_size"] < config["batch_size"]:
+        raise UserError(
+            f"buffer_size={config['buffer_size']} is smaller than batch_size="
+            f"{config['batch_size']}, so nothing would ever be learned. Raise buffer_size."
+        )
+    for key in ("evaluate", "save_replay"):
+        if config[key] and not config["checkpoint_path"]:
+            raise UserError(
+                f"{key}=True needs networks: add checkpoint_path=results/models/<unique_token>."
+            )
+    if config["mixer"] == "qtran_base" and config["learner"] == "q_learner":
+        raise UserError("mixer=qtran_base goes with learner=qtran_learner (--config=qtran).")
+
+
+def _copied(value: Any) -> Any:
+    return (
+        dict(value)
+        if isinstance(value, dict)
+        else list(value)
+        if isinstance(value, list)
+        else value
+    )

@@ -1,0 +1,94 @@
+"""Checking one value against its setting, and repairing what YAML 1.1 misreads."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import yaml
+
+from utils.config.schema import TYPES, Setting
+from utils.errors import UserError, did_you_mean
+
+NULLS = ("None", "null", "~", "none")
+
+
+def parse_word(text: str) -> Any:
+    """The value of `key=text` on a command line: Python's literals, then YAML's, then a string."""
+    for parse in (ast.literal_eval, yaml.safe_load):
+        try:
+            value = parse(text)
+        except (ValueError, SyntaxError, yaml.YAMLError, TypeError, MemoryError):
+            continue
+        return list(value) if isinstance(value, tuple) else value
+    return text
+
+
+def fit(setting: Setting, value: Any, where: str) -> tuple[Any, bool]:
+    """`value` as the setting wants it, and whether that took a repair; else an error."""
+    fitted, repaired = _convert(setting.types, value)
+    if not _has_type(fitted, setting.types):
+        raise _refusal(setting, value, where)
+    if isinstance(fitted, int | float) and not isinstance(fitted, bool):
+        if setting.low is not None and fitted < setting.low:
+            raise _refusal(setting, value, where)
+        if setting.high is not None and fitted > setting.high:
+            raise _refusal(setting, value, where)
+    if setting.choices and fitted is not None and str(fitted) not in setting.choices:
+        raise _refusal(setting, value, where)
+    return fitted, repaired
+
+
+def check_name(setting: Setting, value: Any, where: str) -> None:
+    """Whether a registry knows `value`; after plugins had their say."""
+    if setting.registry and value is not None and value not in setting.names():
+        raise _refusal(setting, value, where)
+
+
+def fit_like(default: Any, key: str, value: Any, where: str) -> Any:
+    """An environment's argument: of the type that its YAML gives it; null takes anything."""
+    if default is None or value is None:
+        return value
+    setting = Setting(key, default, (type(default).__name__,), "", "")
+    return fit(setting, value, where)[0]
+
+
+def _convert(types: tuple[str, ...], value: Any) -> tuple[Any, bool]:
+    """The value, brought to one of `types` where nothing is lost by it."""
+    if isinstance(value, str) and value in NULLS and "null" in types:
+        return None, True
+    if isinstance(value, str) and "str" not in types and ("float" in types or "int" in types):
+        number = _number(value)  # YAML reads 1e-3 as a string: it wants 1.0e-3
+        if number is not None:
+            return _convert(types, number)[0], True
+    if isinstance(value, int) and not isinstance(value, bool) and "int" not in types:
+        if "float" in types:
+            return float(value), False
+        if "str" in types:
+            return str(value), False
+    if isinstance(value, float):
+        if "float" not in types and "int" in types and value.is_integer():
+            return int(value), False
+        if types == ("str",):
+            return str(value), False
+    return value, False
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _has_type(value: Any, types: tuple[str, ...]) -> bool:
+    return any(type(value) in TYPES.get(name, ()) for name in types)
+
+
+def _refusal(setting: Setting, value: Any, where: str) -> UserError:
+    hint = did_you_mean(str(value), setting.names())
+    text = f" {setting.help}" if setting.help else ""
+    return UserError(
+        f"{setting.key}={value!r} ({where}) cannot be.{hint}\n"
+        f"{setting.key}: {setting.kind()}; default {setting.default!r}.{text}"
+    )

@@ -1,0 +1,140 @@
+"""What a run says on screen: a short head, one live line, one line with the result."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+WIDTH = 20  # cells of the bar
+REDRAW_SECONDS = 0.5
+PLAIN_SECONDS = 30.0  # between two lines when the output is not a terminal
+
+
+def head_lines(
+    config: dict[str, Any],
+    changed: list[tuple[str, Any, str]],
+    run_dir: Path | None,
+    facts: list[str],
+) -> list[str]:
+    """What runs, what differs from the defaults and who set it, where to look."""
+    title = [f"{config['name']} on {task_name(config)}", f"seed {config['seed']}", *facts]
+    by_origin: dict[str, list[str]] = {}
+    for key, value, origin in changed:
+        by_origin.setdefault(origin, []).append(f"{key} {value}")
+    lines = [" · ".join(title)]
+    lines += [f"  {origin}: {', '.join(settings)}" for origin, settings in by_origin.items()]
+    lines.append(f"  results in {run_dir}" if run_dir else "  nothing is recorded (unobserved run)")
+    return lines
+
+
+def task_name(config: dict[str, Any]) -> str:
+    """ "sc2/corridor", "two_step": the environment and, if it has several, its map or scenario."""
+    env_args = config["env_args"]
+    named = [env_args[key] for key in ("map_name", "scenario_name", "key") if env_args.get(key)]
+    return "/".join([config["env"], *named[:1]])
+
+
+@dataclass
+class TestResult:
+    """The headline of one evaluation."""
+
+    __test__ = False  # not a test case, whatever pytest thinks of the name
+
+    metric: str
+    value: float
+    spread: float  # standard error over the test episodes
+    t_env: int
+
+    def __str__(self) -> str:
+        return f"{short_name(self.metric)} {self.value:.2f} ±{self.spread:.2f}"
+
+
+def short_name(metric: str) -> str:
+    """ "test_battle_won_mean" -> "test win"."""
+    text = metric.removesuffix("_mean").replace("battle_won", "win")
+    return text.replace("_", " ")
+
+
+class Progress:
+    """One live line on a terminal; a plain line now and then anywhere else."""
+
+    def __init__(self, t_start: int, t_max: int, console: logging.Logger) -> None:
+        self._t_start, self._t_max, self._console = t_start, t_max, console
+        self._began = self._shown = time.monotonic()
+        self._stream = sys.__stderr__  # past Sacred's capture: a live line is no log
+        self._live = self._stream is not None and self._stream.isatty()
+        self._drawn = 0  # length of the line now on screen
+
+    def show(self, t_env: int, last: TestResult | None, best: float) -> None:
+        """Redraw, unless that was done a moment ago."""
+        now = time.monotonic()
+        if now - self._shown < (REDRAW_SECONDS if self._live else PLAIN_SECONDS):
+            return
+        self._shown = now
+        line = self._line(t_env, last, best)
+        if self._live:
+            self._draw(line)
+        else:
+            self._console.info(line)
+
+    def say(self, text: str) -> None:
+        """A line of its own, above the live one."""
+        self.clear()
+        self._console.info(text)
+
+    def clear(self) -> None:
+        if self._live and self._drawn:
+            self._draw("")
+            assert self._stream is not None
+            self._stream.write("\r")
+
+    def _draw(self, line: str) -> None:
+        assert self._stream is not None
+        self._stream.write("\r" + line.ljust(self._drawn))
+        self._stream.flush()
+        self._drawn = len(line)
+
+    def _line(self, t_env: int, last: TestResult | None, best: float) -> str:
+        share = min(1.0, t_env / max(1, self._t_max))
+        speed = (t_env - self._t_start) / max(1e-9, time.monotonic() - self._began)
+        left = (self._t_max - t_env) / speed if speed > 0 else float("inf")
+        bar = "█" * int(share * WIDTH)
+        parts = [
+            f"{share:4.0%} |{bar:<{WIDTH}}| {human(t_env)}/{human(self._t_max)}",
+            f"{speed:.0f} steps/s",
+            f"left {duration(left)}",
+        ]
+        if last is not None:
+            parts.append(f"{last}  best {best:.2f}")
+        return "  ".join(parts)
+
+
+def human(number: float) -> str:
+    """840000 -> "840k", 2050000 -> "2.05M"."""
+    for unit, size in (("M", 1e6), ("k", 1e3)):
+        if number >= size:
+            return f"{number / size:.3g}{unit}"
+    return f"{number:.0f}"
+
+
+def size_text(n_bytes: float) -> str:
+    """1.5e9 -> "1.5 GB"."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.1f} {unit}"
+    return f"{n_bytes:.0f} B"
+
+
+def duration(seconds: float) -> str:
+    """5700 -> "1h35m"."""
+    if seconds == float("inf"):
+        return "?"
+    minutes, secs = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes:02d}m"
+    return f"{minutes}m{secs:02d}s" if minutes else f"{secs}s"

@@ -1,0 +1,190 @@
+"""Where statistics go: one `log_stat` call, any number of sinks.
+
+The CSV file is the run's memory: every row is on disk when `log_stat` returns, and a resumed run
+reads it back, cuts it at the checkpoint and fills the other sinks from it.
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+import math
+import sys
+import time
+from collections import defaultdict, deque
+from pathlib import Path
+from typing import Any, Protocol, TextIO
+
+WINDOW = 5  # PyMARL's console shows the mean of the last five values
+
+
+def get_logger() -> logging.Logger:
+    """The one console logger; DEBUG of other libraries stays out of it."""
+    logger = logging.getLogger("pymarlk")
+    if not logger.handlers:
+        handler = logging.StreamHandler(_CurrentStdout())
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+    return logger
+
+
+class _CurrentStdout:
+    """Writes to whatever sys.stdout is now: Sacred replaces it while it captures the output."""
+
+    def write(self, text: str) -> int:
+        return sys.stdout.write(text)
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+
+
+class Sink(Protocol):
+    """Something that keeps statistics."""
+
+    def write(self, key: str, value: float, t_env: int, seconds: float) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class SacredSink:
+    """PyMARL's `info.json` lists (`K` and `K_T`) and Sacred's own metrics, both always."""
+
+    def __init__(self, run: Any) -> None:
+        self._run = run
+
+    def write(self, key: str, value: float, t_env: int, seconds: float) -> None:
+        name = key.replace(".", "_").lstrip("$")  # MongoDB refuses these in keys
+        self._run.info.setdefault(name, []).append(value)
+        self._run.info.setdefault(f"{name}_T", []).append(t_env)
+        self._run.log_scalar(name, value, t_env)
+
+    def close(self) -> None:
+        """Sacred flushes at the end of the run."""
+
+
+class CsvSink:
+    """One row a value: t_env, name, value, seconds since the run began."""
+
+    HEADER = ("t_env", "name", "value", "seconds")
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.rows = 0
+        self._file: TextIO = path.open("a", newline="")
+        if path.stat().st_size == 0:
+            self._write_row(self.HEADER)
+
+    def write(self, key: str, value: float, t_env: int, seconds: float) -> None:
+        self._write_row((t_env, key, repr(value), f"{seconds:.3f}"))
+        self.rows += 1
+
+    def cut(self, rows: int) -> list[tuple[str, float, int, float]]:
+        """Keep the first `rows` rows only, and return them as arguments of `write`."""
+        self._file.close()
+        with self._path.open(newline="") as file:
+            kept = list(csv.reader(file))[1 : rows + 1]
+        trimmed = self._path.with_suffix(".tmp")
+        with trimmed.open("w", newline="") as file:
+            csv.writer(file).writerows([self.HEADER, *kept])
+        trimmed.replace(self._path)
+        self._file = self._path.open("a", newline="")
+        self.rows = len(kept)
+        return [(name, float(value), int(t), float(s)) for t, name, value, s in kept]
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _write_row(self, row: tuple[Any, ...]) -> None:
+        csv.writer(self._file).writerow(row)
+        self._file.flush()
+
+
+class TensorBoardSink:
+    """Scalars under the same names, at step t_env."""
+
+    def __init__(self, folder: Path, purge_step: int | None = None) -> None:
+        from torch.utils.tensorboard import SummaryWriter  # optional package
+
+        self._writer = SummaryWriter(str(folder), purge_step=purge_step)
+
+    def write(self, key: str, value: float, t_env: int, seconds: float) -> None:
+        self._writer.add_scalar(key, value, t_env)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class Logger:
+    """PyMARL's logger: `log_stat(key, value, t_env)`, `console_logger`, `print_recent_stats()`."""
+
+    def __init__(self, console_logger: logging.Logger) -> None:
+        self.console_logger = console_logger
+        self.stats: dict[str, deque[tuple[int, float]]] = defaultdict(lambda: deque(maxlen=WINDOW))
+        self.csv: CsvSink | None = None
+        self._sinks: list[Sink] = []
+        self._sacred: SacredSink | None = None
+        self._began = time.monotonic()
+
+    def setup_sacred(self, run: Any) -> None:
+        self._sacred = SacredSink(run)
+
+    def setup_csv(self, path: Path) -> None:
+        self.csv = CsvSink(path)
+        self._sinks.append(self.csv)
+
+    def setup_tb(self, folder: str | Path, purge_step: int | None = None) -> None:
+        self._sinks.append(TensorBoardSink(Path(folder), purge_step))
+
+    def log_stat(self, key: str, value: Any, t_env: int, to_sacred: bool = True) -> None:
+        """Record `value` under `key` at environment step `t_env`, in every sink."""
+        number = float(value)
+        self.stats[key].append((t_env, number))
+        for sink in self._sinks:
+            sink.write(key, number, t_env, self.seconds)
+        if to_sacred and self._sacred is not None:
+            self._sacred.write(key, number, t_env, self.seconds)
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the run so far, earlier sessions of a resumed run included."""
+        return time.monotonic() - self._began
+
+    def latest(self, key: str) -> float:
+        """The last value of `key`; NaN if there is none."""
+        return self.stats[key][-1][1] if self.stats.get(key) else math.nan
+
+    def print_recent_stats(self) -> None:
+        """PyMARL's "Recent Stats" block: means of the last values, four to a line."""
+        t_env, episode = self.stats["episode"][-1]
+        lines = [f"Recent Stats | t_env: {t_env:>10} | Episode: {int(episode):>8}"]
+        shown = sorted(key for key in self.stats if key != "episode")
+        cells = [f"{key + ':':<25}{self._recent(key):>9.4f}" for key in shown]
+        lines += ["  ".join(cells[i : i + 4]) for i in range(0, len(cells), 4)]
+        self.console_logger.info("\n".join(lines))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "rows": self.csv.rows if self.csv else 0,
+            "seconds": self.seconds,
+            "stats": {key: list(values) for key, values in self.stats.items()},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where `state` was taken: later rows go, earlier ones fill Sacred's files."""
+        self._began = time.monotonic() - state["seconds"]
+        for key, values in state["stats"].items():
+            self.stats[key].extend(tuple(pair) for pair in values)
+        rows = self.csv.cut(state["rows"]) if self.csv else []
+        for row in rows:
+            if self._sacred is not None:
+                self._sacred.write(*row)
+
+    def close(self) -> None:
+        for sink in self._sinks:
+            sink.close()
+
+    def _recent(self, key: str) -> float:
+        values = [value for _, value in self.stats[key]]
+        return values[-1] if key == "epsilon" else sum(values) / len(values)

@@ -1,0 +1,98 @@
+"""When a run saves what: resumable checkpoints, PyMARL's model folders, the best networks."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from utils.checkpoint import (
+    STATE_FILE,
+    ReplayParts,
+    checkpoint_steps,
+    save_state,
+    write_checkpoint,
+)
+
+
+class Saver:
+    """Writes below `folder` = results/models/<unique_token>.
+
+    `collect_state()` gives all that a resumed run needs beside networks and replay.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        args: SimpleNamespace,
+        learner: Any,
+        buffer: Any,
+        collect_state: Callable[[], dict[str, Any]],
+    ) -> None:
+        self.folder = folder
+        self._args, self._learner, self._buffer = args, learner, buffer
+        self._collect_state = collect_state
+        self.replay = ReplayParts(folder / "replay")
+        self._saved_at_step = 0
+        self._saved_at_time = time.monotonic()
+        self._last_kept = -args.save_model_interval - 1  # PyMARL saves after the first episode
+        self._kept: list[int] = []
+
+    def save_if_due(self, t_env: int) -> None:
+        if self._keep_due(t_env) or self._resumable_due(t_env):
+            self.save(t_env)
+
+    def save(self, t_env: int) -> None:
+        """Write a resumable checkpoint, then drop the one before unless PyMARL would keep it."""
+        if self._keep_due(t_env):
+            self._last_kept = t_env
+            self._kept.append(t_env)
+        self._saved_at_step, self._saved_at_time = t_env, time.monotonic()
+        target = self.folder / str(t_env)
+        if (target / STATE_FILE).exists():
+            return  # nothing has happened since
+        self.replay.save_new(self._buffer)
+        write_checkpoint(target, self._fill)
+        self._drop_earlier(t_env)
+        self.replay.remove_unused()
+
+    def save_best(self, t_env: int) -> None:
+        """Keep the networks of the best evaluation, and only those."""
+        folder = self.folder / "best"
+        write_checkpoint(folder / str(t_env), lambda draft: self._learner.save_models(str(draft)))
+        for step in checkpoint_steps(folder):
+            if step != t_env:
+                shutil.rmtree(folder / str(step))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"last_kept": self._last_kept, "kept": list(self._kept)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._last_kept, self._kept = state["last_kept"], list(state["kept"])
+
+    def _fill(self, draft: Path) -> None:
+        self._learner.save_models(str(draft))
+        replay = {"names": list(self.replay.names), "inserted": self._buffer.inserted}
+        save_state({**self._collect_state(), "replay": replay, "saver": self.state_dict()}, draft)
+
+    def _drop_earlier(self, t_env: int) -> None:
+        for step in checkpoint_steps(self.folder):
+            if step == t_env:
+                continue
+            if step in self._kept:
+                (self.folder / str(step) / STATE_FILE).unlink(missing_ok=True)
+            else:
+                shutil.rmtree(self.folder / str(step))
+
+    def _keep_due(self, t_env: int) -> bool:
+        args = self._args
+        return args.save_model and t_env - self._last_kept >= args.save_model_interval
+
+    def _resumable_due(self, t_env: int) -> bool:
+        args = self._args
+        if args.checkpoint_interval:
+            return t_env - self._saved_at_step >= args.checkpoint_interval
+        return time.monotonic() - self._saved_at_time >= 60 * args.checkpoint_minutes

@@ -1,0 +1,135 @@
+"""Sacred, set up so that a run's folder tells the truth: status, sources, packages, all numbers."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import logging
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+warnings.filterwarnings("ignore", message="pkg_resources is deprecated")  # sacred imports it
+
+import sacred  # noqa: E402
+from sacred.dependencies import (  # noqa: E402
+    PackageDependency,
+    Source,
+    get_commit_if_possible,
+    get_digest,
+)
+from sacred.observers import FileStorageObserver  # noqa: E402
+from sacred.utils import SacredInterrupt, apply_backspaces_and_linefeeds  # noqa: E402
+
+from utils.logging import get_logger  # noqa: E402
+
+SRC = Path(__file__).resolve().parent.parent
+REPOSITORY = SRC.parent
+
+sacred.SETTINGS.CAPTURE_MODE = "sys"  # "fd" hangs at exit when workers hold the descriptor
+sacred.SETTINGS.CONFIG.READ_ONLY_CONFIG = False
+sacred.SETTINGS.DISCOVER_SOURCES = "none"  # we name all sources and packages ourselves
+sacred.SETTINGS.DISCOVER_DEPENDENCIES = "none"
+
+
+class Interrupted(SacredInterrupt):
+    """The user or the cluster asked the run to stop; everything is saved."""
+
+    STATUS = "INTERRUPTED"
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"stopped by signal {signal_number}")
+        self.signal_number = signal_number
+
+
+class RunFolder(FileStorageObserver):
+    """Sacred's file observer with atomic files, and able to continue in an existing folder."""
+
+    def __init__(self, basedir: Path, resumed: bool) -> None:
+        super().__init__(str(basedir))
+        self._resumed = resumed
+        self._earlier: dict[str, Any] = {}
+
+    @property
+    def path(self) -> Path | None:
+        return Path(self.dir) if self.dir else None
+
+    def _make_run_dir(self, _id: Any) -> None:
+        if not self._resumed:
+            super()._make_run_dir(_id)
+            return
+        self.dir = os.path.join(self.basedir, str(_id))
+        self._earlier = read_json(Path(self.dir) / "run.json")
+        # The logger fills both again, up to the checkpoint and then on.
+        for name in ("info.json", "metrics.json"):
+            path = Path(self.dir) / name
+            if path.exists():
+                path.replace(path.with_suffix(".before_resume.json"))
+
+    def started_event(self, *args: Any, **kwargs: Any) -> Any:
+        run_id = super().started_event(*args, **kwargs)
+        if self._resumed:
+            sessions = self._earlier.pop("earlier_sessions", [])
+            self.run_entry["earlier_sessions"] = [*sessions, _session(self._earlier)]
+            self.save_json(self.run_entry, "run.json")
+        return run_id
+
+    def heartbeat_event(self, info: Any, captured_out: Any, beat_time: Any, result: Any) -> None:
+        # Called from Sacred's thread while the run goes on: dump a copy that stands still.
+        still = {key: list(v) if isinstance(v, list) else v for key, v in dict(info).items()}
+        super().heartbeat_event(still, captured_out, beat_time, result)
+        if still:
+            (Path(self.dir) / "info.before_resume.json").unlink(missing_ok=True)
+            (Path(self.dir) / "metrics.before_resume.json").unlink(missing_ok=True)
+
+    def save_json(self, obj: Any, filename: str) -> None:
+        draft = f".{filename}.part"
+        super().save_json(obj, draft)
+        os.replace(os.path.join(self.dir, draft), os.path.join(self.dir, filename))
+
+
+def _session(entry: dict[str, Any]) -> dict[str, Any]:
+    return {key: entry.get(key) for key in ("start_time", "stop_time", "status", "heartbeat")}
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in `path`; empty if the file is missing or torn."""
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def make_experiment(
+    config: dict[str, Any], folder: RunFolder, main: Callable[..., Any]
+) -> sacred.Experiment:
+    """The Sacred experiment of one run; `main` is called as `main(_run, _config, _log)`."""
+    experiment = sacred.Experiment("pymarlk", base_dir=str(REPOSITORY), save_git_info=False)
+    setattr(experiment, "logger", calm_logger())  # noqa: B010 - sacred declares it None
+    setattr(experiment, "captured_out_filter", apply_backspaces_and_linefeeds)  # noqa: B010
+    experiment.observers.append(folder)
+    experiment.add_config(config)
+    repository = get_commit_if_possible(str(SRC / "main.py"), save_git_info=True)
+    for path in source_files():
+        source = Source(str(path), get_digest(str(path)), *repository)
+        experiment.sources.add(source)  # add_source_file refuses all but Python
+    for distribution in importlib.metadata.distributions():
+        name, version = distribution.metadata["Name"], distribution.version
+        experiment.dependencies.add(PackageDependency(name, version))
+    experiment.main(main)
+    return experiment
+
+
+def calm_logger() -> logging.Logger:
+    """Sacred's own messages, from warnings on: a run says itself how it starts and ends."""
+    logger = get_logger().getChild("sacred")
+    logger.setLevel(logging.WARNING)
+    return logger
+
+
+def source_files() -> list[Path]:
+    """Every file of the program, settings included."""
+    return sorted(path for path in SRC.rglob("*") if path.suffix in (".py", ".yaml"))

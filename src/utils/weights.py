@@ -1,0 +1,40 @@
+"""PyMARL's `.th` files: state dicts on disk, and what to say when one does not fit."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from utils.errors import UserError
+
+
+def save_weights(stateful: Any, folder: str | Path, name: str) -> None:
+    torch.save(stateful.state_dict(), Path(folder) / name)
+
+
+def load_weights(stateful: Any, folder: str | Path, name: str) -> None:
+    """Load `name` into a network or an optimiser, whatever device it was saved from."""
+    path = Path(folder) / name
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing. Give a folder that holds {name}.") from error
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
+        raise UserError(
+            f"{path} is damaged or not a PyTorch file. Use another step: load_step=..."
+        ) from error
+    try:
+        stateful.load_state_dict(state)
+    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{path} holds networks of another shape. Use the settings that it was trained with "
+            "(env_args, agent, rnn_hidden_dim, obs_last_action, obs_agent_id, share_parameters, "
+            f"mixer). PyTorch says: {_short(error)}"
+        ) from error
+
+
+def _short(error: Exception, lines: int = 4) -> str:
+    return "\n".join(str(error).splitlines()[:lines])

@@ -1,0 +1,35 @@
+"""Fixtures for tests that run the program as a user would."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import Command, Results, command_line, environment, with_results
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Results:
+    return Results(tmp_path / "results")
+
+
+@pytest.fixture
+def run_main(results: Results) -> Command:
+    """run_main("--config=qmix", "--env-config=grid", "with", "t_max=100") -> finished process."""
+
+    def run(*words: str, check: bool = True, timeout: float = 120) -> Any:
+        done = subprocess.run(
+            command_line(*with_results(words, results)),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env=environment(),
+        )
+        if check:
+            assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    return run

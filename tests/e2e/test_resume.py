@@ -1,0 +1,131 @@
+"""A killed and resumed run must give the numbers of one that nobody touched."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support import Command, Results, command_line, environment, with_results
+
+RUN = (
+    "--config=qmix",
+    "--env-config=grid",
+    "with",
+    "seed=3",
+    "t_max=3000",
+    "test_interval=500",
+    "test_nepisode=4",
+    "batch_size=8",
+    "buffer_size=60",
+    "epsilon_anneal_time=2000",
+    "log_interval=200",
+    "learner_log_interval=100",
+    "runner_log_interval=100",
+    "checkpoint_interval=150",
+    "target_update_interval=20",
+)
+
+
+def start(results: Results, *more: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command_line(*with_results((*RUN, *more), results)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment(),
+    )
+
+
+def until(happened: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while not happened() and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def has_checkpoint(results: Results) -> bool:
+    return any((results.root / "models").glob("*/[0-9]*/state.pt"))
+
+
+@pytest.fixture
+def untouched(run_main: Command, tmp_path: Path) -> Results:
+    """The same run, left alone."""
+    alone = Results(tmp_path / "alone")
+    run_main(*RUN, f"local_results_path={alone.root}")
+    return alone
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runner", ["episode", "parallel", "batched"])
+def test_killed_runs_resume_bit_for_bit(untouched: Results, results: Results, runner: str) -> None:
+    kills = 10 if runner == "episode" else 2
+    moments = random.Random(runner)
+    process = start(results, f"runner={runner}")
+    until(lambda: has_checkpoint(results), process)
+    for _ in range(kills):
+        time.sleep(moments.uniform(0.0, 2.5))
+        process.kill()
+        process.wait()
+        process = start(results, f"runner={runner}", "resume=latest")
+    assert process.wait(timeout=120) == 0
+
+    assert results.metrics() == untouched.metrics()
+    assert results.status() == "COMPLETED"
+    assert [path.name for path in (results.root / "sacred").glob("[0-9]*")] == ["1"]
+
+
+@pytest.mark.slow
+def test_resumed_runs_end_with_the_same_networks(untouched: Results, results: Results) -> None:
+    process = start(results)
+    until(lambda: has_checkpoint(results), process)
+    process.kill()
+    process.wait()
+    assert start(results, "resume=latest").wait(timeout=120) == 0
+
+    def final(of: Results, name: str) -> bytes:
+        newest = max((int(p.name) for p in of.models.glob("[0-9]*")), default=-1)
+        return (of.models / str(newest) / name).read_bytes()
+
+    for name in ("agent.th", "mixer.th", "opt.th"):
+        assert final(results, name) == final(untouched, name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_leaves_and_the_run_can_go_on(
+    untouched: Results, results: Results, number: signal.Signals
+) -> None:
+    process = start(results, "checkpoint_interval=0", "checkpoint_minutes=60")
+    until(lambda: (results.folder() / "metrics.csv").exists(), process)
+    time.sleep(0.5)
+    process.send_signal(number)
+
+    assert process.wait(timeout=60) == 128 + number
+    assert results.status() == "INTERRUPTED"
+    assert has_checkpoint(results)
+
+    resumed = start(results, "checkpoint_interval=0", "checkpoint_minutes=60", "resume=1")
+    assert resumed.wait(timeout=120) == 0
+    assert results.metrics() == untouched.metrics()
+    assert results.json("run.json")["earlier_sessions"][0]["status"] == "INTERRUPTED"
+
+
+@pytest.mark.slow
+def test_sacred_files_of_a_resumed_run_hold_the_whole_curve(
+    untouched: Results, results: Results
+) -> None:
+    process = start(results)
+    until(lambda: has_checkpoint(results), process)
+    process.kill()
+    process.wait()
+    assert start(results, "resume=latest").wait(timeout=120) == 0
+
+    assert results.json("info.json") == untouched.json("info.json")
+    for name, series in untouched.json("metrics.json").items():
+        resumed = results.json("metrics.json")[name]
+        assert (resumed["steps"], resumed["values"]) == (series["steps"], series["values"])

@@ -1,0 +1,61 @@
+"""Runs the program as a user would: a process, a command line, a results folder."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MAIN = Path(__file__).resolve().parents[1] / "src" / "main.py"
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a run left behind."""
+
+    root: Path
+
+    def folder(self, run_id: int = 1) -> Path:
+        return self.root / "sacred" / str(run_id)
+
+    def json(self, name: str, run_id: int = 1) -> dict[str, Any]:
+        return json.loads((self.folder(run_id) / name).read_text())
+
+    def status(self, run_id: int = 1) -> str:
+        return self.json("run.json", run_id)["status"]
+
+    def metrics(self, run_id: int = 1) -> list[tuple[str, ...]]:
+        """Every logged value in order, without the wall time."""
+        with (self.folder(run_id) / "metrics.csv").open(newline="") as file:
+            return [tuple(row[:3]) for row in csv.reader(file)][1:]
+
+    def last(self, key: str, run_id: int = 1) -> float:
+        return [float(value) for _, name, value in self.metrics(run_id) if name == key][-1]
+
+    @property
+    def models(self) -> Path:
+        """The only run's folder of checkpoints."""
+        (folder,) = (self.root / "models").iterdir()
+        return folder
+
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def command_line(*words: str) -> list[str]:
+    return [sys.executable, str(MAIN), *words]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
+
+
+def with_results(words: tuple[str, ...], results: Results) -> list[str]:
+    """The command line, writing into the test's own results folder."""
+    return [*words, *([] if "with" in words else ["with"]), f"local_results_path={results.root}"]
