@@ -237,9 +237,8 @@ class ReplayBuffer:
         values = {key: as_array(ep_batch[key])[skipped:] for key in self.scheme}
         for output in self._outputs:
             given = values[output]
-            lead = given.shape[: 1 if self._is_constant(output) else 2]
-            written = np.asarray(given.reshape(*lead, -1).any(axis=-1))
-            values[_flag(output)] = written
+            lead = 1 if self._is_constant(output) else 2  # the axes B, T
+            values[_flag(output)] = np.any(given, axis=tuple(range(lead, given.ndim)))
         numbers = np.arange(self.inserted + skipped, self.inserted + len(lengths))
         self._store.write(numbers % self.buffer_size, lengths[skipped:], values)
         self.inserted += len(lengths)
@@ -370,7 +369,8 @@ class ReplayBuffer:
         lengths = self._store.lengths[places]
         width = max(1, int(lengths.max()))
         arrays = self._store.read(places, width)
-        arrays["filled"] = (np.arange(width) < lengths[:, None]).astype(np.int64)[:, :, None]
+        filled = np.arange(width) < lengths[:, None]  # (n, T)
+        arrays["filled"] = filled.astype(np.int64).reshape(*filled.shape, 1)
         data = SimpleNamespace(transition_data={}, episode_data={})
         for key, info in self.scheme.items():
             if key in self._outputs:

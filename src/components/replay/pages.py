@@ -50,7 +50,7 @@ class PageTable:
         n_pages = -(-width // self.page_rows)
         first = self._table[episodes, :n_pages] * self.page_rows  # (n, pages)
         rows = first[:, :, None] + np.arange(self.page_rows)  # (n, pages, page_rows)
-        rows = rows.reshape(len(episodes), -1)[:, :width]  # (n, width)
+        rows = rows.reshape(len(episodes), n_pages * self.page_rows)[:, :width]  # (n, width)
         return np.where(np.arange(width) < self.lengths[episodes, None], rows, 0)
 
     def overhead_bytes(self, n_episodes: int) -> int:
