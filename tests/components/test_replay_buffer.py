@@ -469,7 +469,7 @@ def test_a_part_of_another_run_is_refused(
     original = make_buffer(3)
     original.insert_episode_batch(make_batch([3, 4], T, 0))
     part = original.episodes_since(0)
-    with pytest.raises(UserError, match="lacks 'steps.other'"):
+    with pytest.raises(UserError, match=r"lacks 'steps\.other'"):
         ReplayBuffer({"other": {"vshape": 1}}, groups, 3, T).restore(2, [part])
     with pytest.raises(UserError, match=r"'steps.state' as float32 \(7,\).*\(8,\)"):
         ReplayBuffer({"state": {"vshape": 8}}, groups, 3, T).restore(2, [part])
