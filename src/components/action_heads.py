@@ -69,7 +69,7 @@ class DiscreteHead:
         logits = torch.log_softmax(mask_unavailable(outputs, avail), dim=-1)
         soft = torch.softmax(logits + noise, dim=-1)
         hard = one_hot_of_first_maximum(soft)
-        return hard + soft - soft.detach()
+        return hard + (soft - soft.detach())  # in this order the sum is exactly one-hot
 
     def log_prob(self, outputs: Tensor, avail: Tensor, actions: Tensor) -> Tensor:
         logits = torch.log_softmax(mask_unavailable(outputs, avail), dim=-1)

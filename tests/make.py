@@ -1,0 +1,105 @@
+"""Settings, batches and controllers for tests, made as a run would make them."""
+
+from __future__ import annotations
+
+import logging
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+from components.episode_buffer import EpisodeBatch, complete_scheme
+from controllers.basic_controller import BasicMAC
+from run import make_scheme
+from utils.config import default_config
+from utils.logging import Logger
+
+B, T, N, A, O, S = 4, 6, 3, 5, 7, 8  # episodes, steps, agents, actions, observation, state
+
+
+def make_args(**changes: Any) -> SimpleNamespace:
+    """default.yaml, the sizes of a small task, and `changes`."""
+    sizes = {
+        "device": "cpu",
+        "n_agents": N,
+        "n_actions": A,
+        "state_shape": S,
+        "obs_shape": O,
+        "episode_limit": T,
+        "action_kind": "discrete",
+        "action_low": None,
+        "action_high": None,
+        "seed": 1,
+    }
+    return SimpleNamespace(**{**default_config(), **sizes, **changes})
+
+
+def continuous_args(**changes: Any) -> SimpleNamespace:
+    bounds = {"action_low": [[-1.0] * A] * N, "action_high": [[2.0] * A] * N}
+    settings = {"action_kind": "continuous", "action_selector": "gaussian", **bounds}
+    return make_args(**{**settings, **changes})
+
+
+def make_batch(
+    args: SimpleNamespace,
+    lengths: tuple[int, ...] = (T, 3, 1, T),
+    slots: int = T + 1,
+    seed: int = 0,
+) -> EpisodeBatch:
+    """Random episodes of these lengths; the last one ends by a time limit."""
+    random = torch.Generator().manual_seed(seed)
+    info = {"state_shape": args.state_shape, "obs_shape": args.obs_shape}
+    scheme, groups, preprocess = make_scheme(args, info)
+    batch = EpisodeBatch(scheme, groups, len(lengths), slots, preprocess=preprocess)
+    for row, length in enumerate(lengths):
+        n_slots = length + 1
+        avail = torch.rand(n_slots, args.n_agents, args.n_actions, generator=random) < 0.6
+        avail[..., 0] = True
+        batch.update(
+            {
+                "state": torch.randn(1, n_slots, args.state_shape, generator=random),
+                "obs": torch.randn(1, n_slots, args.n_agents, args.obs_shape, generator=random),
+                "avail_actions": avail[None].int(),
+            },
+            bs=slice(row, row + 1),
+            ts=slice(0, n_slots),
+        )
+        batch.update(
+            {"actions": draw_actions(args, avail, random)[None]},
+            bs=slice(row, row + 1),
+            ts=slice(0, n_slots),
+        )
+        terminated = torch.zeros(1, length, 1, dtype=torch.uint8)
+        terminated[0, -1, 0] = row < len(lengths) - 1
+        batch.update(
+            {"reward": torch.randn(1, length, 1, generator=random), "terminated": terminated},
+            bs=slice(row, row + 1),
+            ts=slice(0, length),
+        )
+    return batch
+
+
+def draw_actions(
+    args: SimpleNamespace, avail: torch.Tensor, random: torch.Generator
+) -> torch.Tensor:
+    """(slots, N, 1) indices or (slots, N, A) numbers."""
+    if args.action_kind == "continuous":
+        return torch.rand(*avail.shape, generator=random) * 2 - 1
+    flat = avail.reshape(-1, avail.shape[-1]).float()
+    return torch.multinomial(flat, 1, generator=random).reshape(*avail.shape[:-1], 1)
+
+
+def full_scheme(args: SimpleNamespace) -> dict[str, Any]:
+    """The scheme after preprocessing, as learners see it."""
+    info = {"state_shape": args.state_shape, "obs_shape": args.obs_shape}
+    scheme, _, preprocess = make_scheme(args, info)
+    return complete_scheme(scheme, preprocess or {})
+
+
+def make_mac(args: SimpleNamespace, seed: int = 0) -> BasicMAC:
+    torch.manual_seed(seed)
+    return BasicMAC(full_scheme(args), {"agents": args.n_agents}, args)
+
+
+def quiet_logger() -> Logger:
+    return Logger(logging.getLogger("quiet"))
