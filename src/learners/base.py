@@ -121,8 +121,10 @@ def follow(network: nn.Module, target: nn.Module, tau: float) -> None:
 
 
 def learning_mask(batch: EpisodeBatch) -> Tensor:
-    """1 where a step was really taken: filled, and not after the end. (B, T, 1)"""
-    terminated = batch["terminated"][:, :-1].float()
-    mask = batch["filled"][:, :-1].float()
-    mask[:, 1:] = mask[:, 1:] * (1 - terminated[:, :-1])
-    return mask
+    """1 where a step was taken, that is, where the slot after it is filled. (B, T, 1)
+
+    PyMARL asks whether the step's own slot is filled and nothing has terminated before; that
+    counts one step too many, into the padding, for an episode that a time limit cut and that is
+    not the longest of its batch.
+    """
+    return batch["filled"][:, 1:].float()
