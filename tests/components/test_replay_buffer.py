@@ -425,6 +425,24 @@ def test_an_empty_buffer_is_restored_empty(make_buffer: MakeBuffer) -> None:
     assert restored.episodes_in_buffer == 0
 
 
+def test_parts_without_any_step_are_restored(
+    make_batch: MakeBatch, make_buffer: MakeBuffer
+) -> None:
+    original, parts = make_buffer(4, T, EVERY_DTYPE), []
+    for seed, length in enumerate((0, T, 0)):
+        original.insert_episode_batch(make_batch([length], T, seed, EVERY_DTYPE))
+        parts.append(original.episodes_since(seed))
+    restored = make_buffer(4, T, EVERY_DTYPE)
+    restored.restore(3, parts)
+    assert_same_episodes(restored.sample(3), original.sample(3))
+    assert_same_episodes(restored.sample(3)[1], make_batch([T], T, 1, EVERY_DTYPE))
+    small, other = make_buffer(1, T, EVERY_DTYPE), make_buffer(1, T, EVERY_DTYPE)
+    small.insert_episode_batch(make_batch([T], T, 0, EVERY_DTYPE))
+    small.insert_episode_batch(make_batch([0], T, 0, EVERY_DTYPE))
+    other.restore(2, [small.episodes_since(0)])
+    assert_same_episodes(other.sample(1), small.sample(1))
+
+
 def test_only_new_episodes_are_handed_out(make_batch: MakeBatch, make_buffer: MakeBuffer) -> None:
     buffer = make_buffer(10)
     buffer.insert_episode_batch(make_batch([3, 4, 5], T, 0))
