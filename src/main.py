@@ -47,6 +47,8 @@ def dispatch(argv: list[str]) -> int:
 STORAGE_REMEDIES = {
     errno.ENOSPC: "The disk is full. Free some space, or use another place: local_results_path=...",
     errno.EDQUOT: "Your disk quota is used up. Free some, or use local_results_path=...",
+    errno.ENOTDIR: "A file is where a folder must be. Give another place: local_results_path=...",
+    errno.EEXIST: "A file is where a folder must be. Give another place: local_results_path=...",
     errno.EROFS: "That place is read-only. Give another one: local_results_path=...",
     errno.EACCES: "You may not write there. Give another place: local_results_path=...",
     errno.EPERM: "You may not write there. Give another place: local_results_path=...",

@@ -324,10 +324,13 @@ def read_result(session: Session) -> TestResult:
 
 def log_if_due(session: Session) -> None:
     counters, t_env = session.counters, session.t_env
-    if counters.logged_at and t_env - counters.logged_at < session.args.log_interval:
-        return
-    counters.logged_at = t_env
-    log = session.logger.log_stat
+    if not counters.logged_at or t_env - counters.logged_at >= session.args.log_interval:
+        counters.logged_at = t_env
+        log_counters(session)
+
+
+def log_counters(session: Session) -> None:
+    counters, t_env, log = session.counters, session.t_env, session.logger.log_stat
     log("episode", counters.episode, t_env)
     log("updates", counters.updates, t_env)
     log("updates_per_env_step", counters.updates / max(1, t_env), t_env)
@@ -337,15 +340,19 @@ def log_if_due(session: Session) -> None:
 
 
 def finish(session: Session, stop: StopRequest) -> dict[str, float]:
-    """Save; test at t_max unless the loop just did; say how it went."""
+    """Save; test at t_max unless the loop just did; say how it went.
+
+    Saving comes first: a finished run that is resumed with a larger `t_max` then continues as if
+    it had never ended.
+    """
     assert session.saver is not None
-    if stop.requested:
-        session.saver.save(session.t_env)
-        assert stop.signal is not None
+    session.saver.save(session.t_env)
+    if stop.signal is not None:
         raise Interrupted(stop.signal)
     if session.args.testing_on and session.counters.tested_at != session.t_env:
         evaluate(session)
-    session.saver.save(session.t_env)
+    if session.counters.logged_at != session.t_env:
+        log_counters(session)
     session.logger.console_logger.info(result_line(session))
     return summary(session)
 

@@ -58,4 +58,6 @@ def environment() -> dict[str, str]:
 
 def with_results(words: tuple[str, ...], results: Results) -> list[str]:
     """The command line, writing into the test's own results folder."""
+    if any(word.startswith("local_results_path=") for word in words):
+        return list(words)
     return [*words, *([] if "with" in words else ["with"]), f"local_results_path={results.root}"]

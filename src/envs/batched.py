@@ -22,7 +22,8 @@ class Step:
     ended: Array  # (n,) bool: the episode is over
     terminated: Array  # (n,) bool: over because the task ended, not by a time limit; no bootstrap
     lost: Array  # (n,) bool: the environment broke; the episode must not be used
-    infos: list[dict[str, Any]] = field(default_factory=list)  # n dictionaries; read where ended
+    # n dictionaries, read where the episode ended; "episode_limit": True where time ended it.
+    infos: list[dict[str, Any]] = field(default_factory=list)
 
 
 class BatchedEnv:

@@ -53,11 +53,7 @@ class SingleFace(MultiAgentEnv):
 
     def step(self, actions: Any) -> tuple[float, bool, dict[str, Any]]:
         step = self._env.step(ROW, np.asarray(actions)[None])
-        info = dict(step.infos[0])
-        ended, terminated = bool(step.ended[0]), bool(step.terminated[0])
-        if ended and not terminated:
-            info["episode_limit"] = True
-        return float(step.reward[0]), ended, info
+        return float(step.reward[0]), bool(step.ended[0]), step.infos[0]
 
     def get_obs_agent(self, agent_id: int) -> np.ndarray:
         return self._env.obs[0, agent_id].copy()

@@ -55,6 +55,8 @@ class ToyEnv(BatchedEnv):
         self._t[rows] += 1
         ended = terminated | (self._t[rows] >= self.episode_limit)
         self.observe(rows)
+        for place in np.flatnonzero(ended & ~terminated):
+            infos[place]["episode_limit"] = True
         lost = np.zeros(len(rows), bool)
         return Step(reward.astype(np.float32), ended, terminated, lost, infos)
 

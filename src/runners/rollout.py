@@ -90,7 +90,10 @@ class RolloutRunner:
             self._test.vector.close()
 
     def save_replay(self) -> None:
-        (self._test or self._train).vector.save_replay()
+        try:
+            (self._test or self._train).vector.save_replay()
+        except NotImplementedError as error:
+            raise UserError(f"save_replay: env={self.args.env} saves no replays.") from error
 
     # The loop
 

@@ -26,6 +26,7 @@ FREE_KEYS = frozenset(
         "log_interval",
         "use_tensorboard",
         "label",
+        "local_results_path",
         "torch_threads",
         "unique_token",
     }
@@ -128,7 +129,8 @@ def is_running(models: Path) -> bool:
 def locked(models: Path) -> Iterator[None]:
     """Hold the run's lock; the kernel releases it however the process ends."""
     models.mkdir(parents=True, exist_ok=True)
-    handle = os.open(models / ".lock", os.O_CREAT | os.O_RDWR)
+    lock = models / ".lock"
+    handle = os.open(lock, os.O_CREAT | os.O_RDWR)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -141,3 +143,6 @@ def locked(models: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+        if list(models.iterdir()) == [lock]:  # nothing was ever saved
+            lock.unlink()
+            models.rmdir()

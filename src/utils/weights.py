@@ -22,7 +22,7 @@ def load_weights(stateful: Any, folder: str | Path, name: str) -> None:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing. Give a folder that holds {name}.") from error
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
+    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError, KeyError) as error:
         raise UserError(
             f"{path} is damaged or not a PyTorch file. Use another step: load_step=..."
         ) from error
