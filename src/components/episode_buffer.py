@@ -280,14 +280,6 @@ class ReplayBuffer:
         """What the episodes so far have really taken."""
         return self._store.bytes_used(self.episodes_in_buffer)
 
-    def memory_estimate(self, fill: float = 1.0) -> str:
-        """One line for the start of a run."""
-        return (
-            f"replay: {self.buffer_size:,} episodes of up to {self.max_seq_length:,} steps, "
-            f"at most {human(self.bytes_per_step())} per step, "
-            f"{human(self.bytes_when_full(fill))} when full"
-        )
-
     def check_memory(self, fill: float = 1.0) -> None:
         """Refuse a buffer that cannot fit, where the system says how much memory it has."""
         available = available_bytes()

@@ -204,8 +204,10 @@ def test_extend_adds_zero_fields(batch: EpisodeBatch) -> None:
 
 def test_bfloat16_fields_are_written(groups: dict[str, int]) -> None:
     batch = EpisodeBatch({"x": {"vshape": 2, "dtype": torch.bfloat16}}, groups, B, T)
-    batch.update({"x": np.full((2, 2), 1.5)}, bs=[0, 1], ts=1)
-    assert batch["x"].sum() == 6
+    for rows in ([0, 1], np.array([0, 1]), slice(0, 2), torch.tensor([0, 1])):
+        batch["x"].zero_()
+        batch.update({"x": np.full((2, 2), 1.5)}, bs=rows, ts=1)
+        assert batch["x"][:2, 1].sum() == batch["x"].sum() == 6
 
 
 def test_a_deep_copy_is_independent(batch: EpisodeBatch) -> None:

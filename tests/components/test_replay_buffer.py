@@ -387,10 +387,6 @@ def test_what_fits_or_cannot_be_known_is_not_refused(
     buffer.check_memory()
 
 
-def test_the_estimate_line_names_size_and_total(make_buffer: MakeBuffer) -> None:
-    assert make_buffer(5000).memory_estimate().startswith("replay: 5,000 episodes of up to 21 ")
-
-
 # Checkpoints
 
 
@@ -427,6 +423,24 @@ def test_an_empty_buffer_is_restored_empty(make_buffer: MakeBuffer) -> None:
     restored = make_buffer(3)
     restored.restore(0, [part])
     assert restored.episodes_in_buffer == 0
+
+
+def test_parts_without_any_step_are_restored(
+    make_batch: MakeBatch, make_buffer: MakeBuffer
+) -> None:
+    original, parts = make_buffer(4, T, EVERY_DTYPE), []
+    for seed, length in enumerate((0, T, 0)):
+        original.insert_episode_batch(make_batch([length], T, seed, EVERY_DTYPE))
+        parts.append(original.episodes_since(seed))
+    restored = make_buffer(4, T, EVERY_DTYPE)
+    restored.restore(3, parts)
+    assert_same_episodes(restored.sample(3), original.sample(3))
+    assert_same_episodes(restored.sample(3)[1], make_batch([T], T, 1, EVERY_DTYPE))
+    small, other = make_buffer(1, T, EVERY_DTYPE), make_buffer(1, T, EVERY_DTYPE)
+    small.insert_episode_batch(make_batch([T], T, 0, EVERY_DTYPE))
+    small.insert_episode_batch(make_batch([0], T, 0, EVERY_DTYPE))
+    other.restore(2, [small.episodes_since(0)])
+    assert_same_episodes(other.sample(1), small.sample(1))
 
 
 def test_only_new_episodes_are_handed_out(make_batch: MakeBatch, make_buffer: MakeBuffer) -> None:

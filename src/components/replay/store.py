@@ -87,8 +87,9 @@ class EpisodeStore:
     def load(self, episodes: Array, arrays: Mapping[str, Array]) -> None:
         """Put what `dump` returned into the places `episodes`."""
         held = {key: np.asarray(arrays[key]) for key in arrays}
-        if not self._settled:
-            self._settle({key for key in self.columns if f"steps.{key}.words" in held})
+        sparse = {key for key in self.columns if f"steps.{key}.words" in held}
+        if not self._settled and (sparse or held["lengths"].any()):
+            self._settle(sparse)
         self._check_dumped(held)
         rows = self._claim(episodes, held["lengths"])
         for key, column in self.columns.items():
