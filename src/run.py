@@ -18,7 +18,7 @@ from controllers import REGISTRY as CONTROLLERS
 from learners import REGISTRY as LEARNERS
 from runners import REGISTRY as RUNNERS
 from utils.checkpoint import find_checkpoint, load_state, restore, snapshot
-from utils.console import Progress, TestResult, duration, human, short_name, size_text, task_name
+from utils.console import Progress, TestResult, duration, human, short_name, task_name
 from utils.logging import Logger
 from utils.saving import Saver
 from utils.seeding import capture_random_state, restore_random_state, seed_everything
@@ -116,8 +116,7 @@ def build(args: SimpleNamespace, logger: Logger, runner: Any) -> Session:
     learner = LEARNERS[args.learner](mac, buffer.scheme, logger, args)
     if args.use_cuda:
         learner.cuda()
-    size = size_text(buffer.bytes_when_full(args.buffer_fill))
-    logger.console_logger.info(f"  replay: {args.buffer_size:,} x {slots} slots, {size} when full")
+    logger.console_logger.info(f"  {buffer.memory_estimate(args.buffer_fill)}")
     return Session(args, logger, runner, mac, learner, buffer)
 
 

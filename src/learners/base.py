@@ -118,13 +118,3 @@ def follow(network: nn.Module, target: nn.Module, tau: float) -> None:
         return
     for online, slow in zip(network.parameters(), target.parameters(), strict=True):
         slow.lerp_(online, tau)
-
-
-def learning_mask(batch: EpisodeBatch) -> Tensor:
-    """1 where a step was taken, that is, where the slot after it is filled. (B, T, 1)
-
-    PyMARL asks whether the step's own slot is filled and nothing has terminated before; that
-    counts one step too many, into the padding, for an episode that a time limit cut and that is
-    not the longest of its batch.
-    """
-    return batch["filled"][:, 1:].float()

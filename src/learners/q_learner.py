@@ -11,10 +11,11 @@ from torch.optim import Optimizer
 
 from components.action_heads import mask_unavailable
 from components.episode_buffer import EpisodeBatch
-from learners.base import Learner, learning_mask
+from learners.base import Learner
 from utils.errors import UserError
 from utils.logging import Logger
 from utils.optim import build_optimiser
+from utils.rl_utils import valid_steps
 
 
 class QLearner(Learner):
@@ -39,7 +40,7 @@ class QLearner(Learner):
         taken = self.mix(self.mixer, chosen, batch["state"][:, :-1])  # (B, T, 1 or N)
         targets = self.targets(batch, values)
 
-        mask = learning_mask(batch).expand_as(taken)
+        mask = valid_steps(batch["filled"], batch["terminated"]).expand_as(taken)
         td_error = (taken - targets) * mask
         loss = td_error.square().sum() / mask.sum()
         grad_norm = self.step(loss, self.optimiser, self.params)

@@ -13,12 +13,13 @@ from torch.optim import Optimizer
 from components.action_heads import mask_unavailable
 from components.episode_buffer import EpisodeBatch
 from controllers.basic_controller import Unroll
-from learners.base import Learner, learning_mask
+from learners.base import Learner
 from learners.q_learner import require_value_agents
 from modules.mixers.qtran import QTranBase
 from utils.errors import UserError
 from utils.logging import Logger
 from utils.optim import build_optimiser
+from utils.rl_utils import valid_steps
 
 
 class Losses(NamedTuple):
@@ -54,7 +55,7 @@ class QTranLearner(Learner):
             joint_of_greedy, _ = self.mixer(states, features, self._one_hot(greedy[:, :-1]))
             targets = self.targets(batch, greedy)
 
-        mask = learning_mask(batch)  # (B, T, 1)
+        mask = valid_steps(batch["filled"], batch["terminated"])  # (B, T, 1)
         td_error = joint - targets
         gap_greedy = best.sum(dim=2, keepdim=True) - joint_of_greedy + state_value
         gap_chosen = chosen.sum(dim=2, keepdim=True) - joint.detach() + state_value

@@ -15,6 +15,7 @@ import numbers
 import os
 import pickle
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -157,13 +158,12 @@ class ReplayParts:
     def load_into(self, buffer: Any, names: list[str], inserted: int) -> None:
         self.names, self._saved = list(names), inserted
         try:
-            parts = [dict(np.load(self._folder / name)) for name in names]
-        except (OSError, ValueError, EOFError, KeyError) as error:
+            buffer.restore(inserted, (np.load(self._folder / name) for name in names))
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
             raise UserError(
                 f"A replay file in {self._folder} is missing or damaged ({_first_line(error)}). "
                 f"Start from the networks instead: checkpoint_path={self._folder.parent}"
             ) from error
-        buffer.restore(inserted, parts)
 
 
 def _end(part_name: str) -> int:

@@ -121,14 +121,6 @@ def human(number: float) -> str:
     return f"{number:.0f}"
 
 
-def size_text(n_bytes: float) -> str:
-    """1.5e9 -> "1.5 GB"."""
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if n_bytes >= size:
-            return f"{n_bytes / size:.1f} {unit}"
-    return f"{n_bytes:.0f} B"
-
-
 def duration(seconds: float) -> str:
     """5700 -> "1h35m"."""
     if seconds == float("inf"):
