@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from components.episode_buffer import EpisodeBatch, ReplayBuffer
+from components.replay.memory import human as human_bytes
 from components.transforms import OneHot
 from controllers import REGISTRY as CONTROLLERS
 from learners import REGISTRY as LEARNERS
@@ -116,7 +117,10 @@ def build(args: SimpleNamespace, logger: Logger, runner: Any) -> Session:
     learner = LEARNERS[args.learner](mac, buffer.scheme, logger, args)
     if args.use_cuda:
         learner.cuda()
-    logger.console_logger.info(f"  {buffer.memory_estimate(args.buffer_fill)}")
+    size = human_bytes(buffer.bytes_when_full(args.buffer_fill))
+    logger.console_logger.info(
+        f"  replay: {args.buffer_size:,} x {slots} slots, at most {size} when full"
+    )
     return Session(args, logger, runner, mac, learner, buffer)
 
 
