@@ -39,16 +39,27 @@ def check_env(env: Any, episodes: int = 3, seed: int = 0) -> list[str]:
     if problems:
         return problems
     try:
-        info = env.get_env_info()
-        problems = [f"get_env_info() lacks '{key}'." for key in SIZES if key not in info]
-        problems = problems or list(dict.fromkeys(_play(env, info, episodes, seed)))
-        if not problems and hasattr(env, "reseed"):
-            problems = list(_check_reseed(env, info, seed))
+        for problem in _inspect(env, episodes, seed):
+            problems.append(problem)  # one by one: what came before an exception counts too
     except UserError as error:
         problems.append(str(error))
     except Exception as error:
         problems.append(f"{_place(error)} raised {type(error).__name__}: {error}")
-    return problems
+    return list(dict.fromkeys(problems))
+
+
+def _inspect(env: Any, episodes: int, seed: int) -> Iterator[str]:
+    info = env.get_env_info()
+    lacking = [key for key in SIZES if key not in info]
+    if lacking:
+        yield f"get_env_info() lacks {', '.join(map(repr, lacking))}."
+        return
+    well = True
+    for problem in _play(env, info, episodes, seed):
+        well = False
+        yield problem
+    if well and hasattr(env, "reseed"):
+        yield from _check_reseed(env, info, seed)
 
 
 def _missing(env: Any) -> Iterator[str]:
