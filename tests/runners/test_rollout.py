@@ -1,0 +1,269 @@
+"""The rollout loop: the same episodes wherever environments live, and none from a broken one."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from components.episode_buffer import EpisodeBatch
+from controllers.basic_controller import BasicMAC
+from envs import REGISTRY as ENVS
+from run import add_sizes, make_scheme
+from runners import REGISTRY as RUNNERS
+from runners.rollout import RolloutRunner
+from tests.data import fragile
+from tests.make import make_args, quiet_logger
+from utils.errors import UserError
+from utils.seeding import seed_everything
+
+for name in ("Fragile", "Stubborn", "FromGlobal", "WithChild"):
+    ENVS[name] = getattr(fragile, name)
+PLUGIN = str(Path(__file__).with_name("register_fragile.py"))
+
+
+def make_runner(runner: str = "episode", mac: bool = True, **settings: Any) -> RolloutRunner:
+    """A runner with a fresh controller; everything random is the same each time."""
+    settings = {"env": "grid", "env_args": {}, "plugins": [PLUGIN], **settings}
+    args = make_args(runner=runner, **settings)
+    seed_everything(args.seed)
+    made = RUNNERS[runner](args=args, logger=quiet_logger())
+    info = made.get_env_info()
+    add_sizes(args, info)
+    scheme, groups, preprocess = make_scheme(args, info)
+    full = EpisodeBatch(scheme, groups, 1, 1, preprocess=preprocess).scheme
+    made.setup(scheme, groups, preprocess, BasicMAC(full, groups, args))
+    return made
+
+
+def rounds(runner: RolloutRunner, modes: str) -> list[dict[str, torch.Tensor]]:
+    """The training batches of rounds like "train test train"."""
+    try:
+        batches = [(mode, runner.run(test_mode=mode == "test")) for mode in modes.split()]
+    finally:
+        runner.close_env()
+    return [batch.data.transition_data for mode, batch in batches if mode == "train"]
+
+
+def same(one: list[dict[str, torch.Tensor]], other: list[dict[str, torch.Tensor]]) -> bool:
+    return len(one) == len(other) and all(
+        torch.equal(a[key], b[key]) for a, b in zip(one, other, strict=True) for key in a
+    )
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("env", ["grid", "meet_up"])
+def test_runners_play_the_same_episodes_bit_for_bit(rows: int, env: str) -> None:
+    settings = {"env": env, "batch_size_run": rows}
+    if env == "meet_up":
+        settings["action_selector"] = "gaussian"
+    plain, parallel, batched = (
+        rounds(make_runner(name, **settings), "train train test train")
+        for name in ("episode", "parallel", "batched")
+    )
+
+    assert same(plain, parallel)
+    assert same(plain, batched)
+
+
+def test_testing_changes_no_training_episode() -> None:
+    settings = {"batch_size_run": 2, "epsilon_start": 0.5}
+    without = rounds(make_runner(**settings), "train train train")
+    with_tests = rounds(make_runner(**settings), "test train test test train train test")
+
+    assert same(without, with_tests)
+
+
+def test_rows_play_different_episodes() -> None:
+    runner = make_runner(batch_size_run=4)
+    starts = [tuple(state) for _ in range(3) for state in runner.run()["state"][:, 0].tolist()]
+
+    assert len(set(starts)) > 8
+
+
+def test_slots_are_laid_out_as_pymarl_lays_them_out() -> None:
+    runner = make_runner("episode", env="Fragile", batch_size_run=2)
+    batch = runner.run()
+
+    assert batch.max_seq_length == 6
+    assert batch["filled"].sum(dim=1).tolist() == [[6], [6]]
+    assert batch["state"][:, :, 0].tolist() == [[0, 1, 2, 3, 4, 5]] * 2
+    taken = batch["actions"][:, :5, :, 0].sum(dim=2).float()
+    assert torch.equal(batch["reward"][:, :5, 0], taken)
+    assert torch.equal(batch["obs"][:, 1:, :, 1], batch["actions"][:, :5, :, 0].float())
+    assert batch["terminated"][:, :, 0].tolist() == [[0, 0, 0, 0, 1, 0]] * 2
+    assert (batch["actions_onehot"].sum(dim=3) == 1).all()
+    assert runner.t_env == 10
+
+
+def test_episodes_of_different_lengths_leave_zeros_behind() -> None:
+    runner = make_runner(batch_size_run=8, env_args={"size": 2, "episode_limit": 12})
+    batch = runner.run()
+    filled = batch["filled"][:, :, 0].bool()
+
+    lengths = filled.sum(dim=1)
+    assert len(set(lengths.tolist())) > 2
+    assert runner.t_env == int((lengths - 1).sum())
+    for key in batch.scheme:
+        assert not batch[key][~filled].any()
+    terminated = batch["terminated"][:, :, 0].bool()
+    solved = terminated.any(dim=1)
+    assert torch.equal(terminated.int().argmax(dim=1)[solved] + 2, lengths[solved])
+
+
+def test_acting_keeps_no_graph() -> None:
+    runner = make_runner()
+    runner.run()
+
+    assert not runner.mac.hidden_states.requires_grad
+
+
+def lit(tmp_path: Path) -> str:
+    fuse = tmp_path / "fuse"
+    fuse.touch()
+    return str(fuse)
+
+
+@pytest.mark.parametrize("fail_at", ["step", "reset"])
+@pytest.mark.parametrize(
+    ("runner", "fault"),
+    [("episode", "raise"), ("parallel", "raise"), ("parallel", "kill"), ("parallel", "exit"),
+     ("parallel", "hang")],
+)  # fmt: skip
+def test_a_broken_environment_is_replaced_and_its_episode_played_again(
+    tmp_path: Path, runner: str, fault: str, fail_at: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    env_args = {"fault": fault, "fuse": lit(tmp_path), "fail_at": fail_at}
+    timeouts = {"env_step_timeout": 1.0, "env_start_timeout": 1.0 if fault == "hang" else 60.0}
+    if fault == "hang" and fail_at == "reset":
+        timeouts["env_start_timeout"] = 8.0  # must leave time to start the process, too
+    made = make_runner(runner, env="Fragile", env_args=env_args, batch_size_run=2, **timeouts)
+    if fault == "hang" and fail_at == "step":
+        made._train.vector._start_timeout = 60.0  # type: ignore[attr-defined]
+    try:
+        with caplog.at_level(logging.WARNING):
+            batch = made.run()
+        again = made.run()
+    finally:
+        made.close_env()
+
+    assert made.env_restarts == 1
+    assert "played again" in caplog.text
+    for each in (batch, again):
+        assert each["filled"].sum(dim=1).tolist() == [[6], [6]]
+        assert each["state"][:, :, 0].tolist() == [[0, 1, 2, 3, 4, 5]] * 2
+    assert made.t_env == 20
+
+
+@pytest.mark.parametrize("runner", ["episode", "parallel"])
+def test_an_environment_that_never_works_ends_the_run_with_its_traceback(runner: str) -> None:
+    made = make_runner(runner, env="Stubborn", env_restart_limit=3)
+    try:
+        with pytest.raises(UserError, match=r"3 times in a row(.|\n)*no more memory"):
+            made.run()
+    finally:
+        made.close_env()
+
+
+def test_workers_do_not_share_numpy_s_global_stream() -> None:
+    runner = make_runner("parallel", env="FromGlobal", batch_size_run=3)
+    try:
+        drawn = runner.run()["state"][:, 0, 1]
+    finally:
+        runner.close_env()
+
+    assert len(set(drawn.tolist())) == 3
+
+
+def test_statistics_have_pymarl_names() -> None:
+    runner = make_runner(batch_size_run=2, test_nepisode=3, runner_log_interval=1)
+    runner.run()
+    trained = set(runner.logger.stats)
+    runner.run(test_mode=True)
+    assert not any(key.startswith("test_") for key in runner.logger.stats)
+    runner.run(test_mode=True, rows=1)
+
+    common = {"return_mean", "return_std", "ep_length_mean", "solved_mean"}
+    assert trained - {"episode_limit_mean"} == common | {"epsilon", "env_restarts"}
+    tested = {key for key in runner.logger.stats if key.startswith("test_")}
+    assert tested - {"test_episode_limit_mean"} == {f"test_{key}" for key in common}
+    assert all(isinstance(v, float) for values in runner.logger.stats.values() for _, v in values)
+
+
+def test_returns_and_lengths_are_right() -> None:
+    runner = make_runner(env="Fragile", batch_size_run=2)
+    batch = runner.run()
+
+    returns = batch["reward"].sum(dim=(1, 2))
+    assert runner.logger.latest("return_mean") == pytest.approx(float(returns.mean()))
+    assert runner.logger.latest("return_std") == pytest.approx(float(returns.std(correction=0)))
+    assert runner.logger.latest("ep_length_mean") == 5
+    assert runner.logger.latest("pid_mean") > 0
+
+
+@pytest.mark.parametrize("env", ["grid", "meet_up"])
+def test_start_steps_are_random_and_available(env: str) -> None:
+    selector = {"action_selector": "gaussian"} if env == "meet_up" else {}
+    runner = make_runner(env=env, start_steps=10**6, batch_size_run=8, **selector)
+    batch = runner.run()
+
+    if env == "grid":
+        real = batch["filled"][:, :, 0].bool()
+        avail, actions = batch["avail_actions"][real], batch["actions"][real]
+        assert avail.gather(2, actions).all()
+        assert len(actions.unique()) == 5
+    else:
+        assert batch["actions"].abs().max() <= 1
+        assert batch["actions"].std() > 0.3
+
+
+def test_transitions_are_announced_step_by_step() -> None:
+    runner = make_runner(env="Fragile", batch_size_run=2, runner_scope="transition")
+    pairs, clock = [], []
+
+    def note(pair: EpisodeBatch) -> None:
+        assert torch.is_grad_enabled()
+        clock.append(runner.t_env)
+        pairs.append({key: tensor.clone() for key, tensor in pair.data.transition_data.items()})
+
+    batch = runner.run(on_transition=note)
+
+    assert clock == [2, 4, 6, 8, 10]
+    for t, pair in enumerate(pairs):
+        assert torch.equal(pair["state"], batch["state"][:, t : t + 2])
+        assert torch.equal(pair["reward"][:, 0], batch["reward"][:, t])
+        assert pair["filled"].all()
+    assert pairs[-1]["terminated"][:, 0].all()
+
+
+def test_a_runner_s_state_continues_its_episodes() -> None:
+    one = make_runner(batch_size_run=2)
+    one.run()
+    state, seed = one.state_dict(), torch.get_rng_state()
+    expected = one.run().data.transition_data
+    other = make_runner(batch_size_run=2)
+    other.load_state_dict(state)
+    torch.set_rng_state(seed)
+    found = other.run().data.transition_data
+
+    assert all(torch.equal(expected[key], found[key]) for key in expected)
+    assert other.t_env == one.t_env
+
+
+def test_environments_that_save_no_replays_say_so() -> None:
+    with pytest.raises(UserError, match="saves no replays"):
+        make_runner().save_replay()
+
+
+def test_float_actions_reach_the_environment_as_rows_of_numbers() -> None:
+    runner = make_runner(env="cts_matrix_game", action_selector="gaussian", batch_size_run=4)
+    batch = runner.run()
+    x, y = np.asarray(batch["actions"][:, 0, :, 0]).T.astype(float)
+
+    expected = -0.1 * (x**2 + y**2)
+    apart = abs(x - y) >= 0.01
+    assert np.asarray(batch["reward"][:, 0, 0])[apart] == pytest.approx(expected[apart], abs=1e-5)
