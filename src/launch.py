@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +12,7 @@ import torch
 from docopt import docopt
 
 from run import Folders, run
-from utils.config import LoadedConfig, config_text, load_config
+from utils.config import LoadedConfig, load_config
 from utils.console import head_lines
 from utils.errors import UserError
 from utils.logging import Logger, get_logger
@@ -33,9 +32,6 @@ def launch(argv: list[str]) -> int:
     """Load the settings, then train, evaluate or run one of Sacred's commands."""
     earlier = named_run(argv)
     loaded = load_config(argv, base=earlier.config if earlier else None)
-    if loaded.command == "print_config":
-        sys.stdout.write(config_text(loaded))
-        return 0
     results = results_folder(loaded.config)
     if loaded.config["resume"] == "latest":
         earlier = find_latest(results, loaded.config)

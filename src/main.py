@@ -39,6 +39,9 @@ def dispatch(argv: list[str]) -> int:
         from envs.check import main as check_env
 
         return check_env(argv[1:])
+    if "print_config" in argv:
+        sys.stdout.write(config.config_text(config.load_config(argv)))
+        return 0
     from launch import launch
 
     return launch(argv)
