@@ -232,6 +232,15 @@ def test_a_plugin_s_names_count_as_known(tmp_path: Path) -> None:
     assert load(f"plugins={plugin}").config["plugins"] == [str(plugin)]
 
 
+def test_a_file_s_plugins_lie_beside_it_and_stay_when_others_are_added(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text("")
+    (tmp_path / "two.py").write_text("")
+
+    loaded = from_yaml(tmp_path, f"plugins={tmp_path}/two.py", plugins="one.py")
+
+    assert loaded.config["plugins"] == [str(tmp_path / "one.py"), str(tmp_path / "two.py")]
+
+
 # ---------------------------------------------------------------- help
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from envs import REGISTRY
 from envs.build import make_batched, make_env
 from envs.check import check_env, run_check
+from envs.check import main as check_main
 from envs.multiagentenv import MultiAgentEnv
 from envs.step_result import normalise_step
 from utils.errors import UserError
@@ -169,3 +171,10 @@ def test_no_batched_face_names_the_other_runners(monkeypatch: pytest.MonkeyPatch
 
     with pytest.raises(UserError, match="runner=parallel"):
         make_batched("good", {}, 2)
+
+
+def test_the_documented_example_is_sound(capsys: pytest.CaptureFixture[str]) -> None:
+    example = Path(__file__).resolve().parents[2] / "docs" / "examples" / "lift.yaml"
+
+    assert check_main([f"--env-config={example}"]) == 0
+    assert "exact resume: yes" in capsys.readouterr().out

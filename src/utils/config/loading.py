@@ -61,8 +61,13 @@ class _Draft:
             value, repaired = fit(setting, value, origin)
             if repaired and origin != COMMAND_LINE:
                 self.warnings.append(f"{origin}: {key} was read as text; taken as {value!r}.")
-        self.config[key] = value
+        self.config[key] = self._all_plugins(value) if key == "plugins" else value
         self.origins[key] = origin
+
+    def _all_plugins(self, added: str | list[str]) -> list[str]:
+        """Plugins add up: an environment's must load whatever the command line adds."""
+        both = [*self.config["plugins"], *([added] if isinstance(added, str) else added)]
+        return list(dict.fromkeys(both))
 
     def set_env_arg(self, key: str, value: Any, origin: str) -> None:
         default = self.env_defaults.get(key)
@@ -87,8 +92,6 @@ def load_config(argv: list[str], base: dict[str, Any] | None = None) -> LoadedCo
         dialect = "settings of the earlier run"
     for key, text in words.updates:
         _update(draft, key, parse_word(text), words.force)
-    if isinstance(draft.config["plugins"], str):
-        draft.config["plugins"] = [draft.config["plugins"]]
     load_plugins(draft.config["plugins"])
     for key, setting in settings().items():
         check_name(setting, draft.config[key], draft.origins[key])

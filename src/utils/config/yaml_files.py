@@ -76,7 +76,21 @@ def read_yaml(path: Path) -> YamlFile:
         raise UserError(f"{path} is empty. It needs lines like `lr: 0.001`.")
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise UserError(f"{path} must hold lines of the form `key: value`, as in `lr: 0.001`.")
+    if "plugins" in values:
+        values["plugins"] = _beside(path, values["plugins"])
     return YamlFile(path, values)
+
+
+def _beside(path: Path, plugins: Any) -> Any:
+    """Plugin files named relative to the settings file, wherever the command is typed."""
+    given = [plugins] if isinstance(plugins, str) else plugins
+    if not isinstance(given, list) or not all(isinstance(plugin, str) for plugin in given):
+        return plugins  # the schema refuses it
+    own = [path.parent / plugin for plugin in given]
+    return [
+        str(file) if plugin.endswith(".py") and file.is_file() else plugin
+        for plugin, file in zip(given, own, strict=True)
+    ]
 
 
 def _explain(error: yaml.YAMLError, text: str) -> str:
