@@ -177,6 +177,16 @@ def test_a_legacy_key_on_the_command_line_says_what_became_of_it() -> None:
         load("q_nstep=1")
 
 
+def test_a_key_may_repeat_itself_but_not_contradict_itself(tmp_path: Path) -> None:
+    path = tmp_path / "twice.yaml"
+    path.write_text("lr: 0.1\ngamma: 0.9\nlr: 0.1\n")
+    assert load(config=str(path)).config["lr"] == 0.1
+
+    path.write_text("lr: 0.1\nlr: 0.2\n")
+    with pytest.raises(UserError, match=r"'lr' is 0.1 and then 0.2, line 2"):
+        load(config=str(path))
+
+
 # ---------------------------------------------------------------- dialects
 
 

@@ -26,18 +26,19 @@ class YamlFile:
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses keys that are given twice: YAML would silently take the last."""
+    """Refuses a key with two values: YAML would silently take the last."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
+        seen: dict[Any, Any] = {}
+        for key_node, value_node in node.value:
             key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                line = key_node.start_mark.line + 1
+            value = self.construct_object(value_node, deep=True)
+            if key in seen and seen[key] != value:
+                problem = f"'{key}' is {seen[key]!r} and then {value!r}"
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"'{key}' is given twice; line {line} is the second time", None
+                    problem=problem, problem_mark=key_node.start_mark
                 )
-            seen.add(key)
+            seen[key] = value
         return super().construct_mapping(node, deep)
 
 
