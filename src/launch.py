@@ -31,10 +31,14 @@ from utils.tracking import REPOSITORY, Interrupted, RunFolder, make_experiment
 def launch(argv: list[str]) -> int:
     """Load the settings, then train, evaluate or run one of Sacred's commands."""
     earlier = named_run(argv)
-    loaded = load_config(argv, base=earlier.config if earlier else None)
+    names_files = any(word.startswith(("--config", "--env-config")) for word in argv)
+    base = earlier.config if earlier and not names_files else None
+    loaded = load_config(argv, base=base)
     results = results_folder(loaded.config)
     if loaded.config["resume"] == "latest":
         earlier = find_latest(results, loaded.config)
+    elif loaded.config["resume"] and not earlier:
+        raise UserError("resume=<run> belongs on the command line, not into a settings file.")
     config = continued(earlier, loaded) if earlier else settled(loaded.config)
 
     folder = RunFolder(results / "sacred", resumed=earlier is not None)
@@ -82,6 +86,8 @@ class Task:
         facts = [args.device, self._loaded.dialect]
         if self._earlier:
             facts.append(f"resumed from run {self._earlier.run_id}")
+        elif config["resume"]:
+            facts.append("nothing to resume: a new run")
         run_dir = self._folder.path if _run.observers else None
         for line in head_lines(config, self._loaded.changed, run_dir, facts):
             console.info(line)
@@ -153,9 +159,9 @@ def continued(earlier: EarlierRun, loaded: LoadedConfig) -> dict[str, Any]:
 
 
 def set_up_tensorboard(logger: Logger, folders: Folders) -> None:
-    step = int(folders.resume_from.name) if folders.resume_from else None
+    kept = int(folders.resume_from.name) if folders.resume_from else None  # logged up to here
     try:
-        logger.setup_tb(folders.tensorboard, purge_step=step)
+        logger.setup_tb(folders.tensorboard, purge_step=None if kept is None else kept + 1)
     except ImportError as error:
         raise UserError(
             "use_tensorboard needs a package: pip install -r requirements/tensorboard.txt"

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import torch
 
 from components.episode_buffer import EpisodeBatch, ReplayBuffer
@@ -20,6 +21,7 @@ from learners import REGISTRY as LEARNERS
 from runners import REGISTRY as RUNNERS
 from utils.checkpoint import find_checkpoint, load_state, restore, snapshot
 from utils.console import Progress, TestResult, duration, human, short_name, task_name
+from utils.errors import UserError, did_you_mean
 from utils.logging import Logger
 from utils.saving import Saver
 from utils.seeding import capture_random_state, restore_random_state, seed_everything
@@ -35,8 +37,9 @@ class Counters:
     updates: int = 0
     update_credit: float = 0.0
     tested_at: int = -1
+    test_pending: bool = False  # a test is due, and was broken off if this is in a checkpoint
     logged_at: int = 0
-    learned_at: int = 0  # transition scope: step of the last update
+    learned_at: int = 0  # transition scope: the step up to which updates have been made
     best_value: float = -math.inf
     best_step: int = 0
 
@@ -62,10 +65,12 @@ class Session:
 
 def run(args: SimpleNamespace, logger: Logger, folders: Folders) -> dict[str, float]:
     """Train or evaluate as `args` says; returns the numbers that sum the run up."""
+    if args.use_cuda:
+        torch.cuda.init()  # before any stream is made: torch seeds a sleeping GPU when it wakes
     seed_everything(args.seed)
     with StopRequest() as stop, built(args, logger, folders) as session:
         if args.evaluate or args.save_replay:
-            return evaluate_only(session)
+            return evaluate_only(session, stop)
         train(session, stop)
         return finish(session, stop)
 
@@ -101,7 +106,7 @@ def build(args: SimpleNamespace, logger: Logger, runner: Any) -> Session:
     """Sizes from the environment, then buffer, controller and learner that fit them."""
     info = runner.get_env_info()
     add_sizes(args, info)
-    scheme, groups, preprocess = make_scheme(args, info)
+    scheme, groups, preprocess = make_scheme(args)
     slots = 2 if args.runner_scope == "transition" else args.episode_limit + 1
     buffer = ReplayBuffer(
         scheme,
@@ -126,26 +131,33 @@ def build(args: SimpleNamespace, logger: Logger, runner: Any) -> Session:
 
 def add_sizes(args: SimpleNamespace, info: dict[str, Any]) -> None:
     """The run-time fields that PyMARL code expects on `args`."""
-    args.n_agents = info["n_agents"]
-    args.n_actions = info["n_actions"]
-    args.state_shape = info["state_shape"]
-    args.obs_shape = info["obs_shape"]
-    args.episode_limit = info["episode_limit"]
+    args.n_agents = int(info["n_agents"])
+    args.n_actions = int(info["n_actions"])
+    args.state_shape = plain_size(info["state_shape"])
+    args.obs_shape = plain_size(info["obs_shape"])
+    args.episode_limit = int(info["episode_limit"])
     spaces = info.get("action_spaces")
     args.action_kind = "continuous" if spaces else "discrete"
+    args.action_spaces, args.actions_dtype = spaces, info.get("actions_dtype")
+    args.normalise_actions = info.get("normalise_actions", False)
     args.action_low = [space.low.tolist() for space in spaces] if spaces else None
     args.action_high = [space.high.tolist() for space in spaces] if spaces else None
 
 
+def plain_size(size: Any) -> int | tuple[int, ...]:
+    """Environments compute sizes with numpy: a number or a shape, without its types."""
+    return int(size) if np.ndim(size) == 0 else tuple(int(width) for width in size)
+
+
 def make_scheme(
-    args: SimpleNamespace, info: dict[str, Any]
+    args: SimpleNamespace,
 ) -> tuple[dict[str, Any], dict[str, int], dict[str, Any] | None]:
     """What a stored step consists of."""
     discrete = args.action_kind == "discrete"
     actions = (1,) if discrete else (args.n_actions,)
     scheme = {
-        "state": {"vshape": info["state_shape"]},
-        "obs": {"vshape": info["obs_shape"], "group": "agents"},
+        "state": {"vshape": args.state_shape},
+        "obs": {"vshape": args.obs_shape, "group": "agents"},
         "actions": {
             "vshape": actions,
             "group": "agents",
@@ -178,6 +190,7 @@ def collect_state(session: Session) -> dict[str, Any]:
     """All that decides what happens next, but for the replay buffer."""
     return {
         "counters": asdict(session.counters),
+        "last_test": asdict(session.last_test) if session.last_test else None,
         "learner": snapshot(session.learner),
         "runner": runner_state(session.runner),
         "logger": session.logger.state_dict(),
@@ -193,6 +206,7 @@ def load_exactly(session: Session, folder: Path) -> None:
     session.saver.load_state_dict(state["saver"])
     session.saver.replay.load_into(session.buffer, replay["names"], replay["inserted"])
     session.counters = Counters(**state["counters"])
+    session.last_test = TestResult(**state["last_test"]) if state["last_test"] else None
     restore(session.learner, state["learner"])
     restore_runner(session.runner, state["runner"])
     session.logger.load_state_dict(state["logger"])
@@ -217,18 +231,20 @@ def restore_runner(runner: Any, state: dict[str, Any]) -> None:
 def train(session: Session, stop: StopRequest) -> None:
     """PyMARL's loop: collect, learn, test, save, log, until t_max or a request to stop."""
     args = session.args
-    progress = Progress(session.t_env, args.t_max, session.logger.console_logger)
     collect = collect_transitions if args.runner_scope == "transition" else collect_episodes
-    while session.t_env <= args.t_max and not stop.requested:
-        collect(session)
-        if args.testing_on and test_due(session):
-            evaluate(session)
-        session.counters.episode += args.batch_size_run
-        log_if_due(session)
-        assert session.saver is not None
-        session.saver.save_if_due(session.t_env)
-        progress.show(session.t_env, session.last_test, session.counters.best_value)
-    progress.clear()
+    with Progress(session.t_env, args.t_max, session.logger.console_logger) as progress:
+        while session.t_env <= args.t_max and not stop.requested:
+            if not session.counters.test_pending:
+                collect(session)
+                session.counters.test_pending = args.testing_on and test_due(session)
+            if session.counters.test_pending and evaluate(session, stop) is None:
+                break
+            session.counters.test_pending = False
+            session.counters.episode += args.batch_size_run
+            log_if_due(session)
+            assert session.saver is not None
+            session.saver.save_if_due(session.t_env)
+            progress.show(session.t_env, session.last_test, session.counters.best_value)
 
 
 def collect_episodes(session: Session) -> None:
@@ -244,9 +260,11 @@ def collect_transitions(session: Session) -> None:
 
     def on_transition(pair: EpisodeBatch) -> None:
         session.buffer.insert_episode_batch(pair)
-        waited = session.t_env - session.counters.learned_at
-        if waited >= session.args.learn_interval and ready_to_learn(session):
-            session.counters.learned_at = session.t_env
+        counters, interval = session.counters, session.args.learn_interval
+        if not ready_to_learn(session):
+            counters.learned_at = session.t_env
+        while session.t_env - counters.learned_at >= interval:
+            counters.learned_at += interval
             learn(session)
 
     session.runner.run(test_mode=False, on_transition=on_transition)
@@ -291,9 +309,13 @@ def test_due(session: Session) -> bool:
     return tested_at < 0 or session.t_env - tested_at >= session.args.test_interval
 
 
-def evaluate(session: Session) -> TestResult:
-    """`test_nepisode` greedy episodes; the networks of the best evaluation are kept."""
-    run_test_episodes(session)
+def evaluate(session: Session, stop: StopRequest) -> TestResult | None:
+    """`test_nepisode` greedy episodes; the networks of the best evaluation are kept.
+
+    None if the user asked to stop meanwhile: then it is as if the test had not begun.
+    """
+    if not run_test_episodes(session, stop):
+        return None
     session.counters.tested_at = session.t_env
     result = session.last_test = read_result(session)
     counters = session.counters
@@ -304,14 +326,18 @@ def evaluate(session: Session) -> TestResult:
     return result
 
 
-def run_test_episodes(session: Session) -> None:
-    """Whole rounds, and a partial one for the remainder."""
-    args = session.args
+def run_test_episodes(session: Session, stop: StopRequest) -> bool:
+    """Whole rounds, and a partial one for the remainder; False if that was broken off."""
+    args, runner = session.args, session.runner
     rows = args.test_batch_size_run or args.batch_size_run
-    for _ in range(args.test_nepisode // rows):
-        session.runner.run(test_mode=True)
-    if args.test_nepisode % rows:
-        session.runner.run(test_mode=True, rows=args.test_nepisode % rows)
+    left, before = args.test_nepisode, runner_state(runner)
+    while left > 0:
+        runner.run(test_mode=True, **({"rows": left} if left < rows else {}))
+        left -= rows
+        if left > 0 and stop.requested and hasattr(runner, "forget_test"):
+            runner.forget_test(before)
+            return False
+    return True
 
 
 def read_result(session: Session) -> TestResult:
@@ -319,6 +345,12 @@ def read_result(session: Session) -> TestResult:
     args, logger = session.args, session.logger
     won = "test_battle_won_mean"
     metric = args.best_metric or (won if won in logger.stats else "test_return_mean")
+    if metric not in logger.stats:
+        known = sorted(key for key in logger.stats if key.startswith("test_"))
+        raise UserError(
+            f"best_metric={metric} is not measured.{did_you_mean(metric, known)}\n"
+            f"Tests measure: {', '.join(known)}."
+        )
     value = logger.latest(metric)
     std = logger.latest("test_return_std")
     variance = value * (1 - value) if metric == won else std**2
@@ -353,17 +385,19 @@ def finish(session: Session, stop: StopRequest) -> dict[str, float]:
     if stop.signal is not None:
         raise Interrupted(stop.signal)
     if session.args.testing_on and session.counters.tested_at != session.t_env:
-        evaluate(session)
+        evaluate(session, stop)
     if session.counters.logged_at != session.t_env:
         log_counters(session)
     session.logger.console_logger.info(result_line(session))
     return summary(session)
 
 
-def evaluate_only(session: Session) -> dict[str, float]:
+def evaluate_only(session: Session, stop: StopRequest) -> dict[str, float]:
     """PyMARL's `evaluate` and `save_replay`: test, print, store."""
     args, console = session.args, session.logger.console_logger
-    run_test_episodes(session)
+    if not run_test_episodes(session, stop):
+        assert stop.signal is not None
+        raise Interrupted(stop.signal)
     session.counters.tested_at = session.t_env
     session.last_test = read_result(session)
     for key in sorted(session.logger.stats):

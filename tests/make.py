@@ -48,8 +48,7 @@ def make_batch(
 ) -> EpisodeBatch:
     """Random episodes of these lengths; the last one ends by a time limit."""
     random = torch.Generator().manual_seed(seed)
-    info = {"state_shape": args.state_shape, "obs_shape": args.obs_shape}
-    scheme, groups, preprocess = make_scheme(args, info)
+    scheme, groups, preprocess = make_scheme(args)
     batch = EpisodeBatch(scheme, groups, len(lengths), slots, preprocess=preprocess)
     for row, length in enumerate(lengths):
         n_slots = length + 1
@@ -91,8 +90,7 @@ def draw_actions(
 
 def full_scheme(args: SimpleNamespace) -> dict[str, Any]:
     """The scheme after preprocessing, as learners see it."""
-    info = {"state_shape": args.state_shape, "obs_shape": args.obs_shape}
-    scheme, _, preprocess = make_scheme(args, info)
+    scheme, _, preprocess = make_scheme(args)
     return complete_scheme(scheme, preprocess or {})
 
 

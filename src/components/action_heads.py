@@ -22,10 +22,10 @@ class ActionHead(Protocol):
         """The greedy action, as `relaxed` represents actions. (..., A)"""
 
     def noise(self, outputs: Tensor) -> Tensor:
-        """The random numbers that one `relaxed` needs. (..., A)"""
+        """The random numbers that one `relaxed` needs, if any."""
 
-    def relaxed(self, outputs: Tensor, avail: Tensor, noise: Tensor) -> Tensor:
-        """A random action, differentiable in `outputs`. (..., A)"""
+    def relaxed(self, outputs: Tensor, avail: Tensor, noise: Tensor, hard: bool = True) -> Tensor:
+        """The policy's action while learning, differentiable in `outputs`. (..., A)"""
 
     def log_prob(self, outputs: Tensor, avail: Tensor, actions: Tensor) -> Tensor:
         """Log-probability of stored actions. (...)"""
@@ -64,12 +64,14 @@ class DiscreteHead:
         tiny = torch.finfo(outputs.dtype).tiny
         return -torch.log(-torch.log(torch.rand_like(outputs).clamp_min(tiny)) + tiny)
 
-    def relaxed(self, outputs: Tensor, avail: Tensor, noise: Tensor) -> Tensor:
-        """Straight-through Gumbel-softmax at temperature 1: hard forward, soft gradient."""
+    def relaxed(self, outputs: Tensor, avail: Tensor, noise: Tensor, hard: bool = True) -> Tensor:
+        """Gumbel-softmax at temperature 1; `hard` is straight-through: one-hot, soft gradient."""
         logits = torch.log_softmax(mask_unavailable(outputs, avail), dim=-1)
         soft = torch.softmax(logits + noise, dim=-1)
-        hard = one_hot_of_first_maximum(soft)
-        return hard + (soft - soft.detach())  # in this order the sum is exactly one-hot
+        if not hard:
+            return soft
+        chosen = one_hot_of_first_maximum(soft)
+        return chosen + (soft - soft.detach())  # in this order the sum is exactly one-hot
 
     def log_prob(self, outputs: Tensor, avail: Tensor, actions: Tensor) -> Tensor:
         logits = torch.log_softmax(mask_unavailable(outputs, avail), dim=-1)
@@ -87,7 +89,10 @@ class DiscreteHead:
 
 
 class ContinuousHead:
-    """Outputs pass through tanh into the bounds; noise is Gaussian with spread `act_noise`."""
+    """A deterministic policy: outputs pass through tanh into the bounds.
+
+    Exploration adds Gaussian noise of spread `act_noise`, and as a density it is that Gaussian.
+    """
 
     def __init__(self, low: list[list[float]], high: list[list[float]], spread: float) -> None:
         bounds = torch.tensor(low), torch.tensor(high)  # (N, A) each
@@ -98,10 +103,14 @@ class ContinuousHead:
         return low + (high - low) * (torch.tanh(outputs) + 1) / 2
 
     def noise(self, outputs: Tensor) -> Tensor:
-        return torch.randn_like(outputs)
+        return outputs.new_empty(0)
 
-    def relaxed(self, outputs: Tensor, avail: Tensor, noise: Tensor) -> Tensor:
-        moved = self.mode(outputs, avail) + self.spread * noise
+    def relaxed(self, outputs: Tensor, avail: Tensor, noise: Tensor, hard: bool = True) -> Tensor:
+        return self.mode(outputs, avail)
+
+    def explore(self, outputs: Tensor, avail: Tensor) -> Tensor:
+        """The action with noise, clamped to the bounds. (..., A)"""
+        moved = self.mode(outputs, avail) + self.spread * torch.randn_like(outputs)
         return torch.minimum(torch.maximum(moved, self.low.to(outputs)), self.high.to(outputs))
 
     def log_prob(self, outputs: Tensor, avail: Tensor, actions: Tensor) -> Tensor:

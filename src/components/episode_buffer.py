@@ -305,12 +305,14 @@ class ReplayBuffer:
     def restore(self, inserted: int, parts: Iterable[Mapping[str, np.ndarray]]) -> None:
         """Become the buffer that wrote `parts` (of `episodes_since`) and had `inserted` episodes.
 
+        Parts come oldest first, and each is done with before the next is asked for.
+
         Every later sample is the same as that buffer's.
         """
         oldest = inserted - min(inserted, self.buffer_size)
         self._store = EpisodeStore(self.buffer_size, self.max_seq_length, self._stored_fields())
         restored = oldest
-        for part in sorted(parts, key=lambda part: int(part["first"])):
+        for part in parts:
             first = int(part["first"])
             end = first + len(part["lengths"])
             if end <= restored:

@@ -57,10 +57,10 @@ class BasicMAC:
         outputs = self._step(ep_batch, t_ep)
         if not isinstance(self.action_selector, TAKES_RAW_OUTPUTS):
             outputs = self._interpret(outputs, avail, test_mode, t_env)
-        learning = {} if explore else {"explore": False}
-        actions = self.action_selector.select_action(
-            outputs[bs], avail[bs], t_env, test_mode=test_mode, **learning
-        )
+        selector = self.action_selector
+        # FACMAC's selector has two ways to draw: to explore, and to learn.
+        way = {"explore": explore and not test_mode} if isinstance(selector, GumbelSoftmax) else {}
+        actions = selector.select_action(outputs[bs], avail[bs], t_env, test_mode=test_mode, **way)
         if self.args.action_kind == "discrete" and actions.ndim == 3:  # one-hots (b, N, A)
             return self.head.stored(actions).squeeze(-1)
         return actions

@@ -38,6 +38,7 @@ class BatchedEnv:
     obs: Array  # (B, N, O) float32
     avail: Array  # (B, N, A) bool or uint8
     last_failure: dict[int, str]  # row -> why its environment broke, for rows that did
+    reseeds: bool = True  # whether an episode depends on its seed alone
 
     def get_env_info(self) -> dict[str, Any]:
         """As `MultiAgentEnv.get_env_info`."""

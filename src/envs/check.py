@@ -189,8 +189,14 @@ def check_batched(name: str, env_args: dict[str, Any], seed: int = 0) -> list[st
             together = (step.reward[place], step.ended[place], step.terminated[place])
             if together != (np.float32(reward), ended, terminated):
                 return ["The batched face pays or ends otherwise than the single one."]
-            if not _same(batched.obs[row], np.array(singles[row].get_obs())):
-                return ["The batched face shows other observations than the single one."]
+            shown = {
+                "observations": (batched.obs[row], singles[row].get_obs()),
+                "states": (batched.state[row], singles[row].get_state()),
+                "available actions": (batched.avail[row], singles[row].get_avail_actions()),
+            }
+            for what, (in_batch, alone) in shown.items():
+                if not _same(in_batch, np.array(alone)):
+                    return [f"The batched face shows other {what} than the single one."]
         running = [row for place, row in enumerate(running) if not step.ended[place]]
     return []
 

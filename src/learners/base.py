@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -108,7 +109,11 @@ class Learner:
 
 def build_mixer(args: SimpleNamespace) -> Any:
     """The mixer of `args.mixer`, or None."""
-    return None if args.mixer is None else MIXERS[args.mixer](args)
+    if args.mixer is None:
+        return None
+    mixer_class = MIXERS[args.mixer]
+    takes_args = bool(inspect.signature(mixer_class).parameters)  # PyMARL's VDN takes none
+    return mixer_class(args) if takes_args else mixer_class()
 
 
 def follow(network: nn.Module, target: nn.Module, tau: float) -> None:

@@ -66,6 +66,11 @@ class RolloutRunner:
         self._mac = mac
         # Shares the networks, not the hidden state: a learner may unroll while we are acting.
         self._train.mac = self.mac = copy.copy(mac)
+        if not self._train.vector.reseeds:
+            self.logger.console_logger.warning(
+                f"Warning: env={self.args.env} has no reseed(seed), so a resumed run will not be "
+                "exact (docs/resume.md)."
+            )
 
     def run(
         self, test_mode: bool = False, rows: int | None = None, on_transition: Hook | None = None
@@ -79,15 +84,24 @@ class RolloutRunner:
             if not test_mode:
                 batch = self._round(self._train, rows or self.batch_size, on_transition)
             else:
+                side = self._test_side()
                 with self.test_stream.active():
-                    side = self._test_side()
                     batch = self._round(side, rows or side.vector.n_envs, None)
         return batch.to(self.args.device)
 
+    def forget_test(self, state: dict[str, Any]) -> None:
+        """Undo a test that was broken off: `state` is the `state_dict()` from before it."""
+        assert self._test is not None
+        self._test.tally = Tally()
+        self.test_stream.load_state_dict(state["test_stream"])
+        self._test.episodes[:] = state["test_episodes"]
+
     def close_env(self) -> None:
-        self._train.vector.close()
-        if self._test is not None:
-            self._test.vector.close()
+        try:
+            self._train.vector.close()
+        finally:
+            if self._test is not None:
+                self._test.vector.close()
 
     def save_replay(self) -> None:
         try:
@@ -263,7 +277,9 @@ class RolloutRunner:
 
     def _test_side(self) -> Side:
         if self._test is None:
-            self._test = self._side(TEST, len(self._test_episodes))
+            # Whatever constructors draw, they draw it here: a resumed run builds a second time.
+            with RandomStream(derive_seed(self.args.seed, TEST, TEST)).active():
+                self._test = self._side(TEST, len(self._test_episodes))
             self._test.episodes = self._test_episodes
             self._test.mac = copy.copy(self._mac)
             if hasattr(self._mac, "action_selector"):

@@ -16,7 +16,8 @@ import os
 import pickle
 import shutil
 import zipfile
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,29 +40,75 @@ def snapshot(owner: Any) -> dict[str, Any]:
 
 
 def restore(owner: Any, state: dict[str, Any]) -> None:
-    """Put `snapshot(owner)` back, in place."""
-    for name, (kind, value) in state.items():
-        present = getattr(owner, name)
-        if kind == "stateful":
-            present.load_state_dict(value)
-        elif kind == "controller":
-            present.agent.load_state_dict(value)
-        elif isinstance(present, torch.Tensor):
-            setattr(owner, name, value.to(present.device))
-        else:
-            setattr(owner, name, value)
+    """Put `snapshot(owner)` back; networks and optimisers in place."""
+    for name, packed in state.items():
+        setattr(owner, name, _unpack(packed, getattr(owner, name, None)))
 
 
 def _pack(value: Any) -> tuple[str, Any] | None:
+    """(kind, content) of what can be kept, None for what cannot or need not."""
     if hasattr(value, "state_dict") and hasattr(value, "load_state_dict"):
         return "stateful", value.state_dict()
     if isinstance(getattr(value, "agent", None), torch.nn.Module):
         return "controller", value.agent.state_dict()
+    if isinstance(value, torch.nn.Parameter):
+        return None  # its network keeps it
     if value is None or isinstance(value, bool | str | torch.Tensor):
         return "value", value
     if isinstance(value, numbers.Number):
         return "value", value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        return "array", torch.from_numpy(value.copy())
+    return _pack_parts(value)
+
+
+def _pack_parts(value: Any) -> tuple[str, Any] | None:
+    """Of containers and plain objects, what is in them."""
+    if isinstance(value, list | tuple | deque):
+        return "list", [_pack(item) for item in value]
+    if isinstance(value, dict):
+        return "dict", {key: _pack(item) for key, item in value.items() if isinstance(key, str)}
+    if type(value).__module__ != "builtins" and getattr(value, "__dict__", None):
+        fields = {name: _pack(field) for name, field in vars(value).items()}
+        if all(packed is not None for packed in fields.values()):  # running statistics and such
+            return "object", fields
     return None
+
+
+def _unpack(packed: tuple[str, Any] | None, present: Any) -> Any:
+    """What the attribute must be now; `present` is what it is in the new process."""
+    if packed is None:
+        return present
+    kind, content = packed
+    if kind == "stateful":
+        present.load_state_dict(content)
+    elif kind == "controller":
+        present.agent.load_state_dict(content)
+    elif kind == "object":
+        restore(present, content)
+    elif kind == "array":
+        return content.numpy()
+    elif kind == "list":
+        return _unpack_list(content, present)
+    elif kind == "dict":
+        old = present if isinstance(present, dict) else {}
+        return {**old, **{key: _unpack(item, old.get(key)) for key, item in content.items()}}
+    elif isinstance(present, torch.Tensor):
+        return content.to(present.device)
+    else:
+        return content
+    return present
+
+
+def _unpack_list(content: list[Any], present: Any) -> Any:
+    """A list may have grown since it was made: what it held then is restored in place."""
+    old = list(present or []) + [None] * len(content)
+    items = [_unpack(item, before) for item, before in zip(content, old, strict=False)]
+    if isinstance(present, deque):
+        return deque(items, maxlen=present.maxlen)
+    if isinstance(present, tuple) and hasattr(present, "_fields"):
+        return type(present)(*items)
+    return tuple(items) if isinstance(present, tuple) else items
 
 
 def write_checkpoint(folder: Path, fill: Callable[[Path], None]) -> None:
@@ -158,12 +205,18 @@ class ReplayParts:
     def load_into(self, buffer: Any, names: list[str], inserted: int) -> None:
         self.names, self._saved = list(names), inserted
         try:
-            buffer.restore(inserted, (np.load(self._folder / name) for name in names))
+            buffer.restore(inserted, self._read(sorted(names)))
         except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
             raise UserError(
                 f"A replay file in {self._folder} is missing or damaged ({_first_line(error)}). "
                 f"Start from the networks instead: checkpoint_path={self._folder.parent}"
             ) from error
+
+    def _read(self, names: list[str]) -> Iterator[Mapping[str, np.ndarray]]:
+        """One open file at a time: there may be more parts than a process may open."""
+        for name in names:
+            with np.load(self._folder / name) as part:
+                yield part
 
 
 def _end(part_name: str) -> int:

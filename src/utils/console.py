@@ -81,10 +81,18 @@ class Progress:
         else:
             self._console.info(line)
 
-    def say(self, text: str) -> None:
-        """A line of its own, above the live one."""
+    def __enter__(self) -> Progress:
+        self._console.addFilter(self._make_way)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._console.removeFilter(self._make_way)
         self.clear()
-        self._console.info(text)
+
+    def _make_way(self, record: logging.LogRecord) -> bool:
+        """Other lines stand above the live one."""
+        self.clear()
+        return True
 
     def clear(self) -> None:
         if self._live and self._drawn:

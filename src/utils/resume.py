@@ -94,16 +94,18 @@ def find_latest(results: Path, config: dict[str, Any]) -> EarlierRun | None:
 def differences(earlier: dict[str, Any], config: dict[str, Any]) -> list[str]:
     """Keys that decide the outcome and differ; a seed left open matches any seed."""
     free = FREE_KEYS | ({"seed"} if config["seed"] is None else set())
+    open_env_seed = config["env_args"].get("seed") is None
     return sorted(
         key
         for key in earlier.keys() | config.keys()
-        if key not in free and _settings(key, earlier) != _settings(key, config)
+        if key not in free
+        and _settings(key, earlier, open_env_seed) != _settings(key, config, open_env_seed)
     )
 
 
-def _settings(key: str, config: dict[str, Any]) -> Any:
+def _settings(key: str, config: dict[str, Any], seed_is_open: bool) -> Any:
     value = config.get(key)
-    if key == "env_args" and isinstance(value, dict):
+    if key == "env_args" and isinstance(value, dict) and seed_is_open:
         return {name: v for name, v in value.items() if name != "seed"}
     return value
 

@@ -2,8 +2,8 @@
 
 * The global streams (python, numpy, torch) serve training: acting, sampling, initialisation.
 * Evaluation swaps its own global streams in and out, so how often it happens changes nothing.
-* Each episode of each environment has a seed of its own, computed from counters: an episode can be
-  replayed after a crash, and a resumed run meets the episodes that it would have met.
+* Each episode of each environment has a seed of its own, computed from counters, so a resumed run
+  meets the episodes that it would have met.
 """
 
 from __future__ import annotations

@@ -65,7 +65,8 @@ def test_every_setting_is_explained_and_read_somewhere() -> None:
 
 def test_every_setting_that_code_reads_is_in_default_yaml() -> None:
     runtime = {"device", "n_agents", "n_actions", "state_shape", "obs_shape", "episode_limit"}
-    runtime |= {"action_kind", "action_low", "action_high"}
+    runtime |= {"action_kind", "action_low", "action_high", "action_spaces", "actions_dtype"}
+    runtime |= {"normalise_actions"}
     for path in SRC.rglob("*.py"):
         for key in re.findall(r"(?<![\w.])(?:self\.)?_?args\.([a-z]\w*)", path.read_text()):
             assert key in settings() or key in runtime, f"{path.name} reads args.{key}"
@@ -229,6 +230,12 @@ def test_pymarl2_and_facmac_are_recognised(tmp_path: Path) -> None:
     facmac = from_yaml(tmp_path, runner_scope="episodic", weight_decay=True)
     assert facmac.dialect.startswith("facmac settings")
     assert facmac.config["weight_decay"] == 0.0
+
+
+@pytest.mark.parametrize("text", ["nan", "inf"])
+def test_numbers_are_finite(text: str) -> None:
+    with pytest.raises(UserError, match="lr: float, at least 0"):
+        load(f"lr={text}")
 
 
 # ---------------------------------------------------------------- plugins

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -171,6 +172,27 @@ def test_gumbel_policies_give_available_indices() -> None:
         actions = mac.select_actions(batch, t_ep=0, t_env=0, **mode)
         assert actions.shape == (B, N)
         assert batch["avail_actions"][:, 0].gather(2, actions.unsqueeze(2)).all()
+
+
+def test_gumbel_explores_with_epsilon_and_learns_without() -> None:
+    args = make_args(agent_output_type="pi_logits", action_selector="gumbel")
+    args.epsilon_start, args.epsilon_finish = 1.0, 0.0
+    mac, batch = make_mac(args), make_batch(args)
+    torch.nn.init.zeros_(mac.agent.fc2.weight)  # the policy: always the first action
+    mac.agent.fc2.bias.data = torch.tensor([50.0] + [0.0] * (A - 1))
+
+    def share_of_the_first(**mode: Any) -> float:
+        mac.init_hidden(B)
+        draws = [mac.select_actions(batch, t_ep=0, **mode) for _ in range(200)]
+        return (torch.stack(draws) == 0).float().mean().item()
+
+    available = batch["avail_actions"][:, 0].sum(dim=2)  # (B, N)
+    uniform = (1 / available).mean().item()
+    assert share_of_the_first(t_env=0) == pytest.approx(uniform, abs=0.05)
+    assert mac.action_selector.epsilon == 1.0
+    assert share_of_the_first(t_env=0, explore=False) == 1.0
+    assert share_of_the_first(t_env=0, test_mode=True) == 1.0
+    assert share_of_the_first(t_env=args.epsilon_anneal_time) == 1.0
 
 
 def test_continuous_actions_stay_within_bounds() -> None:

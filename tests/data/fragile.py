@@ -12,6 +12,8 @@ import numpy as np
 
 from envs.multiagentenv import MultiAgentEnv
 
+__all__ = ["Fragile", "FromGlobal", "NoReseed", "Stubborn", "Talkative", "WithChild"]
+
 
 class Fragile(MultiAgentEnv):
     """Counts its steps. `fault` strikes in the third step, as long as the file `fuse` exists."""
@@ -95,3 +97,34 @@ class FromGlobal(Fragile):
 
     def get_state(self):
         return np.array([self.t, np.random.rand()], np.float32)
+
+
+class Talkative(Fragile):
+    """Says more than numbers, and some of it cannot be sent to another process."""
+
+    def step(self, actions):
+        reward, terminated, info = super().step(actions)
+        return reward, terminated, {**info, "rule": lambda: None, "score": 1.5}
+
+
+class NoReseed(MultiAgentEnv):
+    """As most environments are: seeded once, if at all."""
+
+    n_agents, episode_limit = 1, 1
+
+    def reset(self):
+        return None
+
+    def step(self, actions):
+        return 0.0, True, {}
+
+    def get_obs_agent(self, agent_id):
+        return np.zeros(1, np.float32)
+
+    def get_obs_size(self):
+        return np.prod((1,))  # as PyMARL's environments compute it
+
+    get_state, get_state_size = lambda self: np.zeros(1, np.float32), get_obs_size
+
+    def get_total_actions(self):
+        return 2

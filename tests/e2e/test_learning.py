@@ -6,6 +6,11 @@ import pytest
 
 from tests.support import Command, Results
 
+# Mean value of a random action, over both steps and halved as PyMARL's log does. The second step is
+# worth (7 + 2.5) / 2; the first one, of agent 1's action A 0.99 * 7, of B 0.99 times the best that
+# the learner sees in 2B: 8 for QMIX and QTRAN, 6.5 for VDN, and for IQL agent 1's own 4.5.
+MEAN_VALUES = {"qmix": 3.04, "vdn": 2.86, "iql": 2.61}
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
@@ -18,6 +23,10 @@ def test_two_step_game(run_main: Command, results: Results, algorithm: str, opti
     )
 
     assert results.last("test_return_mean") == optimum
+    if algorithm == "qtran":
+        assert results.last("td_chosen_qs") == pytest.approx(2 * MEAN_VALUES["qmix"], abs=0.5)
+    else:
+        assert results.last("q_taken_mean") == pytest.approx(MEAN_VALUES[algorithm], abs=0.2)
 
 
 @pytest.mark.slow

@@ -125,6 +125,7 @@ COMMAND_LINES = {
     "--config=qtran --env-config=two_step with mixer=vdn": "qtran_base",
     "--config=qmix --env-config=two_step with mixer=qtran_base": "qtran_learner",
     "--config=qmix --env-config=two_step with qtran_arch=other": "qtran_paper",
+    "--config=qmix --env-config=two_step with best_metric=test_retrun_mean": "test_return_mean",
     "--list nonsense": "algs",
 }
 
@@ -166,6 +167,14 @@ def test_resuming_with_other_settings(
     capsys: pytest.CaptureFixture[str], untouched: Results
 ) -> None:
     assert "lr" in refused(capsys, *resume(untouched, "lr=0.1"))
+
+
+def test_resuming_a_run_under_the_name_of_another_task(
+    capsys: pytest.CaptureFixture[str], untouched: Results
+) -> None:
+    words = ["--config=vdn", "--env-config=grid", *resume(untouched)]
+
+    assert "env, env_args" in refused(capsys, *words)
 
 
 def truncate(path: Path) -> None:

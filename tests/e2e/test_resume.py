@@ -48,8 +48,14 @@ def until(happened: Callable[[], bool], process: subprocess.Popen[bytes]) -> Non
         time.sleep(0.01)
 
 
+def newest_checkpoint(results: Results) -> int:
+    """Its step, or -1 if there is none."""
+    found = (results.root / "models").glob("*/[0-9]*/state.pt")
+    return max((int(path.parent.name) for path in found), default=-1)
+
+
 def has_checkpoint(results: Results) -> bool:
-    return any((results.root / "models").glob("*/[0-9]*/state.pt"))
+    return newest_checkpoint(results) >= 0
 
 
 @pytest.fixture
@@ -65,12 +71,17 @@ def untouched(run_main: Command, tmp_path: Path) -> Results:
 def test_killed_runs_resume_bit_for_bit(untouched: Results, results: Results, runner: str) -> None:
     kills = 10 if runner == "episode" else 2
     moments = random.Random(runner)
+    newest = -1
     process = start(results, f"runner={runner}")
-    until(lambda: has_checkpoint(results), process)
     for _ in range(kills):
-        time.sleep(moments.uniform(0.0, 2.5))
+        before = newest
+        until(lambda: newest_checkpoint(results) > before, process)  # noqa: B023
+        time.sleep(moments.uniform(0.0, 0.15))
+        assert process.poll() is None
         process.kill()
         process.wait()
+        newest = newest_checkpoint(results)
+        assert newest > before
         process = start(results, f"runner={runner}", "resume=latest")
     assert process.wait(timeout=120) == 0
 
@@ -102,7 +113,7 @@ def test_a_signal_saves_and_leaves_and_the_run_can_go_on(
 ) -> None:
     process = start(results, "checkpoint_interval=0", "checkpoint_minutes=60")
     until(lambda: (results.folder() / "metrics.csv").exists(), process)
-    time.sleep(0.5)
+    time.sleep(1.0)
     process.send_signal(number)
 
     assert process.wait(timeout=60) == 128 + number

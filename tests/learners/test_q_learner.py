@@ -129,7 +129,7 @@ def test_hard_targets_are_copied_every_so_many_episodes() -> None:
     def lag() -> float:
         pairs = learner.networks_and_targets()
         return sum(
-            float((p - q).abs().sum())
+            float((p - q).abs().sum().detach())
             for network, target in pairs
             for p, q in zip(network.parameters(), target.parameters(), strict=True)
         )

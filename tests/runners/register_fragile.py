@@ -10,5 +10,5 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from envs import REGISTRY
 from tests.data import fragile
 
-for name in ("Fragile", "Stubborn", "FromGlobal", "WithChild"):
+for name in fragile.__all__:
     REGISTRY[name] = getattr(fragile, name)

@@ -21,7 +21,7 @@ from tests.make import make_args, quiet_logger
 from utils.errors import UserError
 from utils.seeding import seed_everything
 
-for name in ("Fragile", "Stubborn", "FromGlobal", "WithChild"):
+for name in fragile.__all__:
     ENVS[name] = getattr(fragile, name)
 PLUGIN = str(Path(__file__).with_name("register_fragile.py"))
 
@@ -34,7 +34,7 @@ def make_runner(runner: str = "episode", mac: bool = True, **settings: Any) -> R
     made = RUNNERS[runner](args=args, logger=quiet_logger())
     info = made.get_env_info()
     add_sizes(args, info)
-    scheme, groups, preprocess = make_scheme(args, info)
+    scheme, groups, preprocess = make_scheme(args)
     full = EpisodeBatch(scheme, groups, 1, 1, preprocess=preprocess).scheme
     made.setup(scheme, groups, preprocess, BasicMAC(full, groups, args))
     return made
@@ -167,6 +167,40 @@ def test_an_environment_that_never_works_ends_the_run_with_its_traceback(runner:
             made.run()
     finally:
         made.close_env()
+
+
+@pytest.mark.parametrize("runner", ["episode", "parallel"])
+def test_an_environment_without_reseed_is_named(
+    runner: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("WARNING")
+    made = make_runner(runner, env="NoReseed")
+    made.close_env()
+
+    assert "env=NoReseed has no reseed(seed)" in caplog.text
+
+
+@pytest.mark.parametrize("runner", ["episode", "parallel"])
+def test_what_is_no_number_in_an_info_harms_nobody(runner: str) -> None:
+    made = make_runner(runner, env="Talkative")
+    try:
+        made.run()
+        assert made.env_restarts == 0
+    finally:
+        made.close_env()
+
+
+def test_a_test_that_was_broken_off_leaves_no_trace() -> None:
+    plain, broken = make_runner(test_batch_size_run=2), make_runner(test_batch_size_run=2)
+    rounds_of_plain = [plain.run(test_mode=True)["obs"] for _ in range(2)]
+    before = broken.state_dict()
+    broken.run(test_mode=True)
+    broken.forget_test(before)
+    again = [broken.run(test_mode=True)["obs"] for _ in range(2)]
+    plain.close_env()
+    broken.close_env()
+
+    assert all(torch.equal(a, b) for a, b in zip(rounds_of_plain, again, strict=True))
 
 
 def test_workers_do_not_share_numpy_s_global_stream() -> None:

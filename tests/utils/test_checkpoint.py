@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -59,6 +60,40 @@ def test_a_snapshot_restores_networks_optimisers_numbers_and_tensors(tmp_path: P
 
     assert flat(second) == flat(first)
     assert (second.updates, second.last) == (1, 1.0)
+
+
+class RunningMean:
+    def __init__(self, seed: int) -> None:
+        self.mean, self.count = np.full(2, float(seed)), seed
+
+
+def with_containers(seed: int) -> Any:
+    torch.manual_seed(seed)
+    return SimpleNamespace(
+        critics=[nn.Linear(2, 1), nn.Linear(2, 1)],
+        by_name={"a": nn.Linear(1, 1), "b": seed},
+        history=deque([seed, seed + 1], maxlen=3),
+        pair=(seed, torch.full((1,), float(seed))),
+        array=np.arange(3) * seed,
+        statistics=RunningMean(seed),
+    )
+
+
+def test_containers_arrays_and_plain_objects_are_kept_too(tmp_path: Path) -> None:
+    first, second = with_containers(1), with_containers(2)
+    held = second.critics[1].weight
+    save_state({"learner": snapshot(first)}, tmp_path)
+
+    restore(second, load_state(tmp_path)["learner"])
+
+    assert second.critics[1].weight is held
+    assert torch.equal(held, first.critics[1].weight)
+    assert torch.equal(second.by_name["a"].weight, first.by_name["a"].weight)
+    assert (second.by_name["b"], second.pair[0], list(second.history)) == (1, 1, [1, 2])
+    assert second.history.maxlen == 3
+    assert (second.array == first.array).all()
+    assert (second.statistics.mean == 1.0).all()
+    assert second.statistics.count == 1
 
 
 def test_restoring_keeps_the_objects_that_others_hold() -> None:

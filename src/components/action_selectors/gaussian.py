@@ -6,14 +6,14 @@ from types import SimpleNamespace
 
 from torch import Tensor
 
-from components.action_heads import build_head
+from components.action_heads import ContinuousHead
 
 
 class GaussianActionSelector:
     """Noise N(0, act_noise), clamped to the action bounds; none in tests."""
 
     def __init__(self, args: SimpleNamespace) -> None:
-        self.head = build_head(args)
+        self.head = ContinuousHead(args.action_low, args.action_high, args.act_noise)
 
     def select_action(
         self, agent_inputs: Tensor, avail_actions: Tensor, t_env: int, test_mode: bool = False
@@ -21,5 +21,4 @@ class GaussianActionSelector:
         """Outputs (b, N, A) -> actions (b, N, A)."""
         if test_mode:
             return self.head.mode(agent_inputs, avail_actions)
-        noise = self.head.noise(agent_inputs)
-        return self.head.relaxed(agent_inputs, avail_actions, noise)
+        return self.head.explore(agent_inputs, avail_actions)

@@ -7,6 +7,7 @@ import mmap
 import os
 import platform
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,30 @@ def lazy_zeros(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 
 
 def available_bytes() -> int | None:
-    """Memory that can be used without swapping, or None where the system does not say."""
+    """Memory that this process may still use, or None where the system does not say."""
+    limits = [limit for limit in (_free_in_system(), *_free_in_cgroups()) if limit is not None]
+    return min(limits, default=None)
+
+
+def _free_in_cgroups(root: Path = Path("/sys/fs/cgroup")) -> Iterator[int]:
+    """What the limits of containers and batch systems leave, from the innermost out."""
+    try:
+        own = Path("/proc/self/cgroup").read_text().strip().splitlines()[-1].split("::")[1]
+    except (OSError, IndexError):
+        return  # not Linux, or the old kind of control groups
+    group = root / own.lstrip("/")
+    for folder in (group, *group.parents):
+        try:
+            limit = (folder / "memory.max").read_text().strip()
+            used = int((folder / "memory.current").read_text())
+        except (OSError, ValueError):
+            continue
+        if limit != "max":
+            yield max(0, int(limit) - used)
+
+
+def _free_in_system() -> int | None:
+    """Memory that can be used without swapping."""
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
         for line in meminfo.read_text().splitlines():

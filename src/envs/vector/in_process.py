@@ -19,9 +19,16 @@ class InProcessVector(BatchedEnv):
 
     def __init__(self, builders: Sequence[Callable[[], Any]]) -> None:
         self._builders = builders
-        self._envs: list[Any] = [build() for build in builders]
-        self._info = self._envs[0].get_env_info()
         self.n_envs = len(builders)
+        self._envs: list[Any] = [None] * self.n_envs
+        try:
+            for row, build in enumerate(builders):
+                self._envs[row] = build()
+            self._info = self._envs[0].get_env_info()
+        except BaseException:
+            self.close()
+            raise
+        self.reseeds = hasattr(self._envs[0], "reseed")
         fields = fields_for(self._info, self.n_envs)
         self._arrays = {name: np.zeros(shape, dtype) for name, (shape, dtype) in fields.items()}
         self.state, self.obs = self._arrays["state"], self._arrays["obs"]

@@ -8,6 +8,7 @@ import signal
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ class Worker:
 
     def do_build(self) -> dict[str, Any]:
         self._env = self._build()
-        return self._env.get_env_info()
+        return {"info": self._env.get_env_info(), "reseeds": hasattr(self._env, "reseed")}
 
     def do_attach(self, name: str, fields: Any) -> None:
         self._shared = SharedArrays(fields, name)
@@ -70,7 +71,7 @@ class Worker:
         arrays["reward"][row], arrays["ended"][row] = reward, ended
         arrays["terminated"][row] = terminated
         look(self._env, arrays, row)
-        return info if ended else None
+        return {key: plain(value) for key, value in info.items()} if ended else None
 
     def do_save_replay(self) -> None:
         self._env.save_replay()
@@ -82,6 +83,11 @@ class Worker:
     def _arrays(self) -> dict[str, np.ndarray]:
         assert self._shared is not None
         return self._shared.arrays
+
+
+def plain(value: Any) -> Any:
+    """Numbers as they are; of the rest, which nobody logs and a pipe may not carry, the type."""
+    return value if isinstance(value, Number | np.bool_) else type(value).__name__
 
 
 def main(pipe: Connection, build: Callable[[], Any], seed: int, row: int) -> None:

@@ -58,10 +58,9 @@ class WorkerHandle:
             raise WorkerLost(answer)
         return answer
 
-    def close(self) -> None:
-        """Ask, wait a little, then kill it with everything it started."""
-        self.send("close")
-        self._process.join(CLOSE_SECONDS)
+    def close(self, deadline: float) -> None:
+        """Wait for it to leave, as it was asked to; then kill it with everything it started."""
+        self._process.join(max(0.0, deadline - time.monotonic()))
         self.kill()
 
     def kill(self) -> None:
@@ -150,10 +149,11 @@ class WorkerVector(BatchedEnv):
         for worker in self._workers:
             if worker is not None:
                 worker.send("close")  # all at once, so that they leave at the same time
+        deadline = time.monotonic() + CLOSE_SECONDS
         for row, worker in enumerate(self._workers):
             self._workers[row] = None
             if worker is not None:
-                worker.close()
+                worker.close(deadline)
         self._guardian.close()
         if self._shared is not None:
             # The arrays stay readable in numpy copies only; nobody may read them after this.
@@ -175,7 +175,7 @@ class WorkerVector(BatchedEnv):
         if len(infos) < self.n_envs:
             row, failure = next(iter(self.last_failure.items()))
             raise UserError(f"Environment {row} did not start. {tail(failure)}")
-        info = infos[0]
+        info, self.reseeds = infos[0]["info"], infos[0]["reseeds"]
         self._fields: Fields = fields_for(info, self.n_envs)
         self._shared = SharedArrays(self._fields)
         arrays = self._shared.arrays

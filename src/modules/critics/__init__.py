@@ -1,5 +1,11 @@
-"""Critics by name: what `critic_type:` in a config may say."""
+"""Critics by name. Every entry is built with (scheme, args)."""
 
 from utils.registry import Registry
 
-REGISTRY = Registry("critic", {})
+REGISTRY = Registry(
+    "critic",
+    {
+        "facmac": "modules.critics.facmac:FACMACCritic",
+        "maddpg": "modules.critics.maddpg:MADDPGCritic",
+    },
+)

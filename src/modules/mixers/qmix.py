@@ -5,20 +5,39 @@ Parameter names are those in PyMARL's `mixer.th`.
 
 from __future__ import annotations
 
-import math
 from types import SimpleNamespace
-from typing import Any
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from modules.sizes import flat_size
 from utils.errors import UserError
 
 
-def flat_size(state_shape: Any) -> int:
-    """The number of entries of a state of this shape."""
-    return state_shape if isinstance(state_shape, int) else math.prod(state_shape)
+class QMixing(NamedTuple):
+    """What the hypernetworks made of B x T states: mixes any number of joint values there."""
+
+    w1: Tensor  # (B*T, N, E)
+    b1: Tensor  # (B*T, 1, E)
+    w2: Tensor  # (B*T, E, 1)
+    state_value: Tensor  # (B*T, 1, 1)
+    gate: Tensor | None
+    skip: bool
+
+    def before_activation(self, qs: Tensor) -> Tensor:
+        """qs (B, T, R, N) -> (B*T, R, E)"""
+        R, N = qs.shape[2:]
+        return torch.bmm(qs.reshape(-1, R, N), self.w1) + self.b1
+
+    def __call__(self, qs: Tensor) -> Tensor:
+        """R joint values at each state. qs (B, T, R, N) -> (B, T, R)"""
+        value = torch.bmm(F.elu(self.before_activation(qs)), self.w2)  # (B*T, R, 1)
+        if self.gate is not None:
+            value = value * self.gate
+        value = (value + self.state_value).reshape(qs.shape[:3])  # (B, T, R)
+        return value + qs.sum(dim=3) if self.skip else value
 
 
 class QMixer(nn.Module):
@@ -43,22 +62,23 @@ class QMixer(nn.Module):
         """What makes the mixer monotonic in every agent's value."""
         return weights.abs()
 
+    def at(self, states: Tensor) -> QMixing:
+        """The mixing of joint values at `states`, made once for all of them. (B, T, S)"""
+        N, E = self.n_agents, self.embed_dim
+        states = states.reshape(-1, self.state_dim)  # (B*T, S)
+        return QMixing(
+            w1=self.constrain(self.hyper_w_1(states)).reshape(-1, N, E),
+            b1=self.hyper_b_1(states).reshape(-1, 1, E),
+            w2=self.constrain(self.hyper_w_final(states)).reshape(-1, E, 1),
+            state_value=self.V(states).reshape(-1, 1, 1),
+            gate=self.gate if self.args.gated else None,
+            skip=self.args.skip_connections,
+        )
+
     def forward(self, agent_qs: Tensor, states: Tensor) -> Tensor:
         """agent_qs (B, T, N), states (B, T, S) -> (B, T, 1)."""
-        B, N, E = agent_qs.shape[0], self.n_agents, self.embed_dim
-        states = states.reshape(-1, self.state_dim)  # (B*T, S)
-        qs = agent_qs.reshape(-1, 1, N)  # (B*T, 1, N)
-        w1 = self.constrain(self.hyper_w_1(states)).reshape(-1, N, E)
-        b1 = self.hyper_b_1(states).reshape(-1, 1, E)
-        w2 = self.constrain(self.hyper_w_final(states)).reshape(-1, E, 1)
-        hidden = F.elu(torch.bmm(qs, w1) + b1)  # (B*T, 1, E)
-        value = torch.bmm(hidden, w2)  # (B*T, 1, 1)
-        if self.args.gated:
-            value = value * self.gate
-        value = value + self.V(states).reshape(-1, 1, 1)
-        if self.args.skip_connections:
-            value = value + qs.sum(dim=2, keepdim=True)
-        return value.reshape(B, -1, 1)  # (B, T, 1)
+        B, N = agent_qs.shape[0], self.n_agents
+        return self.at(states)(agent_qs.reshape(B, -1, 1, N))
 
     def _hypernet(self, outputs: int) -> nn.Module:
         layers, width = self.args.hypernet_layers, self.args.hypernet_embed

@@ -6,7 +6,9 @@ from types import SimpleNamespace
 
 from torch import Tensor, nn
 
-from modules.mixers.qmix import QMixer, flat_size
+from modules.mixers.qmix import QMixer
+from modules.mixers.vdn import SumMixing
+from modules.sizes import flat_size
 
 
 class QMixerNonmonotonic(QMixer):
@@ -25,7 +27,10 @@ class VDNState(nn.Module):
         width = args.mixing_embed_dim
         self.V = nn.Sequential(nn.Linear(self.state_dim, width), nn.ReLU(), nn.Linear(width, 1))
 
+    def at(self, states: Tensor) -> SumMixing:
+        """The mixing of joint values at `states`. (B, T, S)"""
+        return SumMixing(self.V(states.reshape(*states.shape[:2], self.state_dim)))  # (B, T, 1)
+
     def forward(self, agent_qs: Tensor, states: Tensor) -> Tensor:
         """agent_qs (B, T, N), states (B, T, S) -> (B, T, 1)."""
-        value = self.V(states.reshape(*states.shape[:2], self.state_dim))  # (B, T, 1)
-        return agent_qs.sum(dim=2, keepdim=True) + value
+        return self.at(states)(agent_qs.unsqueeze(2))

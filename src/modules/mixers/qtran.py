@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor, nn
 
-from modules.mixers.qmix import flat_size
+from modules.sizes import flat_size
 from utils.errors import UserError
 
 HIDDEN_LAYERS = {"small": 1, "big": 2}

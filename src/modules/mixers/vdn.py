@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import NamedTuple
 
 from torch import Tensor, nn
+
+
+class SumMixing(NamedTuple):
+    """The sum over agents, plus a value of the state."""
+
+    state_value: Tensor | float  # (B, T, 1)
+
+    def __call__(self, qs: Tensor) -> Tensor:
+        """R joint values at each state. qs (B, T, R, N) -> (B, T, R)"""
+        return qs.sum(dim=3) + self.state_value
 
 
 class VDNMixer(nn.Module):
@@ -13,6 +24,10 @@ class VDNMixer(nn.Module):
     def __init__(self, args: SimpleNamespace | None = None) -> None:
         super().__init__()
 
+    def at(self, states: Tensor) -> SumMixing:
+        """The mixing of joint values, the same at all states."""
+        return SumMixing(0.0)
+
     def forward(self, agent_qs: Tensor, states: Tensor) -> Tensor:
         """agent_qs (B, T, N), states unused -> (B, T, 1)."""
-        return agent_qs.sum(dim=2, keepdim=True)
+        return self.at(states)(agent_qs.unsqueeze(2))

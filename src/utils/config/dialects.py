@@ -11,7 +11,7 @@ PYMARL2_NAMES = {
     | {"lica_learner", "offpg_learner", "fmac_learner"},
     "mac": {"n_mac", "conv_mac", "ppo_mac", "lica_mac", "dop_mac"},
 }
-# (key, their value) -> our settings; a value of None stands for any value.
+# (key, their value) -> our settings.
 RENAMED_VALUES: dict[tuple[str, Any], dict[str, Any]] = {
     ("agent", "rnn_ns"): {"agent": "rnn", "share_parameters": False},
     ("agent", "n_rnn"): {"agent": "rnn"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from typing import Any
 
 import yaml
@@ -30,9 +31,9 @@ def fit(setting: Setting, value: Any, where: str) -> tuple[Any, bool]:
     if not _has_type(fitted, setting.types):
         raise _refusal(setting, value, where)
     if isinstance(fitted, int | float) and not isinstance(fitted, bool):
-        if setting.low is not None and fitted < setting.low:
-            raise _refusal(setting, value, where)
-        if setting.high is not None and fitted > setting.high:
+        low, high = setting.low, setting.high
+        too_low = low is not None and fitted < low
+        if not math.isfinite(fitted) or too_low or (high is not None and fitted > high):
             raise _refusal(setting, value, where)
     if setting.choices and fitted is not None and str(fitted) not in setting.choices:
         raise _refusal(setting, value, where)
