@@ -12,7 +12,8 @@ import torch
 from docopt import docopt
 
 from run import Folders, run
-from utils.config import LoadedConfig, load_config
+from utils.checkpoint import ReplayParts, load_state
+from utils.config import COMMAND_LINE, LoadedConfig, load_config
 from utils.console import head_lines
 from utils.errors import UserError
 from utils.logging import Logger, get_logger
@@ -31,15 +32,18 @@ from utils.tracking import REPOSITORY, Interrupted, RunFolder, make_experiment
 def launch(argv: list[str]) -> int:
     """Load the settings, then train, evaluate or run one of Sacred's commands."""
     earlier = named_run(argv)
-    names_files = any(word.startswith(("--config", "--env-config")) for word in argv)
-    base = earlier.config if earlier and not names_files else None
+    base = earlier.config if earlier and not names_files(argv) else None
     loaded = load_config(argv, base=base)
     results = results_folder(loaded.config)
-    if loaded.config["resume"] == "latest":
-        earlier = find_latest(results, loaded.config)
+    if loaded.config["resume"] == "latest" and not earlier:
+        t_max = loaded.config["t_max"] if loaded.origins["t_max"] == COMMAND_LINE else None
+        earlier = find_latest(results, loaded.config, t_max)
     elif loaded.config["resume"] and not earlier:
         raise UserError("resume=<run> belongs on the command line, not into a settings file.")
     config = continued(earlier, loaded) if earlier else settled(loaded.config)
+    make_folder(results / "sacred")
+    if earlier:
+        check_resumable(earlier, models_folder(results, config))
 
     folder = RunFolder(results / "sacred", resumed=earlier is not None)
     task = Task(loaded, config, results, folder, earlier)
@@ -121,6 +125,12 @@ def named_run(argv: list[str]) -> EarlierRun | None:
     """The run that `resume=<id or folder>` on the command line means: its settings come first."""
     given = dict(word.split("=", 1) for word in argv if "=" in word)
     wanted = given.get("resume", "")
+    if wanted == "latest" and not names_files(argv):
+        place = given.get("local_results_path", "results")
+        latest = find_latest(results_folder({"local_results_path": place}))
+        if latest is None:
+            raise UserError(f"resume=latest: {place} holds no unfinished run.")
+        return latest
     if wanted in ("", "latest"):
         return None
     if Path(wanted).is_dir() and Path(wanted).resolve().parent.name == "sacred":
@@ -130,9 +140,31 @@ def named_run(argv: list[str]) -> EarlierRun | None:
     return find_named(results, wanted)
 
 
+def names_files(argv: list[str]) -> bool:
+    """Whether the command line says which algorithm or environment."""
+    return any(word.startswith(("--config", "--env-config")) for word in argv)
+
+
 def results_folder(config: dict[str, Any]) -> Path:
     """One root for everything, relative to the repository wherever the command was typed."""
     return REPOSITORY / Path(config["local_results_path"]).expanduser()
+
+
+def make_folder(folder: Path) -> None:
+    """Find out now whether results can be written, not after the first episode."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"Cannot make {folder}: {error.strerror}. Give another place: local_results_path=..."
+        ) from error
+
+
+def check_resumable(earlier: EarlierRun, models: Path) -> None:
+    """Read the checkpoint once before anything of the earlier run is touched."""
+    assert earlier.checkpoint is not None
+    replay = load_state(earlier.checkpoint)["replay"]
+    ReplayParts(models / "replay").check(replay["names"])
 
 
 def settled(config: dict[str, Any]) -> dict[str, Any]:
@@ -154,7 +186,8 @@ def continued(earlier: EarlierRun, loaded: LoadedConfig) -> dict[str, Any]:
             f"What may change: {', '.join(sorted(FREE_KEYS - {'unique_token'}))}. "
             "To start anew from its networks, use checkpoint_path instead of resume."
         )
-    free = {key: loaded.config[key] for key in FREE_KEYS if key in loaded.config}
+    typed = {key for key, origin in loaded.origins.items() if origin == COMMAND_LINE}
+    free = {key: loaded.config[key] for key in FREE_KEYS & typed}
     return {**earlier.config, **free, "unique_token": earlier.config["unique_token"]}
 
 
@@ -169,6 +202,9 @@ def set_up_tensorboard(logger: Logger, folders: Folders) -> None:
 
 
 def say_how_to_continue(sacred_run: Any) -> None:
+    """With the place of the results, unless that is the usual one."""
+    place = sacred_run.config["local_results_path"]
+    where = "" if place == "results" else f" local_results_path={place}"
     get_logger().info(
-        f"Stopped and saved. To go on: python src/main.py with resume={sacred_run._id}"
+        f"Stopped and saved. To go on: python src/main.py with resume={sacred_run._id}{where}"
     )

@@ -20,6 +20,13 @@ def main(argv: list[str]) -> int:
         if error.errno in STORAGE_REMEDIES:
             return complain(storage_message(error))
         raise
+    except RuntimeError as error:
+        if "memory" not in str(error):  # torch has no class of its own for this on the CPU
+            raise
+        return complain(
+            f"Out of memory: {str(error).splitlines()[0]}\nMake it smaller: batch_size, "
+            "batch_size_run, buffer_size or the networks (rnn_hidden_dim, hypernet_embed)."
+        )
     except KeyboardInterrupt:
         return 130
 

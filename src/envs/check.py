@@ -5,6 +5,7 @@ Every finding is a sentence that says what was expected and what came instead.
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from numbers import Number
@@ -30,6 +31,8 @@ METHODS = (
     "get_env_info",
     "close",
 )
+LEAST_STEPS = 300  # some faults take their time to show
+PATIENCE = 120  # seconds for the whole check
 SIZES = ("state_shape", "obs_shape", "n_actions", "n_agents", "episode_limit")
 
 
@@ -43,7 +46,7 @@ def check_env(env: Any, episodes: int = 3, seed: int = 0) -> list[str]:
             problems.append(problem)  # one by one: what came before an exception counts too
     except UserError as error:
         problems.append(str(error))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         problems.append(f"{_place(error)} raised {type(error).__name__}: {error}")
     return list(dict.fromkeys(problems))
 
@@ -73,7 +76,9 @@ def _missing(env: Any) -> Iterator[str]:
 
 def _play(env: Any, info: dict[str, Any], episodes: int, seed: int) -> Iterator[str]:
     random = np.random.default_rng(seed)
-    for _ in range(episodes):
+    played = total = 0
+    while played < episodes or total < LEAST_STEPS:
+        played += 1
         env.reset()
         ended, steps = False, 0
         yield from _look(env, info)
@@ -82,6 +87,7 @@ def _play(env: Any, info: dict[str, Any], episodes: int, seed: int) -> Iterator[
             before = [np.array(obs, copy=True) for obs in held]
             reward, ended, _, details = normalise_step(env.step(draw_actions(env, info, random)))
             steps += 1
+            total += 1
             if any(not np.array_equal(a, b) for a, b in zip(before, held, strict=True)):
                 yield "get_obs() returns arrays that step() changes later; return copies."
             if not np.isfinite(reward):
@@ -205,7 +211,7 @@ def _same(one: Any, other: Any) -> bool:
     return np.array_equal(np.asarray(one, np.float32), np.asarray(other, np.float32))
 
 
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
     """The method of the environment in which it happened."""
     names = []
     trace = error.__traceback__
@@ -213,6 +219,10 @@ def _place(error: Exception) -> str:
         names.append(trace.tb_frame.f_code.co_name)
         trace = trace.tb_next
     return next((f"{name}()" for name in names if name in METHODS), f"{names[-1]}()")
+
+
+def _lose_patience(*_: Any) -> None:
+    raise TimeoutError(f"no end within {PATIENCE} seconds; does it hang?")
 
 
 def run_check(name: str, env_args: dict[str, Any]) -> tuple[str, bool]:
@@ -240,6 +250,9 @@ def main(argv: list[str]) -> int:
     from utils.config import load_env_config
 
     name, env_args = load_env_config(argv)
+    signal.signal(signal.SIGALRM, _lose_patience)
+    signal.alarm(PATIENCE)
     report, ok = run_check(name, env_args)
+    signal.alarm(0)
     sys.stdout.write(report)
     return 0 if ok else 1

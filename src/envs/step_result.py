@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +22,8 @@ def normalise_step(result: Any) -> tuple[float, bool, bool, dict[str, Any]]:
             f"step() returned {given}. It must return (reward, terminated, info), or "
             "(obs, reward, terminated, truncated, info)."
         )
+    if not isinstance(result[-1], dict):
+        raise UserError(f"step() returned the info {result[-1]!r}. It must be a dictionary.")
     if len(result) == 3:
         reward, ended, info = result
         truncated = bool(info.get("episode_limit", False))
@@ -39,6 +42,8 @@ def team_reward(reward: Any) -> float:
             f"step() returned the rewards {reward}. One team reward is needed: a number, or a list "
             "of equal numbers. Let the environment sum or average them."
         )
+    if not math.isfinite(values[0]):
+        raise UserError(f"step() returned the reward {values[0]}. It must be finite.")
     return float(values[0])
 
 

@@ -17,6 +17,8 @@ from utils.logging import Logger
 from utils.optim import build_optimiser
 from utils.rl_utils import valid_steps
 
+POLICY_SELECTORS = ("multinomial", "soft_policies", "gumbel", "gaussian")
+
 
 class QLearner(Learner):
     """Minimises sum m (Q_tot(s, a) - r - gamma (1 - end) Q_tot'(s', argmax Q))^2 / sum m.
@@ -93,4 +95,9 @@ def require_value_agents(args: SimpleNamespace) -> None:
         raise UserError(
             f"learner={args.learner} learns utilities, but agent_output_type is "
             f"'{args.agent_output_type}'. Type agent_output_type=q action_selector=epsilon_greedy."
+        )
+    if args.action_selector in POLICY_SELECTORS:
+        raise UserError(
+            f"action_selector={args.action_selector} draws from a policy, and "
+            f"learner={args.learner} learns utilities. Type action_selector=epsilon_greedy."
         )

@@ -154,6 +154,11 @@ class RolloutRunner:
             stepping = present[going]
             if not len(stepping):
                 break
+            if t == self._episode_limit:
+                raise UserError(
+                    f"env={self.args.env} goes on after its episode_limit of {t} steps. It must "
+                    "end there, or announce a higher limit in get_env_info()."
+                )
             step = side.vector.step(stepping, actions[going])
             self._store(batch, stepping, t, step)
             results.add(stepping, step)

@@ -18,6 +18,7 @@ import shutil
 import zipfile
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ import numpy as np
 import torch
 
 from utils.errors import UserError
+from utils.weights import save_tensors
 
 STATE_FILE = "state.pt"
 FORMAT = 1
@@ -130,7 +132,7 @@ def write_checkpoint(folder: Path, fill: Callable[[Path], None]) -> None:
 
 
 def save_state(state: dict[str, Any], folder: Path) -> None:
-    torch.save({"format": FORMAT, **state}, folder / STATE_FILE)
+    save_tensors({"format": FORMAT, **state}, folder / STATE_FILE)
 
 
 def load_state(folder: Path) -> dict[str, Any]:
@@ -162,6 +164,8 @@ def find_checkpoint(folder: Path, load_step: int) -> Path:
             f"checkpoint_path: there is no folder {folder}. "
             "Give the folder that holds the numbered checkpoints, results/models/<unique_token>."
         )
+    if folder.name.isdigit() and (folder / "agent.th").exists():
+        return folder  # the numbered folder itself
     steps = checkpoint_steps(folder)
     if not steps:
         raise UserError(
@@ -204,8 +208,20 @@ class ReplayParts:
 
     def load_into(self, buffer: Any, names: list[str], inserted: int) -> None:
         self.names, self._saved = list(names), inserted
-        try:
+        with self._damage_explained():
             buffer.restore(inserted, self._read(sorted(names)))
+
+    def check(self, names: list[str]) -> None:
+        """Raise if a part is not there or not whole."""
+        with self._damage_explained():
+            for name in names:
+                with zipfile.ZipFile(self._folder / name) as part:
+                    part.infolist()
+
+    @contextmanager
+    def _damage_explained(self) -> Iterator[None]:
+        try:
+            yield
         except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
             raise UserError(
                 f"A replay file in {self._folder} is missing or damaged ({_first_line(error)}). "

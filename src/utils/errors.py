@@ -13,7 +13,9 @@ class UserError(Exception):
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The entry of `names` that is spelt most like `name`, if any is close."""
     by_lower = {candidate.lower(): candidate for candidate in names}
-    match = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.6)
+    wanted = str(name).lower()
+    begun = [known for known in by_lower if len(wanted) > 2 and known.startswith(wanted)]
+    match = difflib.get_close_matches(wanted, by_lower, n=1, cutoff=0.78) or begun
     return by_lower[match[0]] if match else None
 
 

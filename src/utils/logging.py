@@ -6,6 +6,7 @@ reads it back, cuts it at the checkpoint and fills the other sinks from it.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import logging
 import math
@@ -34,10 +35,13 @@ class _CurrentStdout:
     """Writes to whatever sys.stdout is now: Sacred replaces it while it captures the output."""
 
     def write(self, text: str) -> int:
-        return sys.stdout.write(text)
+        with contextlib.suppress(BrokenPipeError):  # nobody reads on; the run goes on
+            return sys.stdout.write(text)
+        return 0
 
     def flush(self) -> None:
-        sys.stdout.flush()
+        with contextlib.suppress(BrokenPipeError):
+            sys.stdout.flush()
 
 
 class Sink(Protocol):

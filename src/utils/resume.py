@@ -42,8 +42,10 @@ class EarlierRun:
     status: str
     checkpoint: Path | None
 
-    def completed(self, t_max: int) -> bool:
-        return self.status == "COMPLETED" and self.config["t_max"] >= t_max
+    def completed(self, t_max: int | None) -> bool:
+        """Whether it reached `t_max`, or else its own end."""
+        enough = t_max is None or self.config["t_max"] >= t_max
+        return self.status == "COMPLETED" and enough
 
 
 def models_folder(results: Path, config: dict[str, Any]) -> Path:
@@ -72,21 +74,25 @@ def find_named(results: Path, wanted: str) -> EarlierRun:
     known = [i for i in run_ids(results) if (r := read_run(results, i)) and r.checkpoint]
     listed = ", ".join(known[:20]) or "none yet"
     why = "has no checkpoint" if run is not None else "does not exist"
+    if run is None and (results / "sacred" / run_id).is_dir():
+        why = "has no config.json that can be read"
     raise UserError(
         f"resume={wanted}: run {run_id} {why} in {results / 'sacred'}. "
         f"Runs that can be resumed: {listed}. Or type resume=latest."
     )
 
 
-def find_latest(results: Path, config: dict[str, Any]) -> EarlierRun | None:
-    """The newest unfinished run with these settings; None if there is none to continue."""
+def find_latest(
+    results: Path, config: dict[str, Any] | None = None, t_max: int | None = None
+) -> EarlierRun | None:
+    """The newest unfinished run (with these settings); None if there is none to continue."""
     for run_id in run_ids(results):
         run = read_run(results, run_id)
-        if run is None or run.checkpoint is None or run.completed(config["t_max"]):
+        if run is None or run.checkpoint is None or run.completed(t_max):
             continue
-        if not differences(run.config, config) and not is_running(
-            models_folder(results, run.config)
-        ):
+        if config is not None and differences(run.config, config):
+            continue
+        if not is_running(models_folder(results, run.config)):
             return run
     return None
 

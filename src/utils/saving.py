@@ -40,6 +40,7 @@ class Saver:
         self._saved_at_time = time.monotonic()
         self._last_kept = -args.save_model_interval - 1  # PyMARL saves after the first episode
         self._kept: list[int] = []
+        self._best = -1  # step of the best evaluation
 
     def save_if_due(self, t_env: int) -> None:
         if self._keep_due(t_env) or self._resumable_due(t_env):
@@ -57,21 +58,30 @@ class Saver:
         self.replay.save_new(self._buffer)
         write_checkpoint(target, self._fill)
         self._drop_earlier(t_env)
+        self._keep_only_best()
         self.replay.remove_unused()
 
     def save_best(self, t_env: int) -> None:
-        """Keep the networks of the best evaluation, and only those."""
+        """Keep the networks of the best evaluation; those before it go with the next checkpoint."""
         folder = self.folder / "best"
         write_checkpoint(folder / str(t_env), lambda draft: self._learner.save_models(str(draft)))
+
+        self._best = t_env
+
+    def _keep_only_best(self) -> None:
+        """Drop all but the best that the newest checkpoint knows of."""
+        folder = self.folder / "best"
         for step in checkpoint_steps(folder):
-            if step != t_env:
+            if step != self._best:
                 shutil.rmtree(folder / str(step))
 
     def state_dict(self) -> dict[str, Any]:
-        return {"last_kept": self._last_kept, "kept": list(self._kept)}
+        return {"last_kept": self._last_kept, "kept": list(self._kept), "best": self._best}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._last_kept, self._kept = state["last_kept"], list(state["kept"])
+        self._best = state["best"]
+        self._keep_only_best()  # others are of evaluations that come again
 
     def _fill(self, draft: Path) -> None:
         self._learner.save_models(str(draft))

@@ -34,3 +34,4 @@ class StopRequest:
         if self.signal is not None:
             os._exit(128 + number)  # asked twice: leave now; the last checkpoint is on disk
         self.signal = number
+        os.write(2, b"\nStopping after this episode; once more to leave at once.\n")

@@ -65,8 +65,9 @@ class RunFolder(FileStorageObserver):
         # The logger fills both again, up to the checkpoint and then on.
         for name in ("info.json", "metrics.json"):
             path = Path(self.dir) / name
-            if path.exists():
-                path.replace(path.with_suffix(".before_resume.json"))
+            backup = path.with_suffix(".before_resume.json")
+            if path.exists() and not backup.exists():  # else the last resume wrote nothing
+                path.replace(backup)
 
     def started_event(self, *args: Any, **kwargs: Any) -> Any:
         run_id = super().started_event(*args, **kwargs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,14 @@ from utils.errors import UserError
 
 
 def save_weights(stateful: Any, folder: str | Path, name: str) -> None:
-    torch.save(stateful.state_dict(), Path(folder) / name)
+    save_tensors(stateful.state_dict(), Path(folder) / name)
+
+
+def save_tensors(content: Any, path: Path) -> None:
+    """torch.save by way of memory: a full disk then is an OSError, and no riddle of zip files."""
+    data = io.BytesIO()
+    torch.save(content, data)
+    path.write_bytes(data.getbuffer())
 
 
 def load_weights(stateful: Any, folder: str | Path, name: str) -> None:

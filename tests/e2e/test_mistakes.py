@@ -126,6 +126,13 @@ COMMAND_LINES = {
     "--config=qmix --env-config=two_step with mixer=qtran_base": "qtran_learner",
     "--config=qmix --env-config=two_step with qtran_arch=other": "qtran_paper",
     "--config=qmix --env-config=two_step with best_metric=test_retrun_mean": "test_return_mean",
+    "--config=qmix --env-config=two_step with seed=99999999999": "4294967295",
+    "--config=qmix --env-config=two_step with env_args.seed=abc": "env_args.seed",
+    "--config=qmix --env-config=two_step with name=../escape": "slashes",
+    "--config=qmix --env-config=two_step with action_selector=gumbel": "epsilon_greedy",
+    "--config=qmix --env-config=two_step with rnn_hidden_dim=1000000": "rnn_hidden_dim",
+    "-F somewhere --config=qmix --env-config=two_step": "local_results_path",
+    "--config=qmix --env-config=two_step with t_max=5 print_config": "comes first",
     "--list nonsense": "algs",
 }
 
@@ -177,6 +184,14 @@ def test_resuming_a_run_under_the_name_of_another_task(
     assert "env, env_args" in refused(capsys, *words)
 
 
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
 def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
@@ -189,7 +204,9 @@ def test_resuming_from_a_damaged_state(
     state = newest(results) / "state.pt"
     truncate(state) if damage == "truncated" else state.write_bytes(b"junk" * 100)
 
+    before = files(results.root / "sacred")
     assert "state.pt" in refused(capsys, *resume(results))
+    assert files(results.root / "sacred") == before
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 
 from envs.batched import Array, BatchedEnv, Step
 from envs.step_result import normalise_step
-from envs.vector.rows import begin, fields_for, look
+from envs.vector.rows import begin, explain, fields_for, look
 
 
 class InProcessVector(BatchedEnv):
@@ -79,8 +78,8 @@ class InProcessVector(BatchedEnv):
         """Whether `action` went well; if not, the environment is gone and its traceback kept."""
         try:
             action(row, *details)
-        except Exception:
-            self.last_failure[row] = traceback.format_exc()
+        except (Exception, SystemExit) as error:
+            self.last_failure[row] = explain(error)
             self._discard(row)
             return False
         return True

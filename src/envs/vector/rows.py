@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import traceback
 from typing import Any
 
 import numpy as np
+
+from utils.errors import UserError
 
 Fields = dict[str, tuple[tuple[int, ...], Any]]  # name -> shape, dtype
 
@@ -31,9 +35,32 @@ def as_shape(size: Any) -> tuple[int, ...]:
 
 def look(env: Any, arrays: dict[str, np.ndarray], row: int) -> None:
     """Write the present situation of `env` into its row."""
-    arrays["state"][row] = env.get_state()
-    arrays["obs"][row] = env.get_obs()
-    arrays["avail"][row] = env.get_avail_actions()
+    put("get_state()", env.get_state(), arrays["state"][row])
+    put("get_obs()", env.get_obs(), arrays["obs"][row])
+    put("get_avail_actions()", env.get_avail_actions(), arrays["avail"][row])
+    choices = arrays["avail"][row].any(axis=1)
+    if not choices.all():
+        raise UserError(f"Agent {int(choices.argmin())} has no available action.")
+
+
+def put(what: str, values: Any, place: np.ndarray) -> None:
+    """Write `values` into `place`: of its size, and finite."""
+    array = np.asarray(values)
+    if array.size != place.size:
+        raise UserError(
+            f"{what} gave shape {array.shape}, but get_env_info() says {place.shape}. "
+            "check-env says more."
+        )
+    place[...] = array.reshape(place.shape)
+    if not math.isfinite(float(place.sum(dtype=np.float64))):
+        raise UserError(f"{what} holds NaN or infinity.")
+
+
+def explain(error: BaseException) -> str:
+    """Why an environment broke: our own sentence, or the traceback of whatever it raised."""
+    if isinstance(error, UserError):
+        return str(error)
+    return "".join(traceback.format_exception(error))
 
 
 def begin(env: Any, seed: int) -> None:

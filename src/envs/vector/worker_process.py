@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from numbers import Number
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from envs.step_result import normalise_step
-from envs.vector.rows import begin, look
+from envs.vector.rows import begin, explain, look
 from envs.vector.shared import SharedArrays
 
 
@@ -48,8 +47,8 @@ class Worker:
     def obey(self, command: str, *details: Any) -> tuple[str, Any]:
         try:
             return "done", getattr(self, f"do_{command}")(*details)
-        except Exception:
-            return "failed", traceback.format_exc()
+        except (Exception, SystemExit) as error:
+            return "failed", explain(error)
 
     def do_build(self) -> dict[str, Any]:
         self._env = self._build()

@@ -1,9 +1,16 @@
 """Settings: files, command line, checks. Imports neither torch nor sacred."""
 
 from utils.config.help_text import config_text, help_text, list_text
-from utils.config.loading import LoadedConfig, default_config, load_config, load_env_config
+from utils.config.loading import (
+    COMMAND_LINE,
+    LoadedConfig,
+    default_config,
+    load_config,
+    load_env_config,
+)
 
 __all__ = [
+    "COMMAND_LINE",
     "LoadedConfig",
     "config_text",
     "default_config",

@@ -9,7 +9,6 @@ from utils.errors import UserError, did_you_mean
 FILES = ("--config", "--env-config")
 COMMANDS = (
     "print_config",
-    "save_config",
     "print_dependencies",
     "print_named_configs",
     "check-env",
@@ -22,7 +21,6 @@ SACRED = {
     "-c": "--comment",
     "-d": "--debug",
     "-e": "--enforce_clean",
-    "-F": "--file_storage",
     "-f": "--force",
     "-i": "--id",
     "-l": "--loglevel",
@@ -37,7 +35,7 @@ SACRED = {
     "-t": "--tiny_db",
     "-u": "--unobserved",
 }
-TAKING_VALUE = {"-b", "-C", "-c", "-F", "-i", "-l", "-m", "-n", "-P", "-S", "-s", "-t"}
+TAKING_VALUE = {"-b", "-C", "-c", "-i", "-l", "-m", "-n", "-P", "-S", "-s", "-t"}
 EXAMPLE = "python src/main.py --config=qmix --env-config=two_step with lr=0.001"
 
 
@@ -94,6 +92,8 @@ def _take_option(words: Words, word: str, rest: list[str]) -> None:
     short = next((s for s, long in SACRED.items() if name in (s, long, _dashed(long))), None)
     if short is None and word[:2] in TAKING_VALUE and not word.startswith("--"):
         short, equals = word[:2], word[2:]  # -mlocalhost:27017:db
+    if name in ("-F", "--file_storage", "--file-storage"):
+        raise UserError(f"{word}: results go to one place. Type local_results_path=DIR instead.")
     if short is None:
         known = [*FILES, "--help", "--list", *SACRED.values()]
         raise UserError(
@@ -108,7 +108,9 @@ def _take_option(words: Words, word: str, rest: list[str]) -> None:
 
 
 def _take_command(words: Words, word: str) -> None:
-    if words.updates or words.command is not None or word not in COMMANDS:
+    if words.updates and word in COMMANDS:
+        raise UserError(f"The command {word} comes first: python src/main.py {word} --config=...")
+    if words.command is not None or word not in COMMANDS:
         raise UserError(
             f"'{word}' is neither a command nor of the form key=value."
             f"{did_you_mean(word, COMMANDS)} Commands: {', '.join(COMMANDS[:-1])}.\n"

@@ -22,7 +22,7 @@ PyMARL-K: cooperative multi-agent reinforcement learning
   print_config   all settings of a run and where they come from
   check-env      whether an environment keeps the contract: check-env --env-config=NAME
   with resume=latest | resume=ID     go on with an earlier run, bit for bit
-  -u, -c TEXT, -m DB, -F DIR, -l LEVEL ...   Sacred's options
+  -u, -c TEXT, -m DB, -l LEVEL ...   Sacred's options
 
 """
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
@@ -70,6 +71,8 @@ class _Draft:
         return list(dict.fromkeys(both))
 
     def set_env_arg(self, key: str, value: Any, origin: str) -> None:
+        if key == "seed":
+            value, _ = fit(replace(settings()["seed"], key="env_args.seed"), value, origin)
         default = self.env_defaults.get(key)
         self.config["env_args"][key] = fit_like(default, f"env_args.{key}", value, origin)
         self.origins[f"env_args.{key}"] = origin
@@ -220,6 +223,8 @@ def check_together(config: dict[str, Any]) -> None:
             f"buffer_size={config['buffer_size']} is smaller than batch_size="
             f"{config['batch_size']}, so nothing would ever be learned. Raise buffer_size."
         )
+    if not re.fullmatch(r"[^/\\\0]*[^/\\\0.][^/\\\0]*", config["name"]):
+        raise UserError(f"name={config['name']!r} cannot be: it names folders, so no slashes.")
     for key in ("evaluate", "save_replay"):
         if config[key] and not config["checkpoint_path"]:
             raise UserError(

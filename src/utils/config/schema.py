@@ -66,7 +66,7 @@ class Setting:
         parts = [" or ".join(self.types)]
         if self.low is not None:
             parts.append(
-                f"{self.low:g} to {self.high:g}" if self.high else f"at least {self.low:g}"
+                f"{self.low:.10g} to {self.high:.10g}" if self.high else f"at least {self.low:.10g}"
             )
         if names := self.names():
             parts.append("one of " + ", ".join(names))
