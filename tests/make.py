@@ -10,6 +10,7 @@ import torch
 
 from components.episode_buffer import EpisodeBatch, complete_scheme
 from controllers.basic_controller import BasicMAC
+from learners import REGISTRY as LEARNERS
 from run import make_scheme
 from utils.config import default_config
 from utils.logging import Logger
@@ -32,6 +33,14 @@ def make_args(**changes: Any) -> SimpleNamespace:
         "seed": 1,
     }
     return SimpleNamespace(**{**default_config(), **sizes, **changes})
+
+
+def policy_args(continuous: bool = False, **changes: Any) -> SimpleNamespace:
+    """As above, for learners of policies."""
+    if continuous:
+        return continuous_args(**changes)
+    policy = {"action_selector": "gumbel", "agent_output_type": "pi_logits"}
+    return make_args(**{**policy, **changes})
 
 
 def continuous_args(**changes: Any) -> SimpleNamespace:
@@ -97,6 +106,11 @@ def full_scheme(args: SimpleNamespace) -> dict[str, Any]:
 def make_mac(args: SimpleNamespace, seed: int = 0) -> BasicMAC:
     torch.manual_seed(seed)
     return BasicMAC(full_scheme(args), {"agents": args.n_agents}, args)
+
+
+def make_learner(args: SimpleNamespace, seed: int = 0) -> Any:
+    """The learner that `args` names, on networks that depend on `seed`."""
+    return LEARNERS[args.learner](make_mac(args, seed), full_scheme(args), quiet_logger(), args)
 
 
 def quiet_logger() -> Logger:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import logging
 from typing import Any
@@ -54,6 +55,12 @@ def _construct(name: str, env_class: Any, settings: dict[str, Any]) -> Any:
         ) from error
 
 
+@functools.cache
+def warn_once(text: str) -> None:
+    """Training and test environments are built alike; one line is enough."""
+    log.warning(text)
+
+
 def _keywords(name: str, env_class: Any, settings: dict[str, Any]) -> dict[str, Any]:
     """What the constructor accepts; the rest is dropped with a warning, but for a seed."""
     parameters = inspect.signature(env_class).parameters
@@ -64,5 +71,5 @@ def _keywords(name: str, env_class: Any, settings: dict[str, Any]) -> dict[str, 
         return settings
     for key in settings:
         if key not in parameters and key != "seed":
-            log.warning(f"Warning: env={name} takes no '{key}'; env_args.{key} is ignored.")
+            warn_once(f"Warning: env={name} takes no '{key}'; env_args.{key} is ignored.")
     return {key: value for key, value in settings.items() if key in parameters}

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from components.episode_buffer import EpisodeBatch
 from modules.mixers import REGISTRY as MIXERS
 from utils.logging import Logger
+from utils.optim import gradients_of, take_step
 from utils.weights import load_weights, save_weights
 
 
@@ -39,11 +40,7 @@ class Learner:
 
     def step(self, loss: Tensor, optimiser: Optimizer, params: Sequence[nn.Parameter]) -> Tensor:
         """One clipped gradient step; returns the norm before clipping."""
-        optimiser.zero_grad()
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(params, self.args.grad_norm_clip)
-        optimiser.step()
-        return norm
+        return take_step(optimiser, params, gradients_of(loss, params), self.args.grad_norm_clip)
 
     # Targets
 
@@ -68,41 +65,41 @@ class Learner:
 
     # Logging
 
-    def log_if_due(self, t_env: int, statistics: Callable[[], dict[str, Tensor]]) -> None:
+    def log_due(self, t_env: int) -> bool:
+        return t_env - self.log_stats_t >= self.args.learner_log_interval
+
+    def log_if_due(self, t_env: int, statistics: Callable[[], dict[str, Any]]) -> None:
         """Log at `learner_log_interval`; in between nothing is computed or waited for."""
-        if t_env - self.log_stats_t < self.args.learner_log_interval:
+        if not self.log_due(t_env):
             return
         self.log_stats_t = t_env
         for key, value in statistics().items():
-            self.logger.log_stat(key, value.item(), t_env)
+            number = value.detach() if isinstance(value, Tensor) else value
+            self.logger.log_stat(key, float(number), t_env)
 
     # Devices and files
 
     def cuda(self) -> None:
         self.mac.cuda()
         self.target_mac.cuda()
-        for mixer in (self.mixer, self.target_mixer):
-            if mixer is not None:
-                mixer.cuda()
+        for network, target in self.networks_and_targets():
+            network.cuda()
+            target.cuda()
 
-    def optimisers(self) -> dict[str, Optimizer]:
-        """File name -> optimiser, as PyMARL names them."""
-        raise NotImplementedError
+    def files(self) -> dict[str, Any]:
+        """File name -> network or optimiser, as PyMARL names them; the controller saves itself."""
+        return {} if self.mixer is None else {"mixer.th": self.mixer}
 
     def save_models(self, path: str) -> None:
         self.mac.save_models(path)
-        if self.mixer is not None:
-            save_weights(self.mixer, path, "mixer.th")
-        for name, optimiser in self.optimisers().items():
-            save_weights(optimiser, path, name)
+        for name, stateful in self.files().items():
+            save_weights(stateful, path, name)
 
     def load_models(self, path: str) -> None:
         """Targets are not saved, as in PyMARL: they start as copies."""
         self.mac.load_models(path)
-        if self.mixer is not None:
-            load_weights(self.mixer, path, "mixer.th")
-        for name, optimiser in self.optimisers().items():
-            load_weights(optimiser, path, name)
+        for name, stateful in self.files().items():
+            load_weights(stateful, path, name)
         for network, target in self.networks_and_targets():
             target.load_state_dict(network.state_dict())
 

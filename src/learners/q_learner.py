@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
 from components.action_heads import mask_unavailable
 from components.episode_buffer import EpisodeBatch
@@ -15,7 +14,7 @@ from learners.base import Learner
 from utils.errors import UserError
 from utils.logging import Logger
 from utils.optim import build_optimiser
-from utils.rl_utils import valid_steps
+from utils.rl_utils import td_targets, valid_steps
 
 POLICY_SELECTORS = ("multinomial", "soft_policies", "gumbel", "gaussian")
 
@@ -40,9 +39,10 @@ class QLearner(Learner):
         values = self.mac.unroll(batch).outputs  # (B, T+1, N, A)
         chosen = values[:, :-1].gather(3, batch["actions"][:, :-1]).squeeze(3)  # (B, T, N)
         taken = self.mix(self.mixer, chosen, batch["state"][:, :-1])  # (B, T, 1 or N)
-        targets = self.targets(batch, values)
+        mask = valid_steps(batch["filled"], batch["terminated"])  # (B, T, 1)
+        targets = self.targets(batch, values, mask)
 
-        mask = valid_steps(batch["filled"], batch["terminated"]).expand_as(taken)
+        mask = mask.expand_as(taken)
         td_error = (taken - targets) * mask
         loss = td_error.square().sum() / mask.sum()
         grad_norm = self.step(loss, self.optimiser, self.params)
@@ -62,16 +62,14 @@ class QLearner(Learner):
         self.log_if_due(t_env, statistics)
 
     @torch.no_grad()
-    def targets(self, batch: EpisodeBatch, values: Tensor) -> Tensor:
-        """r + gamma (1 - end) of the next step's value. values (B, T+1, N, A) -> (B, T, 1 or N)"""
-        avail = batch["avail_actions"][:, 1:]
-        slow = self.target_mac.unroll(batch).outputs[:, 1:]
-        judge = values[:, 1:] if self.args.double_q else slow
-        best = mask_unavailable(judge, avail).argmax(dim=3, keepdim=True)  # (B, T, N, 1)
-        following = slow.gather(3, best).squeeze(3)  # (B, T, N)
-        following = self.mix(self.target_mixer, following, batch["state"][:, 1:])
-        going_on = 1 - batch["terminated"][:, :-1].float()
-        return batch["reward"][:, :-1] + self.args.gamma * going_on * following
+    def targets(self, batch: EpisodeBatch, values: Tensor, mask: Tensor) -> Tensor:
+        """TD targets from the target networks' values. values (B, T+1, N, A) -> (B, T, 1 or N)"""
+        slow = self.target_mac.unroll(batch).outputs  # (B, T+1, N, A)
+        judge = values if self.args.double_q else slow
+        best = mask_unavailable(judge, batch["avail_actions"]).argmax(dim=3, keepdim=True)
+        following = slow.gather(3, best).squeeze(3)  # (B, T+1, N)
+        following = self.mix(self.target_mixer, following, batch["state"])
+        return td_targets(batch, mask, following, self.args.gamma, self.args.td_lambda)
 
     @staticmethod
     def mix(mixer: Any, utilities: Tensor, states: Tensor) -> Tensor:
@@ -80,8 +78,8 @@ class QLearner(Learner):
             return utilities
         return mixer(utilities, states).reshape(*utilities.shape[:2], 1)
 
-    def optimisers(self) -> dict[str, Optimizer]:
-        return {"opt.th": self.optimiser}
+    def files(self) -> dict[str, Any]:
+        return {**super().files(), "opt.th": self.optimiser}
 
 
 def require_value_agents(args: SimpleNamespace) -> None:

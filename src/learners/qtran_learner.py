@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.optim import Optimizer
 
 from components.action_heads import mask_unavailable
 from components.episode_buffer import EpisodeBatch
@@ -108,5 +107,5 @@ class QTranLearner(Learner):
         """(B, T, N, 1) -> (B, T, N, A)"""
         return F.one_hot(actions.squeeze(3), self.args.n_actions).float()
 
-    def optimisers(self) -> dict[str, Optimizer]:
-        return {"opt.th": self.optimiser}
+    def files(self) -> dict[str, Any]:
+        return {**super().files(), "opt.th": self.optimiser}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.optim import Adam, Optimizer, RMSprop
 
 
@@ -15,6 +16,27 @@ def build_optimiser(
 ) -> Optimizer:
     """`optimizer: rmsprop | adam`; the other settings come from `args`."""
     return OPTIMISERS[name](params, lr, args)
+
+
+Gradients = Sequence[Tensor | None]  # None: the loss does not depend on this parameter
+
+
+def gradients_of(
+    loss: Tensor, params: Sequence[nn.Parameter], keep_graph: bool = False
+) -> Gradients:
+    """Of `loss` with respect to `params` alone: other networks it passes through cost nothing."""
+    return torch.autograd.grad(loss, params, retain_graph=keep_graph, allow_unused=True)
+
+
+def take_step(
+    optimiser: Optimizer, params: Sequence[nn.Parameter], gradients: Gradients, clip: float
+) -> Tensor:
+    """One step with gradients shortened to the norm `clip`; returns their norm before."""
+    for param, gradient in zip(params, gradients, strict=True):
+        param.grad = gradient
+    norm = nn.utils.clip_grad_norm_(params, clip)
+    optimiser.step()
+    return norm
 
 
 def _rmsprop(params: Any, lr: float, args: SimpleNamespace) -> Optimizer:

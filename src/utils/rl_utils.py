@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -17,6 +19,19 @@ def valid_steps(filled: Tensor, terminated: Tensor) -> Tensor:
     mask = (filled[:, :-1] * filled[:, 1:]).float()  # (B, T, 1)
     mask[:, 1:] *= 1 - terminated[:, : mask.shape[1] - 1].float()
     return mask
+
+
+def td_targets(batch: Any, mask: Tensor, values: Tensor, gamma: float, td_lambda: float) -> Tensor:
+    """TD(lambda) targets for the batch's steps from the values of all its slots.
+
+    values (B, T + 1, X), mask (B, T, 1) -> (B, T, X). One-step targets if `td_lambda` is 0.
+    """
+    rewards, terminated = batch["reward"][:, :-1], batch["terminated"][:, :-1].float()
+    if td_lambda == 0:
+        return rewards + gamma * (1 - terminated) * values[:, 1:]
+    return build_td_lambda_targets(
+        rewards, terminated, mask, values, values.shape[2], gamma, td_lambda
+    )
 
 
 def build_td_lambda_targets(

@@ -7,12 +7,18 @@ from types import SimpleNamespace
 from torch import Tensor
 
 from components.action_heads import ContinuousHead
+from utils.errors import UserError
 
 
 class GaussianActionSelector:
     """Noise N(0, act_noise), clamped to the action bounds; none in tests."""
 
     def __init__(self, args: SimpleNamespace) -> None:
+        if args.action_kind != "continuous":
+            raise UserError(
+                f"action_selector=gaussian is for continuous actions, and those of env={args.env} "
+                "are discrete. Type action_selector=gumbel for a policy, epsilon_greedy for values."
+            )
         self.head = ContinuousHead(args.action_low, args.action_high, args.act_noise)
 
     def select_action(

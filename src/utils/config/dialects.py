@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
+
+from utils.config.schema import settings
 
 EPYMARL_KEYS = {"target_update_interval_or_tau", "hidden_dim", "use_rnn", "standardise_rewards"}
 FACMAC_KEYS = {"runner_scope", "target_update_mode"}
@@ -11,6 +14,13 @@ PYMARL2_NAMES = {
     | {"lica_learner", "offpg_learner", "fmac_learner"},
     "mac": {"n_mac", "conv_mac", "ppo_mac", "lica_mac", "dop_mac"},
 }
+ALIASES = {  # what others, and people who type, call our keys
+    "K": "k_level",
+    "k": "k_level",
+    "n_levels": "k_level",
+    "hidden_dim": "rnn_hidden_dim",
+}
+FOREIGN_KEYS = {*ALIASES, "target_update_interval_or_tau", "use_rnn"}  # said in our words instead
 # (key, their value) -> our settings.
 RENAMED_VALUES: dict[tuple[str, Any], dict[str, Any]] = {
     ("agent", "rnn_ns"): {"agent": "rnn", "share_parameters": False},
@@ -18,6 +28,25 @@ RENAMED_VALUES: dict[tuple[str, Any], dict[str, Any]] = {
     ("mac", "non_shared_mac"): {"mac": "basic_mac", "share_parameters": False},
     ("mac", "n_mac"): {"mac": "basic_mac"},
     ("learner", "nq_learner"): {"learner": "q_learner"},
+    ("agent", "qmixrnn"): {"agent": "rnn"},
+    ("agent", "ff"): {"agent": "mlp"},
+    ("target_update_mode", "exponential_moving_average"): {"target_update_mode": "soft"},
+    ("mac", "maddpg_mac"): {
+        "mac": "basic_mac",
+        "action_selector": "gumbel",
+        "agent_output_type": "pi_logits",
+        "epsilon_start": 0.0,
+        "epsilon_finish": 0.0,
+    },
+}
+# What FACMAC's learners do without being told; a settings file may not know these keys.
+CONTINUOUS = {"td_lambda": 0.0, "actor_mask": False, "action_l2": 0.001}
+FACMAC_HABITS: dict[str, dict[str, Any]] = {
+    "facmac_learner": CONTINUOUS,
+    "maddpg_learner": {**CONTINUOUS, "k_maddpg_level0": "replay"},
+    "maddpg_learner_discrete": {"actor_mask": False, "k_maddpg_level0": "replay"},
+    "facmac_learner_discrete": {},
+    "cq_learner": {},
 }
 
 
@@ -35,32 +64,65 @@ def recognise(values: dict[str, Any]) -> str:
 def translate(values: dict[str, Any], dialect: str) -> tuple[dict[str, Any], list[str]]:
     """The same settings under our names, and a word on each change."""
     ours, notes = dict(values), []
-
-    def rename(theirs: str, settings: dict[str, Any]) -> None:
-        notes.append(f"{theirs} -> {', '.join(f'{k} {v}' for k, v in settings.items())}")
-        ours.update(settings)
-
-    for (key, value), settings in RENAMED_VALUES.items():
-        if values.get(key) == value:
-            rename(f"{key} {value}", settings)
-    if "hidden_dim" in ours:
-        rename("hidden_dim", {"rnn_hidden_dim": ours.pop("hidden_dim")})
-    if "target_update_interval_or_tau" in ours:
-        rename("target_update_interval_or_tau", _target_update(ours))
-    if ours.get("use_rnn") is False and ours.get("agent", "rnn") == "rnn":
-        rename("use_rnn False", {"agent": "mlp"})
-    ours.pop("use_rnn", None)
+    for theirs, change in _changes(values, dialect):
+        notes.append(f"{theirs} -> {', '.join(f'{k} {v}' for k, v in change.items())}")
+        ours.update(change)
+    for key in FOREIGN_KEYS & ours.keys():
+        del ours[key]
+    for key in [key for key, value in ours.items() if value is None and must_have_value(key)]:
+        del ours[key]  # "does not apply", in FACMAC's files
     if isinstance(ours.get("weight_decay"), bool):  # FACMAC's switch, which nothing reads
         del ours["weight_decay"]
         notes.append("weight_decay True/False dropped")
-    if dialect == "epymarl" and "optimizer" not in values:
-        rename("no optimizer", {"optimizer": "adam"})
     return ours, notes
 
 
-def _target_update(ours: dict[str, Any]) -> dict[str, Any]:
+def _changes(values: dict[str, Any], dialect: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(what they say, our settings that mean it)."""
+    for (key, value), meaning in RENAMED_VALUES.items():
+        if values.get(key) == value:
+            yield f"{key} {value}", meaning
+    for alias in ALIASES.keys() & values.keys():
+        yield alias, {ALIASES[alias]: values[alias]}
+    if "target_update_interval_or_tau" in values:
+        yield "target_update_interval_or_tau", _target_update(values)
+    if values.get("use_rnn") is False and values.get("agent", "rnn") in ("rnn", "rnn_ns"):
+        yield "use_rnn False", {"agent": "mlp"}
+    if values.get("mac") == "cqmix_mac":
+        yield "mac cqmix_mac", _continuous_controller(values)
+    if dialect == "facmac" and (habits := _facmac_habits(values)):
+        yield f"learner {values['learner']}", habits
+    if dialect == "epymarl" and "optimizer" not in values:
+        yield "no optimizer", {"optimizer": "adam"}
+
+
+def _continuous_controller(values: dict[str, Any]) -> dict[str, Any]:
+    """FACMAC's controller of continuous actions: of policies, or of values that are searched."""
+    if values.get("agent") in ("cem", "cemrnn"):
+        return {"mac": "cem_mac"}
+    return {"mac": "basic_mac", "action_selector": "gaussian"}
+
+
+def _facmac_habits(values: dict[str, Any]) -> dict[str, Any]:
+    """Settings that make our learner compute what FACMAC's of this name does."""
+    if values.get("learner") not in FACMAC_HABITS:
+        return {}
+    habits = dict(FACMAC_HABITS[values["learner"]])
+    if values.get("optimizer") == "adam" and "optimizer_epsilon" not in values:
+        habits["optimizer_epsilon"] = 1e-7
+    if habits.get("action_l2") and values.get("target_update_mode") == "hard":
+        habits["target_update_interval"] = 1  # its continuous learners copy at every step
+    return habits
+
+
+def must_have_value(key: str) -> bool:
+    """Whether null is no value of this setting."""
+    return key in settings() and not settings()[key].nullable
+
+
+def _target_update(values: dict[str, Any]) -> dict[str, Any]:
     """Above 1 an interval between copies, else a soft step."""
-    amount = ours.pop("target_update_interval_or_tau")
+    amount = values["target_update_interval_or_tau"]
     if amount > 1:
         return {"target_update_mode": "hard", "target_update_interval": int(amount)}
     return {"target_update_mode": "soft", "target_update_tau": float(amount)}

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from utils.config.command_line import EXAMPLE, Words, sort_words
-from utils.config.dialects import recognise, translate
+from utils.config.dialects import ALIASES, recognise, translate
 from utils.config.plugins import load_plugins
 from utils.config.schema import CONFIG, settings
 from utils.config.values import check_name, fit, fit_like, parse_word
@@ -31,6 +31,7 @@ class LoadedConfig:
     dialect: str  # one line
     command: str | None
     sacred_argv: list[str]
+    env_defaults: dict[str, Any]  # arguments as the environment's own YAML sets them
 
     @property
     def changed(self) -> list[tuple[str, Any, str]]:
@@ -40,7 +41,7 @@ class LoadedConfig:
             outer, _, inner = key.partition(".")
             value = self.config[outer][inner] if inner else self.config[outer]
             said = key in ("name", "env", "env_args", "seed", "resume", "local_results_path")
-            default = settings()[key].default if key in settings() else None
+            default = settings()[key].default if key in settings() else self.env_defaults.get(inner)
             if not said and origin != "default" and value != default:
                 found.append((key, value, origin))
         return found
@@ -101,7 +102,13 @@ def load_config(argv: list[str], base: dict[str, Any] | None = None) -> LoadedCo
     check_together(draft.config)
     options = [*words.options, *([words.command] if words.command else [])]
     return LoadedConfig(
-        draft.config, draft.origins, draft.warnings, dialect, words.command, options
+        draft.config,
+        draft.origins,
+        draft.warnings,
+        dialect,
+        words.command,
+        options,
+        draft.env_defaults,
     )
 
 
@@ -162,6 +169,7 @@ def _merge(draft: _Draft, file: YamlFile) -> None:
 
 def _update(draft: _Draft, key: str, value: Any, force: bool) -> None:
     """One `key=value` or `env_args.key=value`; an unknown key is refused."""
+    key = ALIASES.get(key, key)
     outer, dot, inner = key.partition(".")
     if outer == "env_args" and dot:
         known: Iterable[str] = {*draft.config["env_args"], "seed"}

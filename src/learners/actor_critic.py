@@ -1,0 +1,196 @@
+"""What FACMAC and MADDPG do alike: a critic by TD, actors up the critic's gradient."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from components.action_heads import ActionHead, build_head
+from components.episode_buffer import EpisodeBatch
+from learners.base import Learner
+from learners.klevel import Climb, Objective, Respond
+from utils.errors import UserError
+from utils.logging import Logger
+from utils.optim import build_optimiser
+from utils.rl_utils import td_targets, valid_steps
+
+
+class ActorCriticLearner(Learner):
+    """Subclasses say what the critic is, what it is worth, and what the actors climb."""
+
+    default_actor_optimizer: str | None = None  # None: as `optimizer`
+
+    def __init__(
+        self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace
+    ) -> None:
+        require_policy(args)
+        super().__init__(mac, scheme, logger, args)
+        self.head: ActionHead = build_head(args)
+        self.critic = self.build_critic(scheme, args)
+        self.target_critic = copy.deepcopy(self.critic)
+        self.agent_params = list(mac.parameters())
+        self.agent_optimiser = self.make_agent_optimiser(self.agent_params)
+        self.critic_params = list(self.critic.parameters())
+        if self.mixer is not None:
+            self.critic_params += list(self.mixer.parameters())
+        critic_lr = args.lr if args.critic_lr is None else args.critic_lr
+        self.critic_optimiser = build_optimiser(args.optimizer, self.critic_params, critic_lr, args)
+        self.critic_training_steps = 0
+
+    def make_agent_optimiser(self, params: Any) -> Optimizer:
+        args = self.args
+        name = args.actor_optimizer or self.default_actor_optimizer or args.optimizer
+        return build_optimiser(name, params, args.lr, args)
+
+    # What subclasses say. Actions are vectors: one-hots, or what is continuous.
+
+    def build_critic(self, scheme: dict[str, Any], args: SimpleNamespace) -> nn.Module:
+        raise NotImplementedError
+
+    def value(self, critic: Any, mixer: Any, batch: EpisodeBatch, actions: Tensor) -> Tensor:
+        """The value of `actions` (B, T, N, A) in the batch's first T slots. (B, T, 1 or N)"""
+        raise NotImplementedError
+
+    def objective(self, batch: EpisodeBatch, own: Tensor, average: Average) -> Objective:
+        """What the actors climb, for their present actions `own` (B, T, N, A)."""
+        raise NotImplementedError
+
+    # One update
+
+    def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
+        """Critic, actors, targets: in this order (FACMAC, Algorithm 1)."""
+        mask = valid_steps(batch["filled"], batch["terminated"])  # (B, T, 1)
+        diagnose = self.log_due(t_env)
+        of_critic = self.improve_critic(batch, mask)
+        self.critic_training_steps += 1
+        climb = self.improve_actors(batch, mask, t_env, diagnose)
+        self.update_targets(self.critic_training_steps)
+
+        def statistics() -> dict[str, Any]:
+            of_actors = {"pg_loss": climb.loss, "agent_grad_norm": climb.grad_norm}
+            return {**of_critic(), **of_actors, **climb.diagnostics}
+
+        self.log_if_due(t_env, statistics)
+
+    def improve_critic(self, batch: EpisodeBatch, mask: Tensor) -> Callable[[], dict[str, Tensor]]:
+        """One step towards the TD targets; returns what computes its statistics."""
+        actions = self.head.vector(batch["actions"][:, :-1])  # (B, T, N, A)
+        taken = self.value(self.critic, self.mixer, batch, actions)  # (B, T, 1 or N)
+        targets = self.targets(batch, mask)
+        counts = mask.expand_as(taken)
+        td_error = (taken - targets) * counts
+        loss = td_error.square().sum() / counts.sum()
+        grad_norm = self.step(loss, self.critic_optimiser, self.critic_params)
+
+        def statistics() -> dict[str, Tensor]:
+            steps = counts.sum()
+            return {
+                "critic_loss": loss.detach(),
+                "critic_grad_norm": grad_norm,
+                "td_error_abs": td_error.detach().abs().sum() / steps,
+                # Divided by the number of agents as FACMAC does, so that old plots compare.
+                "q_taken_mean": (taken.detach() * counts).sum() / (steps * self.args.n_agents),
+                "target_mean": (targets * counts).sum() / (steps * self.args.n_agents),
+            }
+
+        return statistics
+
+    @torch.no_grad()
+    def targets(self, batch: EpisodeBatch, mask: Tensor) -> Tensor:
+        """TD targets with the greedy actions of the target actors. (B, T, 1 or N)"""
+        outputs = self.target_mac.unroll(batch).outputs  # (B, T+1, N, A)
+        greedy = self.head.mode(outputs, batch["avail_actions"])
+        following = self.value(self.target_critic, self.target_mixer, batch, greedy)
+        return td_targets(batch, mask, following, self.args.gamma, self.args.td_lambda)
+
+    def improve_actors(
+        self, batch: EpisodeBatch, mask: Tensor, t_env: int, diagnose: bool
+    ) -> Climb:
+        """One step up the critic as it is now, from freshly drawn actions."""
+        T = mask.shape[1]
+        avail = batch["avail_actions"][:, :T]
+        outputs = self.mac.unroll(batch, T).outputs  # (B, T, N, A)
+        noise = self.head.noise(outputs)
+        own = self.head.relaxed(outputs, avail, noise)
+
+        def respond(mac: Any) -> Tensor:
+            """The actions of other actors in the same situations. (B, T, N, A)"""
+            others = mac.unroll(batch, T).outputs
+            fresh = self.args.k_noise == "fresh"
+            hard = self.args.k_level_action == "hard"
+            draw = self.head.noise(others) if fresh else noise
+            return self.head.relaxed(others, avail, draw, hard=hard)
+
+        objective = self.objective(batch, own, Average(mask, self.args.actor_mask))
+        return self.climb(objective, respond, t_env, diagnose)
+
+    def climb(self, objective: Objective, respond: Respond, t_env: int, diagnose: bool) -> Climb:
+        """One step of the actors; `respond` is for those who care what the others will do."""
+        loss = objective.base()
+        grad_norm = self.step(loss, self.agent_optimiser, self.agent_params)
+        return Climb(loss.detach(), grad_norm, objective.diagnostics() if diagnose else {})
+
+    def action_penalty(self, own: Tensor) -> Tensor | float:
+        """FACMAC's weak pull of continuous actions to zero."""
+        weight = self.args.action_l2
+        return weight * own.square().mean() if weight else 0.0
+
+    # Devices and files
+
+    def networks_and_targets(self) -> list[tuple[nn.Module, nn.Module]]:
+        return [*super().networks_and_targets(), (self.critic, self.target_critic)]
+
+    def files(self) -> dict[str, Any]:
+        return {
+            **super().files(),
+            "critic.th": self.critic,
+            "agent_opt.th": self.agent_optimiser,
+            "critic_opt.th": self.critic_optimiser,
+        }
+
+
+class Average:
+    """The mean over steps that count; over all slots, padding too, if not `masked`."""
+
+    def __init__(self, mask: Tensor, masked: bool) -> None:
+        self._mask = mask if masked else torch.ones_like(mask)  # (B, T, 1)
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Of the sum over the last dimension. (B, T, X) -> ()"""
+        return (values * self._mask).sum() / self._mask.sum()
+
+
+# What a discrete policy needs that value-based and on-policy settings files do not have.
+POLICY_SETTINGS = {
+    "action_selector": "gumbel",
+    "agent_output_type": "pi_logits",
+    "epsilon_start": 0.5,
+    "td_lambda": 0.8,
+    "lr": 0.0025,
+    "critic_lr": 0.0005,
+}
+
+
+def require_policy(args: SimpleNamespace) -> None:
+    """Refuse settings of another family, with one list of what to change."""
+    if args.action_kind == "continuous":
+        if args.action_selector == "gaussian":
+            return
+        missing: dict[str, Any] = {"action_selector": "gaussian"}
+    else:
+        if args.action_selector == "gumbel" and args.agent_output_type == "pi_logits":
+            return
+        missing = {
+            key: value for key, value in POLICY_SETTINGS.items() if getattr(args, key) != value
+        }
+    listed = " ".join(f"{key}={value}" for key, value in missing.items())
+    raise UserError(
+        f"learner={args.learner} needs a policy, and these settings have none. Add: {listed}\n"
+        "or start from --config=kfacmac and set what differs."
+    )

@@ -1,0 +1,114 @@
+"""FACMAC: a centralised critic, factored into one utility for each agent (Peng et al. 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from components.episode_buffer import EpisodeBatch
+from learners.actor_critic import ActorCriticLearner, Average
+from learners.klevel import joint_of
+from modules.critics.facmac import FACMACCritic
+
+Mixing = Callable[[Tensor], Tensor]  # (B, T, R, N) -> (B, T, R)
+
+
+class FACMACLearner(ActorCriticLearner):
+    """Q_tot(s, a) = f(s; Q_1(o_1, a_1) .. Q_N(o_N, a_N)); the actors climb Q_tot together.
+
+    No mixer makes this independent DDPG: each agent climbs its own utility.
+    """
+
+    def build_critic(self, scheme: dict[str, Any], args: SimpleNamespace) -> nn.Module:
+        return FACMACCritic(scheme, args)
+
+    def value(self, critic: Any, mixer: Any, batch: EpisodeBatch, actions: Tensor) -> Tensor:
+        slots = actions.shape[1]
+        utilities = utilities_of(critic, batch["obs"][:, :slots], actions)  # (B, T, N)
+        if mixer is None:
+            return utilities
+        return mixer(utilities, batch["state"][:, :slots]).reshape(*utilities.shape[:2], 1)
+
+    def objective(self, batch: EpisodeBatch, own: Tensor, average: Average) -> FactoredObjective:
+        slots = own.shape[1]
+        with torch.no_grad():  # the hypernetworks, once for all levels
+            mixing = mixing_at(self.mixer, batch["state"][:, :slots])
+        penalty = self.action_penalty(own)
+        return FactoredObjective(
+            self.critic, mixing, batch["obs"][:, :slots], own, average, penalty
+        )
+
+
+class FactoredObjective:
+    """J_i = Q_tot where agent i's utility is of its own action and the rest of the others'.
+
+    Only utilities change between levels: N joint values are N rows of the mixing, and the critic
+    sees each action once.
+    """
+
+    def __init__(
+        self,
+        critic: Any,
+        mixing: Mixing | None,
+        obs: Tensor,
+        own: Tensor,
+        average: Average,
+        penalty: Tensor | float,
+    ) -> None:
+        self.own = own  # (B, T, N, A)
+        self._critic, self._mixing, self._obs = critic, mixing, obs
+        self._average, self._penalty = average, penalty
+        self._utilities = utilities_of(critic, obs, own)  # (B, T, N)
+
+    def base(self) -> Tensor:
+        if self._mixing is None:
+            return self._penalty - self._average(self._utilities)
+        return self._penalty - self._average(self._mixing(self._utilities.unsqueeze(2)))
+
+    def against(self, others: Tensor) -> Tensor:
+        if self._mixing is None:
+            return self.base()
+        with torch.no_grad():
+            utilities = utilities_of(self._critic, self._obs, others)  # (B, T, N)
+        joint = joint_of(self._utilities, utilities)  # (B, T, N, N)
+        return self._penalty - self._average(self._mixing(joint))
+
+    def diagnostics(self) -> dict[str, Tensor]:
+        """The units of the mixer that answer to others at all: those below their kink."""
+        before_activation = getattr(self._mixing, "before_activation", None)
+        if before_activation is None:
+            return {}
+        with torch.no_grad():
+            units = before_activation(self._utilities.unsqueeze(2))  # (B*T, 1, E)
+        return {"k/negative_units": self._average(per_step(units < 0, self._utilities))}
+
+
+def utilities_of(critic: Any, obs: Tensor, actions: Tensor) -> Tensor:
+    """obs (B, T, N, O), actions (B, T, N, A) -> (B, T, N); critics written for FACMAC want rows."""
+    values, _ = critic(obs.flatten(0, 2), actions.flatten(0, 2))
+    return values.reshape(actions.shape[:3])
+
+
+def mixing_at(mixer: Any, states: Tensor) -> Mixing | None:
+    """The mixing of joint values at `states` (B, T, S); mixers that know only PyMARL's call too."""
+    if mixer is None:
+        return None
+    if hasattr(mixer, "at"):
+        return mixer.at(states)
+
+    def mix(qs: Tensor) -> Tensor:
+        """qs (B, T, R, N) -> (B, T, R)"""
+        B, T, R, N = qs.shape
+        repeated = states.repeat_interleave(R, dim=1)  # (B, T*R, S)
+        return mixer(qs.reshape(B, T * R, N), repeated).reshape(B, T, R)
+
+    return mix
+
+
+def per_step(units: Tensor, like: Tensor) -> Tensor:
+    """The share of units that are true at each step. (B*T, 1, E) -> (B, T, 1)"""
+    return units.float().mean(dim=2).reshape(*like.shape[:2], 1)

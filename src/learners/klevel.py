@@ -1,0 +1,297 @@
+"""K-level policy gradients (Algorithms 1 and 2): the only place that knows about levels.
+
+An ordinary policy gradient answers the other agents' old policies. Level k takes the same step
+from the same parameters theta against the others as they are after level k - 1:
+
+    theta_i(k) = Omega(theta_i, grad_theta_i J_i(theta_i, theta_-i(k-1))),   k = 1 .. K
+
+where Omega is the optimiser's step from its state before the update. Level 1 is the base algorithm.
+
+Levels below K are played by a copy of the actors and of their optimiser, the "shadow". The real
+ones move once, with the gradient of level K, so there is nothing to roll back.
+All agents climb together: with the others frozen, the gradient of the sum of all J_i with respect
+to agent i's parameters is that of J_i alone, so one backward pass a level serves all agents.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from utils.errors import UserError
+from utils.optim import Gradients, gradients_of, take_step
+
+Respond = Callable[[Any], Tensor]  # a controller -> what its agents do on the batch
+
+
+class Objective(Protocol):
+    """The agents' objectives J_i(own_i, others_-i) on one batch, added up, as losses.
+
+    `own` is what the agents do at their current parameters, with its graph.
+    """
+
+    own: Tensor  # (B, T, N, ...)
+
+    def base(self) -> Tensor:
+        """The base algorithm's loss: everybody plays `own`."""
+
+    def against(self, others: Tensor) -> Tensor:
+        """Minus the sum over i of J_i(own_i, others_-i); `others`, shaped as `own`, is constant."""
+
+    def diagnostics(self) -> dict[str, Tensor]:
+        """What the log should know beside what the levels themselves show."""
+
+
+def joint_of(own: Tensor, others: Tensor) -> Tensor:
+    """joint[:, :, i, j] = own_j if i = j else others_j: row i is what agent i's objective sees.
+
+    own, others (B, T, N, ...) -> (B, T, N, N, ...)
+    """
+    N = own.shape[2]
+    is_own = torch.eye(N, dtype=torch.bool, device=own.device)
+    is_own = is_own.reshape(N, N, *[1] * (own.ndim - 3))
+    return torch.where(is_own, own.unsqueeze(2), others.unsqueeze(2))
+
+
+@dataclass
+class Climb:
+    """What one update of the actors did."""
+
+    loss: Tensor  # the base algorithm's, at level 1
+    grad_norm: Tensor  # of the last level, before clipping
+    diagnostics: Mapping[str, Tensor | float] = field(default_factory=dict)
+
+
+class KLevels:
+    """Steps the actors of `mac` by K-level gradients; `optimiser` is theirs.
+
+    `k_opt_state` is the optimiser state that a level below K starts from: "rollback", that before
+    the update (Algorithm 2); "carry", that after the level below, and level K goes on from it;
+    "per_level", what the same level left in the update before, so that steps at level k are scaled
+    by gradients of level k.
+    """
+
+    def __init__(
+        self,
+        mac: Any,
+        optimiser: Optimizer,
+        make_optimiser: Callable[[Iterable[nn.Parameter]], Optimizer],
+        args: SimpleNamespace,
+    ) -> None:
+        self.args, self.optimiser = args, optimiser
+        self.schedule = LevelSchedule(args.k_level)
+        self.shadow = copy.deepcopy(mac)
+        self.params: list[nn.Parameter] = list(mac.parameters())
+        self.shadow_params: list[nn.Parameter] = list(self.shadow.parameters())
+        n_states = self.schedule.highest - 1 if args.k_opt_state == "per_level" else 1
+        self.shadow_optimisers = [make_optimiser(self.shadow_params) for _ in range(n_states)]
+
+    def step(
+        self, objective: Objective, respond: Respond, t_env: int, diagnose: bool = False
+    ) -> Climb:
+        """One update of the actors; `diagnose` also measures what the levels did."""
+        alone = objective.own.shape[2] == 1  # nobody to answer
+        K = 1 if alone else self.schedule.at(t_env)
+        trace = Trace(self.params, objective.own) if diagnose else None
+        base = loss = objective.base()
+        for level in range(1, K):
+            gradients = gradients_of(loss, self.params, keep_graph=True)
+            norm = self._look_ahead(level, gradients)
+            with torch.no_grad():
+                others = respond(self.shadow)
+            if trace:
+                trace.note(gradients, norm, self.shadow_params, others)
+            loss = objective.against(others)
+        gradients = gradients_of(loss, self.params)
+        norm = self._move(gradients, K)
+        if not trace:
+            return Climb(base.detach(), norm)
+        trace.note(gradients, norm, self.params)
+        return Climb(base.detach(), norm, {**trace.summary(), **objective.diagnostics()})
+
+    def _look_ahead(self, level: int, gradients: Gradients) -> Tensor:
+        """Put the shadow where one step with `gradients` leads; returns the unclipped norm."""
+        args, scale = self.args, self.args.k_lookahead_scale
+        own_state = args.k_opt_state == "per_level"
+        optimiser = self.shadow_optimisers[level - 1 if own_state else 0]
+        if args.k_opt_state == "rollback" or (args.k_opt_state == "carry" and level == 1):
+            copy_state(self.optimiser, optimiser)
+        copy_settings(self.optimiser, optimiser)
+        self._put_shadow(lambda shadow, param: param)
+        clip = args.grad_norm_clip if args.k_clip_each_level else float("inf")
+        norm = take_step(optimiser, self.shadow_params, gradients, clip)
+        if scale != 1.0:
+            self._put_shadow(lambda shadow, param: param + scale * (shadow - param))
+        return norm
+
+    def _move(self, gradients: Gradients, K: int) -> Tensor:
+        """The one step of the real actors; returns the unclipped norm."""
+        if K > 1 and self.args.k_opt_state == "carry":
+            copy_state(self.shadow_optimisers[0], self.optimiser)
+        return take_step(self.optimiser, self.params, gradients, self.args.grad_norm_clip)
+
+    @torch.no_grad()
+    def _put_shadow(self, where: Callable[[Tensor, Tensor], Tensor]) -> None:
+        for shadow, param in zip(self.shadow_params, self.params, strict=True):
+            shadow.copy_(where(shadow, param))
+
+    def cuda(self) -> None:
+        self.shadow.cuda()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Only "per_level" states outlive an update."""
+        return {"optimisers": [each.state_dict() for each in self.shadow_optimisers]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for optimiser, saved in zip(self.shadow_optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+
+
+class KLevelActors:
+    """Makes a learner K-level: to be named before the learner among a class's bases.
+
+    The learner improves its actors by `climb(objective, respond, ...)`; here that climbs levels.
+    """
+
+    default_actor_optimizer: str | None = "rmsprop"  # the paper's: momentum misleads the look-ahead
+
+    def __init__(self, mac: Any, scheme: Any, logger: Any, args: SimpleNamespace) -> None:
+        super().__init__(mac, scheme, logger, args)  # type: ignore[call-arg]
+        learner: Any = self
+        self.levels = KLevels(mac, learner.agent_optimiser, learner.make_agent_optimiser, args)
+
+    def climb(self, objective: Objective, respond: Respond, t_env: int, diagnose: bool) -> Climb:
+        return self.levels.step(objective, respond, t_env, diagnose)
+
+    def cuda(self) -> None:
+        super().cuda()  # type: ignore[misc]
+        self.levels.cuda()
+
+
+# ---------------------------------------------------------------- optimisers
+
+
+def copy_state(source: Optimizer, target: Optimizer) -> None:
+    """Give `target` a copy of `source`'s state; none if `source` has not stepped yet.
+
+    `load_state_dict` would not do: it keeps the tensors it is given, so the next step of one
+    optimiser would change the other's state.
+    """
+    for of_source, of_target in zip(params_of(source), params_of(target), strict=True):
+        if of_source not in source.state:
+            target.state.pop(of_target, None)
+            continue
+        target.state[of_target] = {
+            key: value.clone() if isinstance(value, Tensor) else value
+            for key, value in source.state[of_source].items()
+        }
+
+
+def copy_settings(source: Optimizer, target: Optimizer) -> None:
+    """Learning rates and the like, which a schedule may have changed."""
+    for of_source, of_target in zip(source.param_groups, target.param_groups, strict=True):
+        of_target.update({key: value for key, value in of_source.items() if key != "params"})
+
+
+def params_of(optimiser: Optimizer) -> list[nn.Parameter]:
+    return [param for group in optimiser.param_groups for param in group["params"]]
+
+
+# ---------------------------------------------------------------- how many levels
+
+
+class LevelSchedule:
+    """`k_level`: a number, or [[step, number], ...]: the number from that environment step on."""
+
+    def __init__(self, k_level: Any) -> None:
+        self._stages = [[0, k_level]] if isinstance(k_level, int) else k_level
+        if not self._well_formed():
+            raise UserError(
+                f"k_level={k_level} cannot be. Give the number of levels (1: the base algorithm), "
+                "or when each number begins, from step 0 on: k_level=[[0,2],[500000,1]]"
+            )
+
+    def _well_formed(self) -> bool:
+        stages = self._stages
+        pairs = all(
+            isinstance(stage, list | tuple) and len(stage) == 2 and all(map(is_whole, stage))
+            for stage in stages
+        )
+        if not stages or not pairs:
+            return False
+        starts, levels = zip(*stages, strict=True)
+        return starts[0] == 0 and list(starts) == sorted(set(starts)) and min(levels) >= 1
+
+    @property
+    def highest(self) -> int:
+        return max(level for _, level in self._stages)
+
+    def at(self, t_env: int) -> int:
+        return next(level for start, level in reversed(self._stages) if start <= t_env)
+
+
+def is_whole(number: Any) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool)
+
+
+# ---------------------------------------------------------------- what the levels did
+
+
+class Trace:
+    """Notes of one update, level by level."""
+
+    def __init__(self, params: Sequence[Tensor], own: Tensor) -> None:
+        self._began = time.perf_counter()
+        self._base_seconds = 0.0
+        self._thetas = [flatten(params)]  # theta(0), theta(1) ...
+        self._gradients: list[Tensor] = []
+        self._norms: list[Tensor] = []
+        self._plays = [own.detach()]  # what the others are taken to do at level 1, 2 ...
+
+    def note(
+        self, gradients: Gradients, norm: Tensor, after: Sequence[Tensor], plays: Any = None
+    ) -> None:
+        """One level: its gradient, where it led, and what the agents do there."""
+        self._gradients.append(flatten([g for g in gradients if g is not None]))
+        self._norms.append(norm)
+        self._thetas.append(flatten(after))
+        if plays is not None:
+            self._plays.append(plays)
+        if len(self._norms) == 1:
+            self._base_seconds = time.perf_counter() - self._began
+
+    def summary(self) -> dict[str, Tensor | float]:
+        """Names and values for the log; docs/k-level.md explains them."""
+        moves = [(b - a).norm() for a, b in zip(self._thetas, self._thetas[1:], strict=False)]
+        found: dict[str, Tensor | float] = {"k/level": float(len(moves))}
+        for level, (move, norm) in enumerate(zip(moves, self._norms, strict=True), start=1):
+            found[f"k/step_{level}"] = move
+            found[f"k/grad_norm_{level}"] = norm
+        if len(moves) == 1:
+            return found
+        first, last = self._gradients[0], self._gradients[-1]
+        seconds = time.perf_counter() - self._began
+        found["k/cosine"] = torch.cosine_similarity(first, last, dim=0)
+        found["k/norm_ratio"] = self._norms[-1] / self._norms[0].clamp_min(1e-30)
+        found["k/contraction"] = moves[-1] / moves[-2].clamp_min(1e-30)
+        found["k/changed"] = changed_share(self._plays[0], self._plays[-1])
+        found["k/seconds"] = seconds - self._base_seconds
+        return found
+
+
+def flatten(tensors: Iterable[Tensor]) -> Tensor:
+    return torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
+
+
+def changed_share(before: Tensor, after: Tensor) -> Tensor:
+    """The share of agents and steps that do something else. (B, T, N, ...) -> ()"""
+    differs = (before != after).reshape(*before.shape[:3], -1).any(dim=3)
+    return differs.float().mean()

@@ -1,0 +1,63 @@
+"""MADDPG: a centralised critic of the joint action (Lowe et al. 2017)."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from torch import Tensor, nn
+
+from components.episode_buffer import EpisodeBatch
+from learners.actor_critic import ActorCriticLearner, Average
+from modules.critics.maddpg import MADDPGCritic
+
+
+class MADDPGLearner(ActorCriticLearner):
+    """Each agent climbs Q(s, a_1 .. a_N) in its own action, the others' being constants.
+
+    `k_maddpg_level0` says which constants: of the agents' present policies, or of the replay.
+    """
+
+    def __init__(self, mac: Any, scheme: Any, logger: Any, args: SimpleNamespace) -> None:
+        unmixed = SimpleNamespace(**{**vars(args), "mixer": None})  # the critic is joint already
+        super().__init__(mac, scheme, logger, unmixed)
+
+    def build_critic(self, scheme: dict[str, Any], args: SimpleNamespace) -> nn.Module:
+        return MADDPGCritic(scheme, args)
+
+    def value(self, critic: Any, mixer: Any, batch: EpisodeBatch, actions: Tensor) -> Tensor:
+        return critic(batch["state"][:, : actions.shape[1]], actions)[0]  # (B, T, 1)
+
+    def objective(self, batch: EpisodeBatch, own: Tensor, average: Average) -> JointObjective:
+        slots = own.shape[1]
+        replayed = self.head.vector(batch["actions"][:, :slots])
+        level0 = replayed if self.args.k_maddpg_level0 == "replay" else own.detach()
+        states, penalty = batch["state"][:, :slots], self.action_penalty(own)
+        return JointObjective(self.critic, states, own, level0, average, penalty)
+
+
+class JointObjective:
+    """J_i = Q(s, own_i, others_-i). The mean over agents, as FACMAC's MADDPG takes it."""
+
+    def __init__(
+        self,
+        critic: Any,
+        states: Tensor,
+        own: Tensor,
+        level0: Tensor,
+        average: Average,
+        penalty: Tensor | float,
+    ) -> None:
+        self.own = own  # (B, T, N, A)
+        self._critic, self._states, self._level0 = critic, states, level0
+        self._average, self._penalty = average, penalty
+
+    def base(self) -> Tensor:
+        return self.against(self._level0)
+
+    def against(self, others: Tensor) -> Tensor:
+        values = self._critic.counterfactual(self._states, self.own, others)  # (B, T, N)
+        return self._penalty - self._average(values) / values.shape[2]
+
+    def diagnostics(self) -> dict[str, Tensor]:
+        return {}

@@ -1,0 +1,36 @@
+"""FACMAC's critic: a utility for each agent from its own observation and action alone."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from modules.sizes import action_size, flat_size
+
+
+class FACMACCritic(nn.Module):
+    """Q_i(o_i, a_i), one network for all agents: it is told neither the state nor who it is."""
+
+    def __init__(self, scheme: dict[str, Any], args: SimpleNamespace) -> None:
+        super().__init__()
+        width = args.rnn_hidden_dim
+        inputs = flat_size(scheme["obs"]["vshape"]) + action_size(scheme, args)
+        self.fc1 = nn.Linear(inputs, width)
+        self.fc2 = nn.Linear(width, width)
+        self.fc3 = nn.Linear(width, 1)
+
+    def forward(
+        self, inputs: Tensor, actions: Tensor, hidden_state: Any = None
+    ) -> tuple[Tensor, Any]:
+        """inputs (..., O), actions (..., A) -> utilities (..., 1), `hidden_state` as it came."""
+        x = F.relu(self.fc1(torch.cat([inputs, actions], dim=-1)))
+        x = F.relu(self.fc2(x))
+        return self.fc3(x), hidden_state
+
+
+class FACMACDiscreteCritic(FACMACCritic):
+    """The same under the name that FACMAC gives it for one-hot actions."""
