@@ -1,0 +1,241 @@
+"""FACMAC and MADDPG against their definitions, computed step by step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from components.episode_buffer import EpisodeBatch
+from tests.make import N, make_args, make_batch, make_learner, policy_args
+from utils.errors import UserError
+
+FACMAC_SMAC = {
+    "learner": "facmac_learner_discrete",
+    "mixer": "qmix",
+    "hypernet_layers": 2,
+    "td_lambda": 0.8,
+    "lr": 0.0025,
+    "critic_lr": 0.0005,
+    "optimizer": "adam",
+    "optimizer_epsilon": 1e-7,
+}
+
+
+def masks(batch: EpisodeBatch) -> Tensor:
+    """m_t = filled_t (1 - d_(t-1)) for t < T. (B, T)"""
+    filled, ends = batch["filled"][:, :-1, 0].float(), batch["terminated"][:, :-1, 0].float()
+    mask = filled.clone()
+    for t in range(1, mask.shape[1]):
+        mask[:, t] = filled[:, t] * (1 - ends[:, t - 1])
+    return mask
+
+
+def step_by_step_outputs(learner: Any, mac: Any, batch: EpisodeBatch, slots: int) -> Tensor:
+    """The actors' outputs, one call a step, as PyMARL unrolls. (B, slots, N, A)"""
+    mac.init_hidden(batch.batch_size)
+    return torch.stack([mac._step(batch, t) for t in range(slots)], dim=1)
+
+
+def joint_value(critic: Any, mixer: Any, batch: EpisodeBatch, actions: Tensor, t: int) -> Tensor:
+    """f(s_t; Q(o_t^i, a^i)), one agent at a time. actions (B, N, A) -> (B,)"""
+    utilities = [critic(batch["obs"][:, t, i], actions[:, i])[0][:, 0] for i in range(N)]
+    stacked = torch.stack(utilities, dim=1)[:, None]  # (B, 1, N)
+    return mixer(stacked, batch["state"][:, t : t + 1])[:, 0, 0]
+
+
+def lambda_returns(learner: Any, batch: EpisodeBatch, following: Tensor, mask: Tensor) -> Tensor:
+    """Section 4.4, step 3. following (B, T + 1) -> (B, T)"""
+    gamma, lam = learner.args.gamma, learner.args.td_lambda
+    reward, ends = batch["reward"][:, :, 0], batch["terminated"][:, :, 0].float()
+    T = mask.shape[1]
+    returns = torch.zeros_like(following)
+    returns[:, T] = following[:, T] * (1 - ends[:, :T].sum(dim=1))
+    for t in reversed(range(T)):
+        one_step = reward[:, t] + (1 - lam) * gamma * following[:, t + 1] * (1 - ends[:, t])
+        returns[:, t] = lam * gamma * returns[:, t + 1] + mask[:, t] * one_step
+    return returns[:, :T]
+
+
+def one_hots(values: Tensor) -> Tensor:
+    return torch.nn.functional.one_hot(values.argmax(dim=-1), values.shape[-1]).float()
+
+
+def test_discrete_facmac_equals_a_step_by_step_reference() -> None:
+    learner, reference = (make_learner(policy_args(**FACMAC_SMAC)) for _ in range(2))
+    batch = make_batch(learner.args, lengths=(6, 6, 4, 6))
+    batch["terminated"][:, -2] = 1  # all end by a terminal, where FACMAC's mask is exact
+    batch["terminated"][2] = 0
+    batch["terminated"][2, 3] = 1
+    T = batch.max_seq_length - 1
+    mask = masks(batch)
+    masked = batch["avail_actions"] == 0
+
+    # Critic: greedy target actions, lambda-returns, mean squared error, one joint clip.
+    critic, mixer = reference.critic, reference.mixer
+    logits = step_by_step_outputs(reference, reference.target_mac, batch, T + 1)
+    greedy = one_hots(logits.masked_fill(masked, -1e10))
+    following = [
+        joint_value(reference.target_critic, reference.target_mixer, batch, greedy[:, t], t)
+        for t in range(T + 1)
+    ]
+    targets = lambda_returns(reference, batch, torch.stack(following, dim=1).detach(), mask)
+    replayed = batch["actions_onehot"]
+    taken = torch.stack(
+        [joint_value(critic, mixer, batch, replayed[:, t], t) for t in range(T)], dim=1
+    )
+    loss = (mask * (taken - targets)).square().sum() / mask.sum()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(reference.critic_params, 10)
+    expected_critic_gradient = gradient(reference.critic_params)
+    reference.critic_optimiser.step()
+
+    # Actor: all agents' fresh actions through the critic as it is now.
+    torch.manual_seed(3)
+    logits = step_by_step_outputs(reference, reference.mac, batch, T).masked_fill(
+        masked[:, :T], -1e10
+    )
+    uniform = torch.rand_like(logits)
+    gumbel = -torch.log(-torch.log(uniform + 1e-20) + 1e-20)
+    soft = torch.softmax(torch.log_softmax(logits, dim=-1) + gumbel, dim=-1)
+    drawn = one_hots(soft) - soft.detach() + soft
+    climbed = torch.stack(
+        [joint_value(critic, mixer, batch, drawn[:, t], t) for t in range(T)], dim=1
+    )
+    pg_loss = -(mask * climbed).sum() / mask.sum()
+    for param in reference.agent_params:
+        param.grad = None
+    pg_loss.backward()
+    torch.nn.utils.clip_grad_norm_(reference.agent_params, 10)
+
+    seen: dict[str, float] = {}
+    learner.logger.log_stat = lambda key, value, t_env: seen.update({key: value})
+    torch.manual_seed(3)
+    learner.train(batch, t_env=0, episode_num=0)
+
+    assert seen["critic_loss"] == pytest.approx(float(loss), rel=1e-5)
+    assert seen["pg_loss"] == pytest.approx(float(pg_loss), rel=1e-5)
+    assert seen["target_mean"] == pytest.approx(
+        float((targets * mask).sum() / mask.sum() / N), rel=1e-5
+    )
+    close = {"rtol": 1e-4, "atol": 1e-6}
+    torch.testing.assert_close(gradient(learner.critic_params), expected_critic_gradient, **close)
+    torch.testing.assert_close(
+        gradient(learner.agent_params), gradient(reference.agent_params), **close
+    )
+
+
+def gradient(params: Any) -> Tensor:
+    return torch.cat([p.grad.reshape(-1) for p in params])
+
+
+def test_continuous_facmac_is_unmasked_and_pulls_actions_to_zero() -> None:
+    """As FACMAC's continuous learner: the mean over all slots, plus 1e-3 of the squared action."""
+    settings = {"learner": "facmac_learner", "mixer": "qmix", "actor_mask": False}
+    learner = make_learner(policy_args(continuous=True, action_l2=0.001, **settings))
+    batch = make_batch(learner.args)
+    T = batch.max_seq_length - 1
+    own = learner.head.mode(learner.mac.unroll(batch, T).outputs, batch["avail_actions"])
+    critic, mixer = learner.critic, learner.mixer
+    learner.improve_critic = lambda *_: dict  # the critic stays as it is
+    values = torch.stack([joint_value(critic, mixer, batch, own[:, t], t) for t in range(T)], dim=1)
+    expected = -values.mean() + 0.001 * own.square().mean()
+
+    seen: dict[str, float] = {}
+    learner.logger.log_stat = lambda key, value, t_env: seen.update({key: value})
+    learner.train(batch, t_env=0, episode_num=0)
+
+    assert seen["pg_loss"] == pytest.approx(float(expected), rel=1e-5)
+
+
+@pytest.mark.parametrize("learner", ["kfacmac_learner", "kmaddpg_learner"])
+@pytest.mark.parametrize("continuous", [False, True])
+def test_padding_changes_nothing(learner: str, continuous: bool) -> None:
+    ends = []
+    for slots in (7, 12):
+        made = make_learner(policy_args(continuous, learner=learner, mixer="qmix", td_lambda=0.8))
+        batch = make_batch(made.args, slots=slots)
+        torch.manual_seed(0)
+        noise = made.head.noise(torch.zeros(*batch["avail_actions"][:, :-1].shape))
+        padded = torch.zeros_like(batch["avail_actions"][:, :-1], dtype=torch.float32)
+        made.head.noise = lambda outputs, n=noise: n  # the same numbers for the steps both have
+        if not continuous:
+            torch.manual_seed(0)
+            padded[:, :6] = type(made.head).noise(made.head, torch.zeros(4, 6, N, padded.shape[3]))
+            made.head.noise = lambda outputs, n=padded: n
+        made.train(batch, t_env=0, episode_num=0)
+        ends.append(torch.cat([p.detach().reshape(-1) for p in made.agent_params]))
+
+    torch.testing.assert_close(ends[0], ends[1], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("learner", ["facmac_learner", "kfacmac_learner", "kmaddpg_learner"])
+def test_models_are_saved_and_loaded(learner: str, tmp_path: Path) -> None:
+    settings = {"learner": learner, "mixer": "qmix"}
+    first, second = (make_learner(policy_args(**settings), seed) for seed in (1, 2))
+    first.train(make_batch(first.args), t_env=0, episode_num=0)
+    first.save_models(str(tmp_path))
+    second.load_models(str(tmp_path))
+
+    def everything(of: Any) -> Tensor:
+        params = [*of.mac.parameters(), *of.critic_params]
+        return torch.cat([p.detach().reshape(-1) for p in params])
+
+    assert torch.equal(everything(first), everything(second))
+    files = {path.name for path in tmp_path.iterdir()}
+    expected = {"agent.th", "critic.th", "agent_opt.th", "critic_opt.th"}
+    assert files == expected | ({"mixer.th"} if "facmac" in learner else set())
+
+
+def test_value_based_settings_get_one_list_of_what_is_missing() -> None:
+    args = make_args(learner="kfacmac_learner", mixer="qmix")
+    with pytest.raises(UserError) as refusal:
+        make_learner(args)
+
+    assert (
+        "action_selector=gumbel agent_output_type=pi_logits epsilon_start=0.5 td_lambda=0.8 "
+        "lr=0.0025 critic_lr=0.0005" in str(refusal.value)
+    )
+    assert "--config=kfacmac" in str(refusal.value)
+
+
+def test_hard_targets_count_training_steps() -> None:
+    learner = make_learner(policy_args(learner="facmac_learner", target_update_interval=3))
+    batch = make_batch(learner.args)
+    equal = []
+    for update in range(6):
+        learner.train(batch, t_env=update, episode_num=0)
+        pairs = zip(learner.critic.parameters(), learner.target_critic.parameters(), strict=True)
+        equal.append(all(torch.equal(a, b) for a, b in pairs))
+
+    assert equal == [False, False, True, False, False, True]
+
+
+def test_the_joint_critic_s_rows_are_those_of_whole_joint_actions() -> None:
+    learner = make_learner(policy_args(learner="maddpg_learner"))
+    B, T, A = 2, 3, learner.args.n_actions
+    states = torch.randn(B, T, learner.args.state_shape)
+    own, others = torch.randn(2, B, T, N, A)
+    rows = learner.critic.counterfactual(states, own, others)
+    for i in range(N):
+        joint = others.clone()
+        joint[:, :, i] = own[:, :, i]
+        torch.testing.assert_close(rows[:, :, i : i + 1], learner.critic(states, joint)[0])
+
+
+def test_a_mixer_written_for_pymarl_gives_the_same_levels() -> None:
+    """Without `at`, the mixer is called on repeated states."""
+    ends = []
+    for foreign in (False, True):
+        learner = make_learner(policy_args(learner="kfacmac_learner", mixer="qmix", k_level=3))
+        if foreign:
+            ours = learner.mixer
+            learner.mixer = lambda qs, states, ours=ours: ours(qs, states)
+        torch.manual_seed(0)
+        learner.train(make_batch(learner.args), t_env=0, episode_num=0)
+        ends.append(torch.cat([p.detach().reshape(-1) for p in learner.agent_params]))
+
+    torch.testing.assert_close(*ends, rtol=1e-5, atol=1e-7)
