@@ -46,6 +46,10 @@ def dispatch(argv: list[str]) -> int:
         from envs.check import main as check_env
 
         return check_env(argv[1:])
+    if argv[0] == "meetup":
+        from theory.meetup import main as meetup
+
+        return meetup(argv[1:])
     if "print_config" in argv:
         sys.stdout.write(config.config_text(config.load_config(argv)))
         return 0

@@ -20,6 +20,7 @@ PyMARL-K: cooperative multi-agent reinforcement learning
   ALG, ENV       a name (--list algs, --list envs) or the path of a YAML file
   --list [TOPIC] algs, envs, learners, mixers, agents, controllers, selectors, runners, maps
   print_config   all settings of a run and where they come from
+  meetup         the paper's meet-up problem: its table and pictures
   check-env      whether an environment keeps the contract: check-env --env-config=NAME
   with resume=latest | resume=ID     go on with an earlier run, bit for bit
   -u, -c TEXT, -m DB, -l LEVEL ...   Sacred's options

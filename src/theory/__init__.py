@@ -1,0 +1,1 @@
+"""Games whose gradients are exact: what K levels do when nothing is estimated."""

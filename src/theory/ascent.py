@@ -1,0 +1,83 @@
+"""Gradient ascent on exact payoffs, by the same levels that train networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from learners.klevel import KLevels, joint_of
+from theory.games import Payoff
+
+MakeOptimiser = Callable[[Iterable[nn.Parameter]], Optimizer]
+
+
+def sgd(rate: float, momentum: float = 0.0) -> MakeOptimiser:
+    return lambda params: torch.optim.SGD(params, lr=rate, momentum=momentum)
+
+
+class Players(nn.Module):
+    """Where a network would be: parameters that are the policy themselves. (B, 1, N, D)"""
+
+    def __init__(self, theta: Tensor) -> None:
+        super().__init__()
+        self.theta = nn.Parameter(theta.clone().unsqueeze(1))
+
+
+class Exact:
+    """The objective of `klevel` for exact payoffs, summed over games and agents."""
+
+    def __init__(self, payoff: Payoff, own: Tensor) -> None:
+        self.own, self._payoff = own, payoff
+
+    def base(self) -> Tensor:
+        return self.against(self.own.detach())
+
+    def against(self, others: Tensor) -> Tensor:
+        return -self._payoff(joint_of(self.own, others).squeeze(1)).sum()
+
+    def diagnostics(self) -> dict[str, Tensor]:
+        return {}
+
+
+class Ascent:
+    """B independent games, updated together."""
+
+    def __init__(
+        self,
+        payoff: Payoff,
+        theta: Tensor,
+        make_optimiser: MakeOptimiser,
+        k_level: int,
+        k_opt_state: str = "rollback",
+    ) -> None:
+        """theta (B, N, D) is where the players start."""
+        self._payoff = payoff
+        self._players = Players(theta)
+        settings = SimpleNamespace(
+            k_level=k_level,
+            k_opt_state=k_opt_state,
+            k_lookahead_scale=1.0,
+            k_clip_each_level=False,
+            grad_norm_clip=float("inf"),
+        )
+        optimiser = make_optimiser(self._players.parameters())
+        self._levels = KLevels(self._players, optimiser, make_optimiser, settings)
+
+    def step(self) -> Tensor:
+        """One update; returns theta(K), (B, N, D)."""
+        objective = Exact(self._payoff, self._players.theta + 0)
+        self._levels.step(objective, lambda players: players.theta.detach().clone(), t_env=0)
+        return self.theta
+
+    @property
+    def theta(self) -> Tensor:
+        return self._players.theta.detach().squeeze(1).clone()
+
+
+def one_update(payoff: Payoff, theta: Tensor, rate: float, k_level: int) -> Tensor:
+    """theta(k) after one update by plain ascent. (N, D)"""
+    return Ascent(payoff, theta.unsqueeze(0), sgd(rate), k_level).step()[0]
