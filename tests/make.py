@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from components.episode_buffer import EpisodeBatch, complete_scheme
-from controllers.basic_controller import BasicMAC
+from controllers import REGISTRY as CONTROLLERS
 from learners import REGISTRY as LEARNERS
 from run import make_scheme
 from utils.config import default_config
@@ -103,9 +103,9 @@ def full_scheme(args: SimpleNamespace) -> dict[str, Any]:
     return complete_scheme(scheme, preprocess or {})
 
 
-def make_mac(args: SimpleNamespace, seed: int = 0) -> BasicMAC:
+def make_mac(args: SimpleNamespace, seed: int = 0) -> Any:
     torch.manual_seed(seed)
-    return BasicMAC(full_scheme(args), {"agents": args.n_agents}, args)
+    return CONTROLLERS[args.mac](full_scheme(args), {"agents": args.n_agents}, args)
 
 
 def make_learner(args: SimpleNamespace, seed: int = 0) -> Any:

@@ -2,4 +2,10 @@
 
 from utils.registry import Registry
 
-REGISTRY = Registry("controller (mac)", {"basic_mac": "controllers.basic_controller:BasicMAC"})
+REGISTRY = Registry(
+    "controller (mac)",
+    {
+        "basic_mac": "controllers.basic_controller:BasicMAC",
+        "cem_mac": "controllers.cem_controller:CEMMAC",
+    },
+)

@@ -7,6 +7,7 @@ REGISTRY = Registry(
     {
         "q_learner": "learners.q_learner:QLearner",
         "qtran_learner": "learners.qtran_learner:QTranLearner",
+        "cq_learner": "learners.cq_learner:CQLearner",
         "facmac_learner": "learners.facmac_learner:FACMACLearner",
         "kfacmac_learner": "learners.kfacmac_learner:KFACMACLearner",
         "maddpg_learner": "learners.maddpg_learner:MADDPGLearner",

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from components.action_heads import mask_unavailable
 from components.episode_buffer import EpisodeBatch
+from controllers.basic_controller import Unroll
 from learners.base import Learner
 from utils.errors import UserError
 from utils.logging import Logger
@@ -28,7 +29,7 @@ class QLearner(Learner):
     def __init__(
         self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace
     ) -> None:
-        require_value_agents(args)
+        self.check(args)
         super().__init__(mac, scheme, logger, args)
         self.params = list(mac.parameters())
         if self.mixer is not None:
@@ -36,11 +37,11 @@ class QLearner(Learner):
         self.optimiser = build_optimiser(args.optimizer, self.params, args.lr, args)
 
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
-        values = self.mac.unroll(batch).outputs  # (B, T+1, N, A)
-        chosen = values[:, :-1].gather(3, batch["actions"][:, :-1]).squeeze(3)  # (B, T, N)
-        taken = self.mix(self.mixer, chosen, batch["state"][:, :-1])  # (B, T, 1 or N)
+        online = self.mac.unroll(batch)
+        utilities = self.utilities_taken(batch, online)  # (B, T, N)
+        taken = self.mix(self.mixer, utilities, batch["state"][:, :-1])  # (B, T, 1 or N)
         mask = valid_steps(batch["filled"], batch["terminated"])  # (B, T, 1)
-        targets = self.targets(batch, values, mask)
+        targets = self.targets(batch, online, mask)
 
         mask = mask.expand_as(taken)
         td_error = (taken - targets) * mask
@@ -62,14 +63,27 @@ class QLearner(Learner):
         self.log_if_due(t_env, statistics)
 
     @torch.no_grad()
-    def targets(self, batch: EpisodeBatch, values: Tensor, mask: Tensor) -> Tensor:
-        """TD targets from the target networks' values. values (B, T+1, N, A) -> (B, T, 1 or N)"""
-        slow = self.target_mac.unroll(batch).outputs  # (B, T+1, N, A)
-        judge = values if self.args.double_q else slow
-        best = mask_unavailable(judge, batch["avail_actions"]).argmax(dim=3, keepdim=True)
-        following = slow.gather(3, best).squeeze(3)  # (B, T+1, N)
+    def targets(self, batch: EpisodeBatch, online: Unroll, mask: Tensor) -> Tensor:
+        """TD targets from the target networks' values. (B, T, 1 or N)"""
+        following = self.utilities_at_best(batch, online)  # (B, T+1, N)
         following = self.mix(self.target_mixer, following, batch["state"])
         return td_targets(batch, mask, following, self.args.gamma, self.args.td_lambda)
+
+    # What depends on the kind of action
+
+    def check(self, args: SimpleNamespace) -> None:
+        require_value_agents(args)
+
+    def utilities_taken(self, batch: EpisodeBatch, online: Unroll) -> Tensor:
+        """Of the stored actions. (B, T, N)"""
+        return online.outputs[:, :-1].gather(3, batch["actions"][:, :-1]).squeeze(3)
+
+    def utilities_at_best(self, batch: EpisodeBatch, online: Unroll) -> Tensor:
+        """The target networks' values of the greedy actions, at every slot. (B, T+1, N)"""
+        slow = self.target_mac.unroll(batch).outputs  # (B, T+1, N, A)
+        judge = online.outputs if self.args.double_q else slow
+        best = mask_unavailable(judge, batch["avail_actions"]).argmax(dim=3, keepdim=True)
+        return slow.gather(3, best).squeeze(3)
 
     @staticmethod
     def mix(mixer: Any, utilities: Tensor, states: Tensor) -> Tensor:

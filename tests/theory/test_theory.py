@@ -172,7 +172,7 @@ def test_theorem_4_3_holds_for_squared_distances_in_cooperative_games() -> None:
 
 
 def test_equation_8_as_printed_can_be_violated() -> None:
-    """It is stated for the norm but proved for its square: here it promises 0.327 and gets 0.571."""
+    """It is stated for the norm but proved for its square: here 0.327 is promised, 0.571 found."""
     curvature, coupled, rate = 0.6, 0.3, 1.0
     own = torch.full((2, 1, 1), -curvature, dtype=torch.float64)
     coupling = torch.zeros(2, 1, 2, 1, dtype=torch.float64)

@@ -7,5 +7,7 @@ REGISTRY = Registry(
     {
         "rnn": "modules.agents.rnn_agent:RNNAgent",
         "mlp": "modules.agents.mlp_agent:MLPAgent",
+        "cem": "modules.agents.cem_agent:CEMAgent",
+        "cemrnn": "modules.agents.cem_agent:CEMRecurrentAgent",
     },
 )

@@ -31,17 +31,20 @@ class RNNAgent(nn.Module):
         return self.fc2(hidden), hidden
 
     def unroll(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """All T slots from a zero hidden state: inputs (B, T, N, F) -> (B, T, N, A), (B, T, N, H).
-
-        One fused GRU call over GRUCell's own weights instead of T Python steps.
-        """
-        B, T, N, _ = inputs.shape
-        x = F.relu(self.fc1(inputs))  # (B, T, N, H)
-        x = x.transpose(1, 2).reshape(B * N, T, -1)
-        start = x.new_zeros(1, B * N, self.hidden_dim)
-        cell = self.rnn
-        weights = [cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh]
-        # biases, layers, dropout, training, bidirectional, batch first
-        hidden, _ = torch.gru(x, start, weights, True, 1, 0.0, self.training, False, True)
-        hidden = hidden.reshape(B, N, T, -1).transpose(1, 2)  # (B, T, N, H)
+        """All slots from a zero hidden state: inputs (B, T, N, F) -> (B, T, N, A), (B, T, N, H)."""
+        hidden = unroll_gru(self.rnn, F.relu(self.fc1(inputs)), self.training)
         return self.fc2(hidden), hidden
+
+
+def unroll_gru(cell: nn.GRUCell, x: Tensor, training: bool) -> Tensor:
+    """x (B, T, N, H) -> hidden states (B, T, N, H), from zeros.
+
+    One fused GRU call over the cell's own weights instead of T Python steps.
+    """
+    B, T, N, _ = x.shape
+    x = x.transpose(1, 2).reshape(B * N, T, -1)
+    start = x.new_zeros(1, B * N, cell.hidden_size)
+    weights = [cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh]
+    # biases, layers, dropout, training, bidirectional, batch first
+    hidden, _ = torch.gru(x, start, weights, True, 1, 0.0, training, False, True)
+    return hidden.reshape(B, N, T, -1).transpose(1, 2)  # (B, T, N, H)

@@ -34,6 +34,14 @@ class SeparateAgents(nn.Module):
         outputs, hiddens = (torch.stack(parts, dim=1) for parts in zip(*steps, strict=True))
         return outputs.flatten(0, 1), hiddens.flatten(0, 1)  # (B*N, A), (B*N, H)
 
+    def judge(self, features: Tensor, actions: Tensor) -> Tensor:
+        """features (..., N, H), actions (samples, ..., N, A) or (..., N, A) -> without the A."""
+        values = [
+            agent.judge(features[..., i, :], actions[..., i, :])
+            for i, agent in enumerate(self.agents)
+        ]
+        return torch.stack(values, dim=-1)
+
     def unroll(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """inputs (B, T, N, F) -> (B, T, N, A), (B, T, N, H)."""
         parts = [agent.unroll(inputs[:, :, i : i + 1]) for i, agent in enumerate(self.agents)]
