@@ -13,12 +13,12 @@ from torch.optim import Optimizer
 
 from components.action_heads import ActionHead, build_head
 from components.episode_buffer import EpisodeBatch
-from learners.base import Learner
+from learners.base import Learner, unrolled
 from learners.klevel import Climb, Objective, Respond
 from utils.errors import UserError
 from utils.logging import Logger
 from utils.optim import build_optimiser
-from utils.rl_utils import td_targets, valid_steps
+from utils.returns import td_targets, valid_steps
 
 
 class ActorCriticLearner(Learner):
@@ -104,7 +104,7 @@ class ActorCriticLearner(Learner):
     @torch.no_grad()
     def targets(self, batch: EpisodeBatch, mask: Tensor) -> Tensor:
         """TD targets with the greedy actions of the target actors. (B, T, 1 or N)"""
-        outputs = self.target_mac.unroll(batch).outputs  # (B, T+1, N, A)
+        outputs = unrolled(self.target_mac, batch)  # (B, T+1, N, A)
         greedy = self.head.mode(outputs, batch["avail_actions"])
         following = self.value(self.target_critic, self.target_mixer, batch, greedy)
         return td_targets(batch, mask, following, self.args.gamma, self.args.td_lambda)
@@ -115,13 +115,13 @@ class ActorCriticLearner(Learner):
         """One step up the critic as it is now, from freshly drawn actions."""
         T = mask.shape[1]
         avail = batch["avail_actions"][:, :T]
-        outputs = self.mac.unroll(batch, T).outputs  # (B, T, N, A)
+        outputs = unrolled(self.mac, batch, T)  # (B, T, N, A)
         noise = self.head.noise(outputs)
         own = self.head.relaxed(outputs, avail, noise)
 
         def respond(mac: Any) -> Tensor:
             """The actions of other actors in the same situations. (B, T, N, A)"""
-            others = mac.unroll(batch, T).outputs
+            others = unrolled(mac, batch, T)
             fresh = self.args.k_noise == "fresh"
             hard = self.args.k_level_action == "hard"
             draw = self.head.noise(others) if fresh else noise
@@ -167,7 +167,7 @@ class Average:
 
 
 # What a discrete policy needs that value-based and on-policy settings files do not have.
-POLICY_SETTINGS = {
+POLICY_SETTINGS: dict[str, Any] = {
     "action_selector": "gumbel",
     "agent_output_type": "pi_logits",
     "epsilon_start": 0.5,
@@ -179,18 +179,22 @@ POLICY_SETTINGS = {
 
 def require_policy(args: SimpleNamespace) -> None:
     """Refuse settings of another family, with one list of what to change."""
+    on_policy = args.buffer_size <= args.batch_size
     if args.action_kind == "continuous":
-        if args.action_selector == "gaussian":
-            return
+        fits = args.action_selector == "gaussian"
         missing: dict[str, Any] = {"action_selector": "gaussian"}
     else:
-        if args.action_selector == "gumbel" and args.agent_output_type == "pi_logits":
-            return
-        missing = {
-            key: value for key, value in POLICY_SETTINGS.items() if getattr(args, key) != value
-        }
+        # Sampling from the softmax with a floor of epsilon goes by either name.
+        draws = args.action_selector in ("gumbel", "multinomial")
+        fits = draws and args.agent_output_type == "pi_logits" and not on_policy
+        given = vars(args)
+        missing = {key: value for key, value in POLICY_SETTINGS.items() if given[key] != value}
+    if fits:
+        return
+    if on_policy:
+        missing["buffer_size"] = 5000
     listed = " ".join(f"{key}={value}" for key, value in missing.items())
     raise UserError(
-        f"learner={args.learner} needs a policy, and these settings have none. Add: {listed}\n"
-        "or start from --config=kfacmac and set what differs."
+        f"learner={args.learner} needs a policy and replay, and these settings have none. Add: "
+        f"{listed}\nor start from --config=kfacmac and set what differs."
     )

@@ -15,7 +15,7 @@ from learners.base import Learner
 from utils.errors import UserError
 from utils.logging import Logger
 from utils.optim import build_optimiser
-from utils.rl_utils import td_targets, valid_steps
+from utils.returns import td_targets, valid_steps
 
 POLICY_SELECTORS = ("multinomial", "soft_policies", "gumbel", "gaussian")
 

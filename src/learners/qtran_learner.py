@@ -18,7 +18,7 @@ from modules.mixers.qtran import QTranBase
 from utils.errors import UserError
 from utils.logging import Logger
 from utils.optim import build_optimiser
-from utils.rl_utils import valid_steps
+from utils.returns import valid_steps
 
 
 class Losses(NamedTuple):

@@ -1,4 +1,4 @@
-"""Each learner finds the value that its theory says it can, on the two-step game."""
+"""Each learner solves a task that its theory says it can."""
 
 from __future__ import annotations
 
@@ -48,3 +48,63 @@ def test_agents_learn_to_meet_on_the_grid(
     )
 
     assert results.last("test_solved_mean") >= 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("algorithm", ["facmac", "kfacmac", "maddpg", "kmaddpg"])
+def test_walkers_meet(run_main: Command, results: Results, algorithm: str) -> None:
+    """Continuous actions. A random walk costs 10 an episode, meeting at once next to nothing."""
+    run_main(
+        f"--config={algorithm}",
+        "--env-config=meet_up",
+        "with",
+        "seed=1",
+        "action_selector=gaussian",
+        "agent=mlp",
+        "t_max=6000",
+        "td_lambda=0",
+        "gamma=0.5",
+        "lr=0.001",
+        "critic_lr=0.002",
+        "start_steps=1000",
+        "act_noise=0.3",
+        "target_update_mode=soft",
+        "target_update_tau=0.02",
+    )
+
+    assert results.last("test_return_mean") > -0.5
+
+
+FACTORED = "agent=mlp td_lambda=0 epsilon_start=1.0 critic_lr=0.001"
+GRID_SETTINGS = {
+    "facmac": f"mixer=vdn {FACTORED}",
+    "kfacmac": f"mixer=vdn-s {FACTORED}",
+    "maddpg": "critic_lr=0.002",
+    "kmaddpg": "critic_lr=0.002",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("algorithm", GRID_SETTINGS)
+def test_policies_meet_on_the_grid(run_main: Command, results: Results, algorithm: str) -> None:
+    """Discrete actions. FACMAC with a monotonic mixer needs longer here than a test may take."""
+    run_main(
+        f"--config={algorithm}",
+        "--env-config=grid",
+        "with",
+        "seed=1",
+        "env_args.size=3",
+        "lr=0.001",
+        "target_update_interval=20",
+        *GRID_SETTINGS[algorithm].split(),
+    )
+
+    solved = [float(v) for _, name, v in results.metrics() if name == "test_solved_mean"]
+    assert sum(solved[-3:]) / 3 >= 0.6  # untrained policies: 0.1
+
+
+@pytest.mark.slow
+def test_comix_meets(run_main: Command, results: Results) -> None:
+    run_main("--config=covdn", "--env-config=meet_up", "with", "seed=1", "agent=cem", "t_max=2500")
+
+    assert results.last("test_return_mean") > -0.5

@@ -16,7 +16,7 @@ from learners.actor_critic import Average
 from learners.klevel import LevelSchedule
 from tests.make import make_batch, make_learner, policy_args
 from utils.errors import UserError
-from utils.rl_utils import valid_steps
+from utils.returns import valid_steps
 
 MIXERS = ["qmix", "qmix-nonmonotonic", "vdn", "vdn-s", None]
 

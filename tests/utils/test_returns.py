@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from utils.rl_utils import build_td_lambda_targets, valid_steps
+from utils.returns import build_td_lambda_targets, valid_steps
 
 B, T, GAMMA, LAMBDA = 4, 6, 0.9, 0.7
 

@@ -1,0 +1,62 @@
+"""Masks and returns that several learners share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def valid_steps(filled: Tensor, terminated: Tensor) -> Tensor:
+    """The mask of steps to learn from: (B, T, 1) float, from T + 1 slots of an episode batch.
+
+    PyMARL's mask (`filled` without the last slot, times "not terminated before") also counts the
+    last slot of an episode that was cut short by something else than a terminal: a slot without a
+    reward, whose successor is padding. Such a slot is no step; asking for a filled successor drops
+    it and changes nothing for episodes that end with a terminal or at the batch's last slot.
+    """
+    mask = (filled[:, :-1] * filled[:, 1:]).float()  # (B, T, 1)
+    mask[:, 1:] *= 1 - terminated[:, : mask.shape[1] - 1].float()
+    return mask
+
+
+def td_targets(batch: Any, mask: Tensor, values: Tensor, gamma: float, td_lambda: float) -> Tensor:
+    """TD(lambda) targets for the batch's steps from the values of all its slots.
+
+    values (B, T + 1, X), mask (B, T, 1) -> (B, T, X). One-step targets if `td_lambda` is 0.
+    """
+    rewards, terminated = batch["reward"][:, :-1], batch["terminated"][:, :-1].float()
+    if td_lambda == 0:
+        return rewards + gamma * (1 - terminated) * values[:, 1:]
+    return build_td_lambda_targets(
+        rewards, terminated, mask, values, values.shape[2], gamma, td_lambda
+    )
+
+
+def build_td_lambda_targets(
+    rewards: Tensor,
+    terminated: Tensor,
+    mask: Tensor,
+    target_qs: Tensor,
+    n_agents: int,
+    gamma: float,
+    td_lambda: float,
+) -> Tensor:
+    """Lambda-returns (B, T, X) from values `target_qs` (B, T + 1, X) and the rest (B, T, 1).
+
+    Every episode ends at its own length: where `mask` is zero, the return is the bootstrap value
+    of that slot (nothing after a terminal), so that no padding enters an episode that was cut.
+    `n_agents` is part of PyMARL's signature; X is read off the tensors.
+    """
+    steps = target_qs.shape[1] - 1
+    bootstrap = target_qs * (1 - terminated.sum(1, keepdim=True))  # (B, T+1, X)
+    returns = torch.empty_like(bootstrap)
+    returns[:, -1] = bootstrap[:, -1]
+    for t in reversed(range(steps)):
+        one_step = rewards[:, t] + (1 - td_lambda) * gamma * target_qs[:, t + 1] * (
+            1 - terminated[:, t]
+        )
+        carried = td_lambda * gamma * returns[:, t + 1] + mask[:, t] * one_step
+        returns[:, t] = torch.where(mask[:, t] > 0, carried, bootstrap[:, t])
+    return returns[:, :-1]
