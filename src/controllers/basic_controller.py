@@ -97,12 +97,15 @@ class BasicMAC:
 
     # Learning
 
-    def unroll(self, ep_batch: EpisodeBatch, n_slots: int | None = None) -> Unroll:
-        """The raw outputs for the first `n_slots` (all) slots, from a zero hidden state."""
+    def unroll(self, ep_batch: EpisodeBatch, n_slots: int | None = None, first: int = 0) -> Unroll:
+        """The raw outputs for slots `first` up to `n_slots` (all), from a zero hidden state."""
         T = ep_batch.max_seq_length if n_slots is None else n_slots
-        if self._unrolls:
-            return Unroll(*self.agent.unroll(self._build_all_inputs(ep_batch, T)))
-        return self._unroll_by_steps(ep_batch, T)
+        if not self._unrolls:
+            return Unroll(*(part[:, first:] for part in self._unroll_by_steps(ep_batch, T)))
+        inputs = self._build_all_inputs(ep_batch, T)
+        if not self.agent.recurrent:
+            return Unroll(*self.agent.unroll(inputs[:, first:]))
+        return Unroll(*(part[:, first:] for part in self.agent.unroll(inputs)))
 
     def _unroll_by_steps(self, ep_batch: EpisodeBatch, T: int) -> Unroll:
         """For agents that know only PyMARL's `forward`; equal to the whole, and slower."""

@@ -53,8 +53,10 @@ class ActorCriticLearner(Learner):
     def build_critic(self, scheme: dict[str, Any], args: SimpleNamespace) -> nn.Module:
         raise NotImplementedError
 
-    def value(self, critic: Any, mixer: Any, batch: EpisodeBatch, actions: Tensor) -> Tensor:
-        """The value of `actions` (B, T, N, A) in the batch's first T slots. (B, T, 1 or N)"""
+    def value(
+        self, critic: Any, mixer: Any, batch: EpisodeBatch, actions: Tensor, first: int = 0
+    ) -> Tensor:
+        """The value of `actions` (B, T, N, A) in the T slots from `first` on. (B, T, 1 or N)"""
         raise NotImplementedError
 
     def objective(self, batch: EpisodeBatch, own: Tensor, average: Average) -> Objective:
@@ -104,9 +106,9 @@ class ActorCriticLearner(Learner):
     @torch.no_grad()
     def targets(self, batch: EpisodeBatch, mask: Tensor) -> Tensor:
         """TD targets with the greedy actions of the target actors. (B, T, 1 or N)"""
-        outputs = unrolled(self.target_mac, batch)  # (B, T+1, N, A)
-        greedy = self.head.mode(outputs, batch["avail_actions"])
-        following = self.value(self.target_critic, self.target_mixer, batch, greedy)
+        outputs = unrolled(self.target_mac, batch, first=1)  # (B, T, N, A)
+        greedy = self.head.mode(outputs, batch["avail_actions"][:, 1:])
+        following = self.value(self.target_critic, self.target_mixer, batch, greedy, first=1)
         return td_targets(batch, mask, following, self.args.gamma, self.args.td_lambda)
 
     def improve_actors(

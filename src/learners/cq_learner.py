@@ -29,6 +29,6 @@ class CQLearner(QLearner):
     @torch.no_grad()
     def utilities_at_best(self, batch: EpisodeBatch, online: Unroll) -> Tensor:
         slow = self.target_mac
-        features = slow.unroll(batch).outputs  # (B, T+1, N, H)
+        features = slow.unroll(batch, first=1).outputs  # (B, T, N, H)
         found = slow.search(features)
         return slow.judge(features, slow.head.mode(found, found))

@@ -26,12 +26,14 @@ class FACMACLearner(ActorCriticLearner):
     def build_critic(self, scheme: dict[str, Any], args: SimpleNamespace) -> nn.Module:
         return FACMACCritic(scheme, args)
 
-    def value(self, critic: Any, mixer: Any, batch: EpisodeBatch, actions: Tensor) -> Tensor:
-        slots = actions.shape[1]
-        utilities = utilities_of(critic, batch["obs"][:, :slots], actions)  # (B, T, N)
+    def value(
+        self, critic: Any, mixer: Any, batch: EpisodeBatch, actions: Tensor, first: int = 0
+    ) -> Tensor:
+        slots = slice(first, first + actions.shape[1])
+        utilities = utilities_of(critic, batch["obs"][:, slots], actions)  # (B, T, N)
         if mixer is None:
             return utilities
-        return mixer(utilities, batch["state"][:, :slots]).reshape(*utilities.shape[:2], 1)
+        return mixer(utilities, batch["state"][:, slots]).reshape(*utilities.shape[:2], 1)
 
     def objective(self, batch: EpisodeBatch, own: Tensor, average: Average) -> FactoredObjective:
         slots = own.shape[1]

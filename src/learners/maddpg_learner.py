@@ -25,8 +25,11 @@ class MADDPGLearner(ActorCriticLearner):
     def build_critic(self, scheme: dict[str, Any], args: SimpleNamespace) -> nn.Module:
         return MADDPGCritic(scheme, args)
 
-    def value(self, critic: Any, mixer: Any, batch: EpisodeBatch, actions: Tensor) -> Tensor:
-        return critic(batch["state"][:, : actions.shape[1]], actions)[0]  # (B, T, 1)
+    def value(
+        self, critic: Any, mixer: Any, batch: EpisodeBatch, actions: Tensor, first: int = 0
+    ) -> Tensor:
+        slots = slice(first, first + actions.shape[1])
+        return critic(batch["state"][:, slots], actions)[0]  # (B, T, 1)
 
     def objective(self, batch: EpisodeBatch, own: Tensor, average: Average) -> JointObjective:
         slots = own.shape[1]

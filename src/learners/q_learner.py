@@ -65,8 +65,8 @@ class QLearner(Learner):
     @torch.no_grad()
     def targets(self, batch: EpisodeBatch, online: Unroll, mask: Tensor) -> Tensor:
         """TD targets from the target networks' values. (B, T, 1 or N)"""
-        following = self.utilities_at_best(batch, online)  # (B, T+1, N)
-        following = self.mix(self.target_mixer, following, batch["state"])
+        following = self.utilities_at_best(batch, online)  # (B, T, N)
+        following = self.mix(self.target_mixer, following, batch["state"][:, 1:])
         return td_targets(batch, mask, following, self.args.gamma, self.args.td_lambda)
 
     # What depends on the kind of action
@@ -79,10 +79,10 @@ class QLearner(Learner):
         return online.outputs[:, :-1].gather(3, batch["actions"][:, :-1]).squeeze(3)
 
     def utilities_at_best(self, batch: EpisodeBatch, online: Unroll) -> Tensor:
-        """The target networks' values of the greedy actions, at every slot. (B, T+1, N)"""
-        slow = self.target_mac.unroll(batch).outputs  # (B, T+1, N, A)
-        judge = online.outputs if self.args.double_q else slow
-        best = mask_unavailable(judge, batch["avail_actions"]).argmax(dim=3, keepdim=True)
+        """The target networks' values of the greedy actions, from slot 1 on. (B, T, N)"""
+        slow = self.target_mac.unroll(batch, first=1).outputs  # (B, T, N, A)
+        judge = online.outputs[:, 1:] if self.args.double_q else slow
+        best = mask_unavailable(judge, batch["avail_actions"][:, 1:]).argmax(dim=3, keepdim=True)
         return slow.gather(3, best).squeeze(3)
 
     @staticmethod

@@ -21,16 +21,19 @@ def valid_steps(filled: Tensor, terminated: Tensor) -> Tensor:
     return mask
 
 
-def td_targets(batch: Any, mask: Tensor, values: Tensor, gamma: float, td_lambda: float) -> Tensor:
-    """TD(lambda) targets for the batch's steps from the values of all its slots.
+def td_targets(
+    batch: Any, mask: Tensor, following: Tensor, gamma: float, td_lambda: float
+) -> Tensor:
+    """TD(lambda) targets for the batch's steps; one-step targets if `td_lambda` is 0.
 
-    values (B, T + 1, X), mask (B, T, 1) -> (B, T, X). One-step targets if `td_lambda` is 0.
+    following (B, T, X) are the values of the slots after each step; mask (B, T, 1) -> (B, T, X).
     """
     rewards, terminated = batch["reward"][:, :-1], batch["terminated"][:, :-1].float()
     if td_lambda == 0:
-        return rewards + gamma * (1 - terminated) * values[:, 1:]
+        return rewards + gamma * (1 - terminated) * following
+    values = torch.cat([torch.zeros_like(following[:, :1]), following], dim=1)  # slot 0: not read
     return build_td_lambda_targets(
-        rewards, terminated, mask, values, values.shape[2], gamma, td_lambda
+        rewards, terminated, mask, values, following.shape[2], gamma, td_lambda
     )
 
 

@@ -68,12 +68,12 @@ def test_memory_does_not_depend_on_the_way_it_was_unrolled() -> None:
 def test_targets_are_the_values_of_the_best_action_found(monkeypatch: pytest.MonkeyPatch) -> None:
     learner = make_learner(cq_args(mixer="vdn"))
     batch = make_batch(learner.args)
-    fixed = torch.full((B, batch.max_seq_length, N, A), 0.3)
+    fixed = torch.full((B, batch.max_seq_length - 1, N, A), 0.3)
     monkeypatch.setattr(learner.target_mac, "search", lambda features: fixed)
-    features = learner.target_mac.unroll(batch).outputs
+    features = learner.target_mac.unroll(batch, first=1).outputs
     values = learner.target_mac.judge(features, learner.mac.head.mode(fixed, fixed))
     going_on = 1 - batch["terminated"][:, :-1].float()
-    following = values[:, 1:].sum(dim=2, keepdim=True)
+    following = values.sum(dim=2, keepdim=True)
     expected = batch["reward"][:, :-1] + learner.args.gamma * going_on * following
 
     found: Tensor = learner.targets(batch, learner.mac.unroll(batch), torch.ones_like(expected))

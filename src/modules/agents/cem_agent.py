@@ -16,6 +16,8 @@ class CEMAgent(nn.Module):
     The action enters behind the features, so that many actions can be judged for one of them.
     """
 
+    recurrent = False
+
     def __init__(self, input_shape: int, args: SimpleNamespace) -> None:
         super().__init__()
         self.hidden_dim = args.rnn_hidden_dim
@@ -45,6 +47,8 @@ class CEMAgent(nn.Module):
 
 class CEMRecurrentAgent(CEMAgent):
     """With a GRU."""
+
+    recurrent = True
 
     def __init__(self, input_shape: int, args: SimpleNamespace) -> None:
         super().__init__(input_shape, args)

@@ -11,6 +11,8 @@ from torch.nn import functional as F
 class MLPAgent(nn.Module):
     """The "hidden state" it returns is its last hidden layer; the one it is given is not used."""
 
+    recurrent = False
+
     def __init__(self, input_shape: int, args: SimpleNamespace) -> None:
         super().__init__()
         width = args.rnn_hidden_dim

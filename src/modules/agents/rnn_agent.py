@@ -12,6 +12,8 @@ from torch.nn import functional as F
 class RNNAgent(nn.Module):
     """Steps through an episode (`forward`), or takes it whole (`unroll`): the same function."""
 
+    recurrent = True
+
     def __init__(self, input_shape: int, args: SimpleNamespace) -> None:
         super().__init__()
         width = args.rnn_hidden_dim

@@ -17,6 +17,7 @@ class SeparateAgents(nn.Module):
         self, agent_class: Callable[..., Any], input_shape: int, args: SimpleNamespace
     ) -> None:
         super().__init__()
+        self.recurrent = getattr(agent_class, "recurrent", True)
         self.agents: Any = nn.ModuleList(
             [agent_class(input_shape, args) for _ in range(args.n_agents)]
         )

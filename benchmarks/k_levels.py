@@ -1,0 +1,266 @@
+"""What K levels cost: whole updates for K = 1 to 5, interleaved in one run.
+
+    python benchmarks/k_levels.py [--peer PATH_TO_A_FACMAC_CHECKOUT] [--rounds 5] [names ...]
+
+Every update is a full `train()` call: critic step, K-level actor step, targets. With --peer the
+same batch also goes through FACMAC's own learner, each in its own process, in turn with ours; then
+costs are given in units of its update too. FACMAC as published does not import any more; stand-ins
+for what is missing (gym, smac, two names) are supplied here, its files are left alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+import types
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+ROOT = Path(__file__).resolve().parents[1]
+
+import numpy  # noqa: E402 - after the number of threads
+import torch  # noqa: E402
+
+LEVELS = (1, 2, 3, 4, 5)
+PAPER = {2: 28, 3: 55, 4: 84, 5: 106}  # percent of wall clock, Table 2, K-FACMAC
+# name: agents, actions, observation, state, limit; lengths spread over 40 to 100 % if ragged
+SMAC = {
+    "3m": (3, 9, 30, 48, 60),
+    "corridor": (6, 30, 156, 282, 60),
+    "MMM2": (10, 18, 176, 322, 60),
+}
+MUJOCO = {"HalfCheetah-2x3": (2, 3, 13, 17), "HalfCheetah-6x1": (6, 1, 9, 17)}
+
+
+def settings_of(name: str, algorithm: str, k_level: int) -> SimpleNamespace:
+    """Settings as a run would have them, for either tree."""
+    sys.path.insert(0, str(ROOT / "src"))
+    from utils.config import default_config
+
+    args = default_config()
+    if name in SMAC:
+        n_agents, n_actions, obs, state, limit = SMAC[name]
+        args |= {"agent_output_type": "pi_logits", "action_selector": "gumbel", "td_lambda": 0.8}
+        args |= {"lr": 0.0025, "critic_lr": 0.0005, "batch_size": 32, "action_kind": "discrete"}
+    else:
+        n_agents, n_actions, obs, state = MUJOCO[name]
+        limit = 1
+        args |= {"action_selector": "gaussian", "agent": "mlp", "rnn_hidden_dim": 400}
+        args |= {"lr": 0.001, "critic_lr": 0.001, "batch_size": 100, "action_kind": "continuous"}
+        args |= {"obs_last_action": False, "obs_agent_id": False, "grad_norm_clip": 0.5}
+        args |= {"mixing_embed_dim": 64, "target_update_mode": "soft", "action_l2": 0.001}
+        args |= {"action_low": [[-1.0] * n_actions] * n_agents}
+        args |= {"action_high": [[1.0] * n_actions] * n_agents}
+    args |= {"mixer": "qmix", "hypernet_layers": 2, "learner": algorithm, "k_level": k_level}
+    args |= {"optimizer": "adam", "actor_optimizer": "rmsprop", "buffer_size": 5000}
+    args |= {"n_agents": n_agents, "n_actions": n_actions, "obs_shape": obs, "state_shape": state}
+    args |= {"episode_limit": limit, "device": "cpu", "learner_log_interval": 10**9}
+    return SimpleNamespace(**args)
+
+
+def make_batch(args: SimpleNamespace, classes: Any) -> Any:
+    """A random batch in the tree's own EpisodeBatch; discrete episodes have different lengths."""
+    B, T, N, A = args.batch_size, args.episode_limit, args.n_agents, args.n_actions
+    discrete = args.action_kind == "discrete"
+    scheme: dict[str, Any] = {
+        "state": {"vshape": args.state_shape},
+        "obs": {"vshape": args.obs_shape, "group": "agents"},
+        "actions": {
+            "vshape": (1,) if discrete else (A,),
+            "group": "agents",
+            "dtype": torch.long if discrete else torch.float32,
+        },
+        "avail_actions": {"vshape": (A,), "group": "agents", "dtype": torch.int},
+        "reward": {"vshape": (1,)},
+        "terminated": {"vshape": (1,), "dtype": torch.uint8},
+    }
+    one_hot = {"actions": ("actions_onehot", [classes.OneHot(out_dim=A)])}
+    batch = classes.EpisodeBatch(
+        scheme, {"agents": N}, B, T + 1, preprocess=one_hot if discrete else None
+    )
+    random = torch.Generator().manual_seed(0)
+    for row in range(B):
+        length = T if row == 0 else int(T * (0.4 + 0.6 * float(torch.rand(1, generator=random))))
+        length = max(1, length)
+        here = {"bs": slice(row, row + 1)}
+        avail = (torch.rand(1, length + 1, N, A, generator=random) < 0.5).int()
+        avail[..., 0] = 1
+        drawn = torch.multinomial(avail.reshape(-1, A).float(), 1, generator=random)
+        actions = (
+            drawn.reshape(1, length + 1, N, 1)
+            if discrete
+            else torch.rand(1, length + 1, N, A, generator=random) * 2 - 1
+        )
+        seen = {
+            "state": torch.randn(1, length + 1, args.state_shape, generator=random),
+            "obs": torch.randn(1, length + 1, N, args.obs_shape, generator=random),
+            "avail_actions": avail,
+        }
+        batch.update(seen, ts=slice(0, length + 1), **here)
+        batch.update({"actions": actions}, ts=slice(0, length + 1), mark_filled=False, **here)
+        ends = torch.zeros(1, length, 1, dtype=torch.uint8)
+        ends[0, -1] = 1 if discrete else 0
+        paid = {"reward": torch.randn(1, length, 1, generator=random), "terminated": ends}
+        batch.update(paid, ts=slice(0, length), mark_filled=False, **here)
+    return batch
+
+
+def serve(tree: str, name: str, algorithm: str, k_level: int) -> None:
+    """A child: build the learner in `tree`, then time one update for each line on stdin."""
+    ours = tree == "ours"
+    args = settings_of(name, algorithm, k_level)
+    if not ours:
+        become(Path(tree), args)
+    from components.episode_buffer import EpisodeBatch
+    from components.transforms import OneHot
+    from controllers import REGISTRY as CONTROLLERS
+    from learners import REGISTRY as LEARNERS
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    batch = make_batch(args, SimpleNamespace(EpisodeBatch=EpisodeBatch, OneHot=OneHot))
+    mac = CONTROLLERS[args.mac](batch.scheme, {"agents": args.n_agents}, args)
+    logger = SimpleNamespace(log_stat=lambda *_: None, console_logger=None)
+    learner = LEARNERS[args.learner](mac, batch.scheme, logger, args)
+    learner.log_stats_t = 10**12  # no statistics: those are the logger's cost
+    for update in range(3):
+        learner.train(batch, update, update)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    for _ in sys.stdin:
+        began = time.process_time()
+        learner.train(batch, 1000, 1000)
+        sys.stdout.write(f"{time.process_time() - began}\n")
+        sys.stdout.flush()
+
+
+def become(tree: Path, args: SimpleNamespace) -> None:
+    """Import from FACMAC's tree from here on, and speak its settings."""
+    for module in [m for m in sys.modules if m.split(".")[0] in ("utils", "components")]:
+        del sys.modules[module]
+    sys.path[0] = str(tree / "src")
+    for stand_in in ("smac", "smac.env", "gym", "gym.spaces"):
+        sys.modules[stand_in] = types.ModuleType(stand_in)
+    for name in ("MultiAgentEnv", "StarCraft2Env"):
+        setattr(sys.modules["smac.env"], name, type(name, (), {}))
+    sys.modules["gym.spaces"].Box = Box  # type: ignore[attr-defined]
+    sys.modules["gym"].spaces = sys.modules["gym.spaces"]  # type: ignore[attr-defined]
+    numpy.asscalar = lambda array: array.item()  # numpy had it once
+    import components.action_selectors as selectors
+
+    if not hasattr(selectors, "multinomial_entropy"):
+        selectors.multinomial_entropy = None
+    discrete = args.action_kind == "discrete"
+    args.agent = "qmixrnn" if discrete else "mlp"
+    args.mac = "basic_mac" if discrete else "cqmix_mac"
+    args.learner = "facmac_learner_discrete" if discrete else "facmac_learner"
+    args.action_selector = "gumbel" if discrete else None
+    args.recurrent_critic = args.verbose = False
+    if not discrete:
+        box = Box(
+            low=torch.tensor(args.action_low[0]).numpy(),
+            high=torch.tensor(args.action_high[0]).numpy(),
+            shape=(args.n_actions,),
+        )
+        args.action_spaces = [box] * args.n_agents
+
+
+class Box(SimpleNamespace):
+    """Stands in for gym's."""
+
+
+class Child:
+    """One learner in its own process, timed on request."""
+
+    def __init__(self, tree: str, name: str, algorithm: str, k_level: int) -> None:
+        words = [sys.executable, "-W", "ignore", __file__, "--serve"]
+        job = json.dumps([tree, name, algorithm, k_level])
+        self._process = subprocess.Popen(
+            [*words, job], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.times: list[float] = []
+        assert self._process.stdout is not None
+        while (line := self._process.stdout.readline()) != "ready\n":
+            if not line:
+                raise SystemExit(f"{tree}: the learner did not start.")
+
+    def time_once(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("go\n")
+        self._process.stdin.flush()
+        self.times.append(float(self._process.stdout.readline()))
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+    @property
+    def milliseconds(self) -> float:
+        return 1000 * statistics.median(self.times)
+
+
+def measure(name: str, algorithm: str, peer: str | None, rounds: int) -> dict[str, Any]:
+    """Medians over `rounds` turns, in milliseconds of processor time."""
+    children = {k: Child("ours", name, algorithm, k) for k in LEVELS}
+    if peer and "facmac" in algorithm:
+        children[0] = Child(peer, name, algorithm, 1)
+    for _ in range(rounds):
+        for child in children.values():
+            child.time_once()
+            child.time_once()
+    for child in children.values():
+        child.close()
+    times = {k: child.milliseconds for k, child in children.items()}
+    return {"name": name, "algorithm": algorithm, "ms": times}
+
+
+def report(results: list[dict[str, Any]]) -> str:
+    head = "| problem | learner | FACMAC ms | K=1 ms | K=2 | K=3 | K=4 | K=5 | FACMAC / K=1 | "
+    head += "FACMAC / K=2 | level 5 in FACMAC updates |\n|" + "---|" * 11 + "\n"
+    rows = []
+    for result in results:
+        ms = result["ms"]
+        more = " | ".join(f"+{100 * (ms[k] / ms[1] - 1):.0f} %" for k in LEVELS[1:])
+        row = f"| {result['name']} | {result['algorithm'].removesuffix('_learner')} | "
+        if 0 in ms:
+            row += f"{ms[0]:.1f} | {ms[1]:.1f} | {more} | {ms[0] / ms[1]:.2f}x | "
+            row += f"{ms[0] / ms[2]:.2f}x | +{100 * (ms[5] - ms[1]) / ms[0]:.0f} % |"
+        else:
+            row += f"- | {ms[1]:.1f} | {more} | - | - | - |"
+        rows.append(row)
+    paper = ", ".join(f"K={k} +{percent} %" for k, percent in PAPER.items())
+    return head + "\n".join(rows) + f"\n\nThe paper's Table 2, wall clock of K-FACMAC: {paper}.\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help=f"of {', '.join([*SMAC, *MUJOCO])}; default all")
+    parser.add_argument("--peer", help="a FACMAC checkout to measure beside ours")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", type=Path, help="also write the figures here")
+    parser.add_argument("--serve", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        serve(*json.loads(options.serve))
+        return
+    results = []
+    for name in options.names or [*SMAC, *MUJOCO]:
+        for algorithm in ("kfacmac_learner", "kmaddpg_learner"):
+            results.append(measure(name, algorithm, options.peer, options.rounds))
+            sys.stderr.write(report(results[-1:]).splitlines()[2] + "\n")
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1))
+    sys.stdout.write(report(results))
+
+
+if __name__ == "__main__":
+    main()
