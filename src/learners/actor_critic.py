@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from components.action_heads import ActionHead, build_head
 from components.episode_buffer import EpisodeBatch
+from components.steps import Situation, Steps
 from learners.base import Learner, unrolled
 from learners.klevel import Climb, Objective, Respond
 from utils.errors import UserError
@@ -53,25 +54,23 @@ class ActorCriticLearner(Learner):
     def build_critic(self, scheme: dict[str, Any], args: SimpleNamespace) -> nn.Module:
         raise NotImplementedError
 
-    def value(
-        self, critic: Any, mixer: Any, batch: EpisodeBatch, actions: Tensor, first: int = 0
-    ) -> Tensor:
-        """The value of `actions` (B, T, N, A) in the T slots from `first` on. (B, T, 1 or N)"""
+    def value(self, critic: Any, mixer: Any, seen: Situation, actions: Tensor) -> Tensor:
+        """The value of `actions` (1, n, N, A). (1, n, 1 or N)"""
         raise NotImplementedError
 
-    def objective(self, batch: EpisodeBatch, own: Tensor, average: Average) -> Objective:
-        """What the actors climb, for their present actions `own` (B, T, N, A)."""
+    def objective(self, seen: Situation, own: Tensor, replayed: Tensor, steps: Steps) -> Objective:
+        """What the actors climb, for their present actions `own` (1, n, N, A)."""
         raise NotImplementedError
 
     # One update
 
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
         """Critic, actors, targets: in this order (FACMAC, Algorithm 1)."""
-        mask = valid_steps(batch["filled"], batch["terminated"])  # (B, T, 1)
+        steps = Steps(valid_steps(batch["filled"], batch["terminated"]))
         diagnose = self.log_due(t_env)
-        of_critic = self.improve_critic(batch, mask)
+        of_critic = self.improve_critic(batch, steps)
         self.critic_training_steps += 1
-        climb = self.improve_actors(batch, mask, t_env, diagnose)
+        climb = self.improve_actors(batch, steps, t_env, diagnose)
         self.update_targets(self.critic_training_steps)
 
         def statistics() -> dict[str, Any]:
@@ -80,57 +79,65 @@ class ActorCriticLearner(Learner):
 
         self.log_if_due(t_env, statistics)
 
-    def improve_critic(self, batch: EpisodeBatch, mask: Tensor) -> Callable[[], dict[str, Tensor]]:
+    def improve_critic(self, batch: EpisodeBatch, steps: Steps) -> Callable[[], dict[str, Tensor]]:
         """One step towards the TD targets; returns what computes its statistics."""
-        actions = self.head.vector(batch["actions"][:, :-1])  # (B, T, N, A)
-        taken = self.value(self.critic, self.mixer, batch, actions)  # (B, T, 1 or N)
-        targets = self.targets(batch, mask)
-        counts = mask.expand_as(taken)
-        td_error = (taken - targets) * counts
-        loss = td_error.square().sum() / counts.sum()
+        seen = situation(batch, steps)
+        taken = self.value(self.critic, self.mixer, seen, self.replayed(batch, steps))
+        targets = self.targets(batch, steps)  # (1, n, 1 or N)
+        mask = steps.mask.expand_as(taken)
+        td_error = (taken - targets) * mask
+        loss = td_error.square().sum() / mask.sum()
         grad_norm = self.step(loss, self.critic_optimiser, self.critic_params)
 
         def statistics() -> dict[str, Tensor]:
-            steps = counts.sum()
+            count = mask.sum()
             return {
                 "critic_loss": loss.detach(),
                 "critic_grad_norm": grad_norm,
-                "td_error_abs": td_error.detach().abs().sum() / steps,
+                "td_error_abs": td_error.detach().abs().sum() / count,
                 # Divided by the number of agents as FACMAC does, so that old plots compare.
-                "q_taken_mean": (taken.detach() * counts).sum() / (steps * self.args.n_agents),
-                "target_mean": (targets * counts).sum() / (steps * self.args.n_agents),
+                "q_taken_mean": (taken.detach() * mask).sum() / (count * self.args.n_agents),
+                "target_mean": (targets * mask).sum() / (count * self.args.n_agents),
             }
 
         return statistics
 
     @torch.no_grad()
-    def targets(self, batch: EpisodeBatch, mask: Tensor) -> Tensor:
-        """TD targets with the greedy actions of the target actors. (B, T, 1 or N)"""
-        outputs = unrolled(self.target_mac, batch, first=1)  # (B, T, N, A)
-        greedy = self.head.mode(outputs, batch["avail_actions"][:, 1:])
-        following = self.value(self.target_critic, self.target_mixer, batch, greedy, first=1)
-        return td_targets(batch, mask, following, self.args.gamma, self.args.td_lambda)
+    def targets(self, batch: EpisodeBatch, steps: Steps) -> Tensor:
+        """TD targets with the greedy actions of the target actors. (1, n, 1 or N)"""
+        outputs = steps.take(unrolled(self.target_mac, batch, first=1))  # (1, n, N, A)
+        greedy = self.head.mode(outputs, steps.take(batch["avail_actions"][:, 1:]))
+        seen = situation(batch, steps, first=1)
+        following = self.value(self.target_critic, self.target_mixer, seen, greedy)
+        return td_targets(batch, steps, following, self.args.gamma, self.args.td_lambda)
 
     def improve_actors(
-        self, batch: EpisodeBatch, mask: Tensor, t_env: int, diagnose: bool
+        self, batch: EpisodeBatch, steps: Steps, t_env: int, diagnose: bool
     ) -> Climb:
         """One step up the critic as it is now, from freshly drawn actions."""
-        T = mask.shape[1]
-        avail = batch["avail_actions"][:, :T]
-        outputs = unrolled(self.mac, batch, T)  # (B, T, N, A)
+        if not self.args.actor_mask:
+            steps = Steps(steps.put(steps.mask), keep_padding=True)
+        T = batch.max_seq_length - 1
+        avail = steps.take(batch["avail_actions"][:, :T])
+        outputs = steps.take(unrolled(self.mac, batch, T))  # (1, n, N, A)
         noise = self.head.noise(outputs)
         own = self.head.relaxed(outputs, avail, noise)
 
         def respond(mac: Any) -> Tensor:
-            """The actions of other actors in the same situations. (B, T, N, A)"""
-            others = unrolled(mac, batch, T)
+            """The actions of other actors in the same situations. (1, n, N, A)"""
+            others = steps.take(unrolled(mac, batch, T))
             fresh = self.args.k_noise == "fresh"
             hard = self.args.k_level_action == "hard"
             draw = self.head.noise(others) if fresh else noise
             return self.head.relaxed(others, avail, draw, hard=hard)
 
-        objective = self.objective(batch, own, Average(mask, self.args.actor_mask))
+        replayed = self.replayed(batch, steps)
+        objective = self.objective(situation(batch, steps), own, replayed, steps)
         return self.climb(objective, respond, t_env, diagnose)
+
+    def replayed(self, batch: EpisodeBatch, steps: Steps) -> Tensor:
+        """The stored actions, as vectors. (1, n, N, A)"""
+        return self.head.vector(steps.take(batch["actions"][:, :-1]))
 
     def climb(self, objective: Objective, respond: Respond, t_env: int, diagnose: bool) -> Climb:
         """One step of the actors; `respond` is for those who care what the others will do."""
@@ -157,15 +164,12 @@ class ActorCriticLearner(Learner):
         }
 
 
-class Average:
-    """The mean over steps that count; over all slots, padding too, if not `masked`."""
-
-    def __init__(self, mask: Tensor, masked: bool) -> None:
-        self._mask = mask if masked else torch.ones_like(mask)  # (B, T, 1)
-
-    def __call__(self, values: Tensor) -> Tensor:
-        """Of the sum over the last dimension. (B, T, X) -> ()"""
-        return (values * self._mask).sum() / self._mask.sum()
+def situation(batch: EpisodeBatch, steps: Steps, first: int = 0) -> Situation:
+    """At the steps' slots, or with `first` 1 at those that follow."""
+    last = batch.max_seq_length - 1 + first
+    return Situation(
+        steps.take(batch["obs"][:, first:last]), steps.take(batch["state"][:, first:last])
+    )
 
 
 # What a discrete policy needs that value-based and on-policy settings files do not have.

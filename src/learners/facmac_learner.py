@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from components.episode_buffer import EpisodeBatch
-from learners.actor_critic import ActorCriticLearner, Average
+from components.steps import Situation, Steps
+from learners.actor_critic import ActorCriticLearner
 from learners.klevel import joint_of
 from modules.critics.facmac import FACMACCritic
 
@@ -26,23 +26,19 @@ class FACMACLearner(ActorCriticLearner):
     def build_critic(self, scheme: dict[str, Any], args: SimpleNamespace) -> nn.Module:
         return FACMACCritic(scheme, args)
 
-    def value(
-        self, critic: Any, mixer: Any, batch: EpisodeBatch, actions: Tensor, first: int = 0
-    ) -> Tensor:
-        slots = slice(first, first + actions.shape[1])
-        utilities = utilities_of(critic, batch["obs"][:, slots], actions)  # (B, T, N)
+    def value(self, critic: Any, mixer: Any, seen: Situation, actions: Tensor) -> Tensor:
+        utilities = utilities_of(critic, seen.obs, actions)  # (1, n, N)
         if mixer is None:
             return utilities
-        return mixer(utilities, batch["state"][:, slots]).reshape(*utilities.shape[:2], 1)
+        return mixer(utilities, seen.state).reshape(*utilities.shape[:2], 1)
 
-    def objective(self, batch: EpisodeBatch, own: Tensor, average: Average) -> FactoredObjective:
-        slots = own.shape[1]
+    def objective(
+        self, seen: Situation, own: Tensor, replayed: Tensor, steps: Steps
+    ) -> FactoredObjective:
         with torch.no_grad():  # the hypernetworks, once for all levels
-            mixing = mixing_at(self.mixer, batch["state"][:, :slots])
+            mixing = mixing_at(self.mixer, seen.state)
         penalty = self.action_penalty(own)
-        return FactoredObjective(
-            self.critic, mixing, batch["obs"][:, :slots], own, average, penalty
-        )
+        return FactoredObjective(self.critic, mixing, seen.obs, own, steps, penalty)
 
 
 class FactoredObjective:
@@ -58,18 +54,18 @@ class FactoredObjective:
         mixing: Mixing | None,
         obs: Tensor,
         own: Tensor,
-        average: Average,
+        steps: Steps,
         penalty: Tensor | float,
     ) -> None:
         self.own = own  # (B, T, N, A)
         self._critic, self._mixing, self._obs = critic, mixing, obs
-        self._average, self._penalty = average, penalty
+        self._steps, self._penalty = steps, penalty
         self._utilities = utilities_of(critic, obs, own)  # (B, T, N)
 
     def base(self) -> Tensor:
         if self._mixing is None:
-            return self._penalty - self._average(self._utilities)
-        return self._penalty - self._average(self._mixing(self._utilities.unsqueeze(2)))
+            return self._penalty - self._steps.mean(self._utilities)
+        return self._penalty - self._steps.mean(self._mixing(self._utilities.unsqueeze(2)))
 
     def against(self, others: Tensor) -> Tensor:
         if self._mixing is None:
@@ -77,7 +73,7 @@ class FactoredObjective:
         with torch.no_grad():
             utilities = utilities_of(self._critic, self._obs, others)  # (B, T, N)
         joint = joint_of(self._utilities, utilities)  # (B, T, N, N)
-        return self._penalty - self._average(self._mixing(joint))
+        return self._penalty - self._steps.mean(self._mixing(joint))
 
     def diagnostics(self) -> dict[str, Tensor]:
         """The units of the mixer that answer to others at all: those below their kink."""
@@ -86,7 +82,7 @@ class FactoredObjective:
             return {}
         with torch.no_grad():
             units = before_activation(self._utilities.unsqueeze(2))  # (B*T, 1, E)
-        return {"k/negative_units": self._average(per_step(units < 0, self._utilities))}
+        return {"k/negative_units": self._steps.mean(per_step(units < 0, self._utilities))}
 
 
 def utilities_of(critic: Any, obs: Tensor, actions: Tensor) -> Tensor:

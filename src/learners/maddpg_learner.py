@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from components.episode_buffer import EpisodeBatch
-from learners.actor_critic import ActorCriticLearner, Average
+from components.steps import Situation, Steps
+from learners.actor_critic import ActorCriticLearner
 from modules.critics.maddpg import MADDPGCritic
 
 
@@ -25,18 +25,15 @@ class MADDPGLearner(ActorCriticLearner):
     def build_critic(self, scheme: dict[str, Any], args: SimpleNamespace) -> nn.Module:
         return MADDPGCritic(scheme, args)
 
-    def value(
-        self, critic: Any, mixer: Any, batch: EpisodeBatch, actions: Tensor, first: int = 0
-    ) -> Tensor:
-        slots = slice(first, first + actions.shape[1])
-        return critic(batch["state"][:, slots], actions)[0]  # (B, T, 1)
+    def value(self, critic: Any, mixer: Any, seen: Situation, actions: Tensor) -> Tensor:
+        return critic(seen.state, actions)[0]  # (1, n, 1)
 
-    def objective(self, batch: EpisodeBatch, own: Tensor, average: Average) -> JointObjective:
-        slots = own.shape[1]
-        replayed = self.head.vector(batch["actions"][:, :slots])
+    def objective(
+        self, seen: Situation, own: Tensor, replayed: Tensor, steps: Steps
+    ) -> JointObjective:
         level0 = replayed if self.args.k_maddpg_level0 == "replay" else own.detach()
-        states, penalty = batch["state"][:, :slots], self.action_penalty(own)
-        return JointObjective(self.critic, states, own, level0, average, penalty)
+        penalty = self.action_penalty(own)
+        return JointObjective(self.critic, seen.state, own, level0, steps, penalty)
 
 
 class JointObjective:
@@ -48,19 +45,19 @@ class JointObjective:
         states: Tensor,
         own: Tensor,
         level0: Tensor,
-        average: Average,
+        steps: Steps,
         penalty: Tensor | float,
     ) -> None:
         self.own = own  # (B, T, N, A)
         self._critic, self._states, self._level0 = critic, states, level0
-        self._average, self._penalty = average, penalty
+        self._steps, self._penalty = steps, penalty
 
     def base(self) -> Tensor:
         return self.against(self._level0)
 
     def against(self, others: Tensor) -> Tensor:
         values = self._critic.counterfactual(self._states, self.own, others)  # (B, T, N)
-        return self._penalty - self._average(values) / values.shape[2]
+        return self._penalty - self._steps.mean(values) / values.shape[2]
 
     def diagnostics(self) -> dict[str, Tensor]:
         return {}

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from components.action_heads import mask_unavailable
 from components.episode_buffer import EpisodeBatch
+from components.steps import Steps
 from controllers.basic_controller import Unroll
 from learners.base import Learner
 from utils.errors import UserError
@@ -37,37 +38,38 @@ class QLearner(Learner):
         self.optimiser = build_optimiser(args.optimizer, self.params, args.lr, args)
 
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
+        steps = Steps(valid_steps(batch["filled"], batch["terminated"]))
         online = self.mac.unroll(batch)
-        utilities = self.utilities_taken(batch, online)  # (B, T, N)
-        taken = self.mix(self.mixer, utilities, batch["state"][:, :-1])  # (B, T, 1 or N)
-        mask = valid_steps(batch["filled"], batch["terminated"])  # (B, T, 1)
-        targets = self.targets(batch, online, mask)
+        utilities = steps.take(self.utilities_taken(batch, online))  # (1, n, N)
+        taken = self.mix(self.mixer, utilities, steps.take(batch["state"][:, :-1]))
+        targets = self.targets(batch, online, steps)  # (1, n, 1 or N)
 
-        mask = mask.expand_as(taken)
+        mask = steps.mask.expand_as(taken)
         td_error = (taken - targets) * mask
         loss = td_error.square().sum() / mask.sum()
         grad_norm = self.step(loss, self.optimiser, self.params)
         self.update_targets(episode_num)
 
         def statistics() -> dict[str, Tensor]:
-            steps = mask.sum()
+            count = mask.sum()
             return {
                 "loss": loss.detach(),
                 "grad_norm": grad_norm,
-                "td_error_abs": td_error.abs().sum() / steps,
+                "td_error_abs": td_error.abs().sum() / count,
                 # Divided by the number of agents as PyMARL does, so that old plots compare.
-                "q_taken_mean": (taken * mask).sum() / (steps * self.args.n_agents),
-                "target_mean": (targets * mask).sum() / (steps * self.args.n_agents),
+                "q_taken_mean": (taken * mask).sum() / (count * self.args.n_agents),
+                "target_mean": (targets * mask).sum() / (count * self.args.n_agents),
             }
 
         self.log_if_due(t_env, statistics)
 
     @torch.no_grad()
-    def targets(self, batch: EpisodeBatch, online: Unroll, mask: Tensor) -> Tensor:
-        """TD targets from the target networks' values. (B, T, 1 or N)"""
-        following = self.utilities_at_best(batch, online)  # (B, T, N)
-        following = self.mix(self.target_mixer, following, batch["state"][:, 1:])
-        return td_targets(batch, mask, following, self.args.gamma, self.args.td_lambda)
+    def targets(self, batch: EpisodeBatch, online: Unroll, steps: Steps) -> Tensor:
+        """TD targets from the target networks' values. (1, n, 1 or N)"""
+        following = steps.take(self.utilities_at_best(batch, online))  # (1, n, N)
+        states = steps.take(batch["state"][:, 1:])
+        following = self.mix(self.target_mixer, following, states)
+        return td_targets(batch, steps, following, self.args.gamma, self.args.td_lambda)
 
     # What depends on the kind of action
 

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from components.steps import Steps
+
 
 def valid_steps(filled: Tensor, terminated: Tensor) -> Tensor:
     """The mask of steps to learn from: (B, T, 1) float, from T + 1 slots of an episode batch.
@@ -22,19 +24,21 @@ def valid_steps(filled: Tensor, terminated: Tensor) -> Tensor:
 
 
 def td_targets(
-    batch: Any, mask: Tensor, following: Tensor, gamma: float, td_lambda: float
+    batch: Any, steps: Steps, following: Tensor, gamma: float, td_lambda: float
 ) -> Tensor:
-    """TD(lambda) targets for the batch's steps; one-step targets if `td_lambda` is 0.
+    """TD(lambda) targets of `steps`; one-step targets if `td_lambda` is 0.
 
-    following (B, T, X) are the values of the slots after each step; mask (B, T, 1) -> (B, T, X).
+    following (1, n, X) are the values of the slots after each step -> (1, n, X).
     """
     rewards, terminated = batch["reward"][:, :-1], batch["terminated"][:, :-1].float()
     if td_lambda == 0:
-        return rewards + gamma * (1 - terminated) * following
-    values = torch.cat([torch.zeros_like(following[:, :1]), following], dim=1)  # slot 0: not read
-    return build_td_lambda_targets(
-        rewards, terminated, mask, values, following.shape[2], gamma, td_lambda
+        return steps.take(rewards) + gamma * (1 - steps.take(terminated)) * following
+    values = steps.put(following)  # (B, T, X)
+    values = torch.cat([torch.zeros_like(values[:, :1]), values], dim=1)  # slot 0 is not read
+    returns = build_td_lambda_targets(
+        rewards, terminated, steps.put(steps.mask), values, values.shape[2], gamma, td_lambda
     )
+    return steps.take(returns)
 
 
 def build_td_lambda_targets(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from components.cem import search
+from components.steps import Steps
 from tests.make import A, B, N, continuous_args, make_batch, make_learner, make_mac
 from utils.errors import UserError
 
@@ -76,7 +77,8 @@ def test_targets_are_the_values_of_the_best_action_found(monkeypatch: pytest.Mon
     following = values.sum(dim=2, keepdim=True)
     expected = batch["reward"][:, :-1] + learner.args.gamma * going_on * following
 
-    found: Tensor = learner.targets(batch, learner.mac.unroll(batch), torch.ones_like(expected))
+    steps = Steps(torch.ones_like(expected))
+    found: Tensor = learner.targets(batch, learner.mac.unroll(batch), steps)
 
     torch.testing.assert_close(found, expected)
 

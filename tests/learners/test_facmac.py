@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
+from components.steps import Steps
 from tests.make import N, make_args, make_batch, make_learner, policy_args
 from utils.errors import UserError
 
@@ -98,7 +99,8 @@ def test_discrete_facmac_equals_a_step_by_step_reference() -> None:
     logits = step_by_step_outputs(reference, reference.mac, batch, T).masked_fill(
         masked[:, :T], -1e10
     )
-    uniform = torch.rand_like(logits)
+    steps = Steps(mask.unsqueeze(2))
+    uniform = steps.put(torch.rand_like(steps.take(logits)))
     gumbel = -torch.log(-torch.log(uniform + 1e-20) + 1e-20)
     soft = torch.softmax(torch.log_softmax(logits, dim=-1) + gumbel, dim=-1)
     drawn = one_hots(soft) - soft.detach() + soft
@@ -159,13 +161,6 @@ def test_padding_changes_nothing(learner: str, continuous: bool) -> None:
         made = make_learner(policy_args(continuous, learner=learner, mixer="qmix", td_lambda=0.8))
         batch = make_batch(made.args, slots=slots)
         torch.manual_seed(0)
-        noise = made.head.noise(torch.zeros(*batch["avail_actions"][:, :-1].shape))
-        padded = torch.zeros_like(batch["avail_actions"][:, :-1], dtype=torch.float32)
-        made.head.noise = lambda outputs, n=noise: n  # the same numbers for the steps both have
-        if not continuous:
-            torch.manual_seed(0)
-            padded[:, :6] = type(made.head).noise(made.head, torch.zeros(4, 6, N, padded.shape[3]))
-            made.head.noise = lambda outputs, n=padded: n
         made.train(batch, t_env=0, episode_num=0)
         ends.append(torch.cat([p.detach().reshape(-1) for p in made.agent_params]))
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
-from learners.actor_critic import Average
+from components.steps import Steps
+from learners.actor_critic import situation
 from learners.klevel import LevelSchedule
 from tests.make import make_batch, make_learner, policy_args
 from utils.errors import UserError
@@ -51,8 +52,8 @@ def learner_of(learner: str, continuous: bool = False, seed: int = 0, **settings
 def climb(learner: Any, batch: EpisodeBatch, seed: int = 0) -> Any:
     """One update of the actors alone."""
     torch.manual_seed(seed)
-    mask = valid_steps(batch["filled"], batch["terminated"])
-    return learner.improve_actors(batch, mask, t_env=0, diagnose=True)
+    steps = Steps(valid_steps(batch["filled"], batch["terminated"]))
+    return learner.improve_actors(batch, steps, t_env=0, diagnose=True)
 
 
 def actors(learner: Any) -> Tensor:
@@ -73,8 +74,10 @@ def naive_update(learner: Any, batch: EpisodeBatch, K: int, seed: int = 0) -> Te
     T = batch.max_seq_length - 1
     mask = valid_steps(batch["filled"], batch["terminated"])
     avail, states, obs = batch["avail_actions"][:, :T], batch["state"][:, :T], batch["obs"][:, :T]
+    steps = Steps(mask)
     torch.manual_seed(seed)
-    noise = head.noise(mac.unroll(batch, T).outputs)
+    noise = head.noise(steps.take(mac.unroll(batch, T).outputs))
+    noise = steps.put(noise) if noise.numel() else noise  # drawn for steps, not for padding
 
     def act() -> Tensor:
         return head.relaxed(mac.unroll(batch, T).outputs, avail, noise)
@@ -258,11 +261,13 @@ def manual_levels(learner: Any, batch: EpisodeBatch, K: int, carried: bool) -> T
     mac = copy.deepcopy(learner.mac)
     params = list(mac.parameters())
     start = [p.detach().clone() for p in params]
-    avail = batch["avail_actions"][:, :T]
-    noise = learner.head.noise(mac.unroll(batch, T).outputs)
-    own = learner.head.relaxed(mac.unroll(batch, T).outputs, avail, noise)
-    average = Average(valid_steps(batch["filled"], batch["terminated"]), True)
-    objective = learner.objective(batch, own, average)
+    steps = Steps(valid_steps(batch["filled"], batch["terminated"]))
+    avail = steps.take(batch["avail_actions"][:, :T])
+    outputs = steps.take(mac.unroll(batch, T).outputs)
+    noise = learner.head.noise(outputs)
+    own = learner.head.relaxed(outputs, avail, noise)
+    seen = situation(batch, steps)
+    objective = learner.objective(seen, own, learner.replayed(batch, steps), steps)
     squares = [torch.zeros_like(p) for p in params]
     others = own.detach()
     for level in range(1, K + 1):
@@ -282,7 +287,8 @@ def manual_levels(learner: Any, batch: EpisodeBatch, K: int, carried: bool) -> T
             for param, end in zip(ahead.parameters(), ends, strict=True):
                 param.data = end
             with torch.no_grad():
-                others = learner.head.relaxed(ahead.unroll(batch, T).outputs, avail, noise)
+                outputs = steps.take(ahead.unroll(batch, T).outputs)
+                others = learner.head.relaxed(outputs, avail, noise)
     return flat(ends)
 
 
@@ -335,7 +341,9 @@ def test_levels_leave_everything_else_alone() -> None:
     watched = [learner.critic, learner.mixer, learner.target_critic, learner.target_mixer]
     before = [flat(network.parameters()).clone() for network in watched]
     torch.manual_seed(0)
-    learner.head.noise(learner.mac.unroll(batch, batch.max_seq_length - 1).outputs)
+    steps = Steps(valid_steps(batch["filled"], batch["terminated"]))
+    outputs = learner.mac.unroll(batch, batch.max_seq_length - 1).outputs
+    learner.head.noise(steps.take(outputs))
     expected_stream = torch.get_rng_state()
 
     climb(learner, batch, seed=0)
@@ -379,9 +387,11 @@ def test_replayed_others_are_maddpg_s_at_level_one() -> None:
     batch = batch_of(learner.args)
     T = batch.max_seq_length - 1
     mask = valid_steps(batch["filled"], batch["terminated"])
+    steps = Steps(mask)
     torch.manual_seed(0)
     outputs = learner.mac.unroll(batch, T).outputs
-    own = learner.head.relaxed(outputs, batch["avail_actions"][:, :T], learner.head.noise(outputs))
+    noise = steps.put(learner.head.noise(steps.take(outputs)))
+    own = learner.head.relaxed(outputs, batch["avail_actions"][:, :T], noise)
     replayed = learner.head.vector(batch["actions"][:, :T])
     loss: Any = 0.0
     for i in range(learner.args.n_agents):
