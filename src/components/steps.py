@@ -1,7 +1,8 @@
-"""The steps of a batch that count, laid end to end: padding costs nothing where no memory runs."""
+"""The steps of a batch that count, laid end to end: padding costs nothing."""
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import NamedTuple
 
 import torch
@@ -11,33 +12,85 @@ from torch import Tensor
 class Steps:
     """Picks valid steps out of (B, T, ...) as (1, n, ...): one long episode without padding.
 
+    Their order: the first steps of all episodes, longest episode first, then all second ones ...
     On a GPU everything stays in place, to be masked: to count the steps it would have to wait.
     """
 
     def __init__(self, mask: Tensor, keep_padding: bool = False) -> None:
         """mask (B, T, 1) is 1 where a step counts; with `keep_padding` all do."""
-        self._shape = mask.shape[:2]
+        self._B, self._T = mask.shape[:2]
         padded = not keep_padding and not mask.is_cuda and not bool(mask.all())
-        self._places = mask.flatten().nonzero().squeeze(1) if padded else None
+        self._where = None
+        if padded:
+            self._order = mask.sum(dim=(1, 2)).argsort(descending=True, stable=True)
+            self._where = in_order(mask, self._order)
+        self.slots = Slots(self, mask)
         self.mask = torch.ones_like(mask) if keep_padding else self.take(mask)  # (1, n, 1)
 
-    def take(self, values: Tensor) -> Tensor:
-        """(B, T, ...) -> (1, n, ...)"""
-        if self._places is None:
-            return values
-        return values.flatten(0, 1).index_select(0, self._places).unsqueeze(0)
+    def take(self, values: Tensor, first: int = 0) -> Tensor:
+        """(B, T, ...) -> (1, n, ...); from more than T slots, those from `first` on."""
+        if self._where is None:
+            return values[:, first : first + self._T]
+        episodes, slots = self._where
+        return pick(values, episodes, slots + first)
 
     def put(self, values: Tensor) -> Tensor:
         """The inverse, with zeros for padding. (1, n, ...) -> (B, T, ...)"""
-        if self._places is None:
+        if self._where is None:
             return values
-        B, T = self._shape
-        whole = values.new_zeros(B * T, *values.shape[2:])
-        return whole.index_copy(0, self._places, values.squeeze(0)).unflatten(0, (B, T))
+        whole = values.new_zeros(self._B, self._T, *values.shape[2:])
+        whole[self._where] = values.squeeze(0)
+        return whole
 
     def mean(self, values: Tensor) -> Tensor:
         """The mean over steps of the sum over the last dimension. (1, n, X) -> ()"""
         return (values * self.mask).sum() / self.mask.sum()
+
+    def ordered(self, mask: Tensor) -> Tensor | None:
+        """The longest episodes first; None if all stay in place, or an episode has gaps."""
+        if self._where is None or bool((mask[:, 1:] > mask[:, :-1]).any()):
+            return None
+        return self._order
+
+
+class Slots:
+    """What a memory has to run through: the steps' slots and the one after each last step.
+
+    In the same order, so an episode that goes on is found among the first of the slot before.
+    """
+
+    running: list[int] | None = None  # episodes that reach each slot; None: all, in place
+
+    def __init__(self, steps: Steps, mask: Tensor) -> None:
+        self._steps = steps
+        order = steps.ordered(mask)
+        if order is None:
+            return
+        reached = torch.cat([torch.ones_like(mask[:, :1]), mask], dim=1)  # (B, T+1, 1)
+        self._where = in_order(reached, order)
+        self.running = [int(episodes) for episodes in reached.sum(dim=(0, 2))]
+        begins = torch.tensor([0, *accumulate(self.running)])
+        slots, ranks = mask[order].squeeze(2).t().nonzero(as_tuple=True)
+        self._now = begins[slots] + ranks  # (n,)
+
+    def take(self, values: Tensor) -> Tensor:
+        """(B, T+1, ...) -> (1, m, ...)"""
+        return values if self.running is None else pick(values, *self._where)
+
+    def take_previous(self, values: Tensor) -> Tensor:
+        """Of the slot before; zeros in the first. (B, T+1, ...) -> (1, m, ...)"""
+        before = self._steps.take(values) if self.running else values[:, :-1]
+        shape = list(before.shape)
+        shape[1] = self.running[0] if self.running else 1
+        return torch.cat([before.new_zeros(shape), before], dim=1)
+
+    def now(self, values: Tensor) -> Tensor:
+        """At the steps themselves. (1, m, ...) -> (1, n, ...)"""
+        return values.index_select(1, self._now) if self.running else self._steps.take(values)
+
+    def following(self, values: Tensor) -> Tensor:
+        """One slot after each step. (1, m, ...) -> (1, n, ...)"""
+        return values[:, self.running[0] :] if self.running else self._steps.take(values, first=1)
 
 
 class Situation(NamedTuple):
@@ -45,3 +98,15 @@ class Situation(NamedTuple):
 
     obs: Tensor  # (1, n, N, O)
     state: Tensor  # (1, n, S)
+
+
+def in_order(mask: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
+    """Episode and slot of the ones in `mask` (B, T, 1): slot by slot, episodes in `order`."""
+    slots, ranks = mask[order].squeeze(2).t().nonzero(as_tuple=True)
+    return order[ranks], slots
+
+
+def pick(values: Tensor, episodes: Tensor, slots: Tensor) -> Tensor:
+    """(B, T, ...) -> (1, n, ...). Whole rows of a flat tensor: much faster than two indices."""
+    where = episodes * values.shape[1] + slots
+    return values.flatten(0, 1).index_select(0, where).unsqueeze(0)

@@ -13,6 +13,7 @@ from components.action_heads import build_head, mask_unavailable
 from components.action_selectors import REGISTRY as SELECTORS
 from components.action_selectors import GaussianActionSelector, GumbelSoftmax
 from components.episode_buffer import EpisodeBatch
+from components.steps import Slots
 from modules.agents import REGISTRY as AGENTS
 from modules.agents.separate import SeparateAgents
 from utils.weights import load_weights, save_weights
@@ -97,10 +98,25 @@ class BasicMAC:
 
     # Learning
 
+    @property
+    def unrolls(self) -> bool:
+        """Whether its agents take whole episodes at once; PyMARL's do not."""
+        return hasattr(self._agent_class, "unroll")
+
+    def inputs_at(self, batch: EpisodeBatch, slots: Slots) -> Tensor:
+        """The agents' inputs at `slots`. (1, m, N, F)"""
+        parts = [slots.take(batch["obs"]).to(self.device)]  # (1, m, N, O)
+        if self.args.obs_last_action:
+            parts.append(slots.take_previous(batch[self._action_field]).to(self.device))
+        if self.args.obs_agent_id:
+            ids = torch.eye(self.n_agents, device=self.device)
+            parts.append(ids.expand(*parts[0].shape[:2], -1, -1))
+        return torch.cat(parts, dim=-1)  # (1, m, N, F)
+
     def unroll(self, ep_batch: EpisodeBatch, n_slots: int | None = None, first: int = 0) -> Unroll:
         """The raw outputs for slots `first` up to `n_slots` (all), from a zero hidden state."""
         T = ep_batch.max_seq_length if n_slots is None else n_slots
-        if not self._unrolls:
+        if not self.unrolls:
             return Unroll(*(part[:, first:] for part in self._unroll_by_steps(ep_batch, T)))
         inputs = self._build_all_inputs(ep_batch, T)
         if not self.agent.recurrent:
@@ -154,8 +170,7 @@ class BasicMAC:
     # Networks
 
     def _build_agent(self, input_shape: int) -> Any:
-        agent_class = AGENTS[self.args.agent]
-        self._unrolls = hasattr(agent_class, "unroll")  # PyMARL's agents do not
+        self._agent_class = agent_class = AGENTS[self.args.agent]
         if self.args.share_parameters:
             return agent_class(input_shape, self.args)
         return SeparateAgents(agent_class, input_shape, self.args)

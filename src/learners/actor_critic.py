@@ -14,8 +14,9 @@ from torch.optim import Optimizer
 from components.action_heads import ActionHead, build_head
 from components.episode_buffer import EpisodeBatch
 from components.steps import Situation, Steps
-from learners.base import Learner, unrolled
+from learners.base import Learner
 from learners.klevel import Climb, Objective, Respond
+from learners.recall import Recall
 from utils.errors import UserError
 from utils.logging import Logger
 from utils.optim import build_optimiser
@@ -67,10 +68,14 @@ class ActorCriticLearner(Learner):
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
         """Critic, actors, targets: in this order (FACMAC, Algorithm 1)."""
         steps = Steps(valid_steps(batch["filled"], batch["terminated"]))
+        recall = Recall(self.mac, batch, steps)
         diagnose = self.log_due(t_env)
-        of_critic = self.improve_critic(batch, steps)
+        of_critic = self.improve_critic(batch, steps, recall)
         self.critic_training_steps += 1
-        climb = self.improve_actors(batch, steps, t_env, diagnose)
+        if not self.args.actor_mask:
+            steps = Steps(steps.put(steps.mask), keep_padding=True)
+            recall = Recall(self.mac, batch, steps)
+        climb = self.improve_actors(batch, steps, recall, t_env, diagnose)
         self.update_targets(self.critic_training_steps)
 
         def statistics() -> dict[str, Any]:
@@ -79,11 +84,13 @@ class ActorCriticLearner(Learner):
 
         self.log_if_due(t_env, statistics)
 
-    def improve_critic(self, batch: EpisodeBatch, steps: Steps) -> Callable[[], dict[str, Tensor]]:
+    def improve_critic(
+        self, batch: EpisodeBatch, steps: Steps, recall: Recall
+    ) -> Callable[[], dict[str, Tensor]]:
         """One step towards the TD targets; returns what computes its statistics."""
         seen = situation(batch, steps)
         taken = self.value(self.critic, self.mixer, seen, self.replayed(batch, steps))
-        targets = self.targets(batch, steps)  # (1, n, 1 or N)
+        targets = self.targets(batch, steps, recall)  # (1, n, 1 or N)
         mask = steps.mask.expand_as(taken)
         td_error = (taken - targets) * mask
         loss = td_error.square().sum() / mask.sum()
@@ -103,29 +110,26 @@ class ActorCriticLearner(Learner):
         return statistics
 
     @torch.no_grad()
-    def targets(self, batch: EpisodeBatch, steps: Steps) -> Tensor:
+    def targets(self, batch: EpisodeBatch, steps: Steps, recall: Recall) -> Tensor:
         """TD targets with the greedy actions of the target actors. (1, n, 1 or N)"""
-        outputs = steps.take(unrolled(self.target_mac, batch, first=1))  # (1, n, N, A)
-        greedy = self.head.mode(outputs, steps.take(batch["avail_actions"][:, 1:]))
+        outputs = recall.following(self.target_mac)  # (1, n, N, A)
+        greedy = self.head.mode(outputs, steps.take(batch["avail_actions"], first=1))
         seen = situation(batch, steps, first=1)
         following = self.value(self.target_critic, self.target_mixer, seen, greedy)
         return td_targets(batch, steps, following, self.args.gamma, self.args.td_lambda)
 
     def improve_actors(
-        self, batch: EpisodeBatch, steps: Steps, t_env: int, diagnose: bool
+        self, batch: EpisodeBatch, steps: Steps, recall: Recall, t_env: int, diagnose: bool
     ) -> Climb:
         """One step up the critic as it is now, from freshly drawn actions."""
-        if not self.args.actor_mask:
-            steps = Steps(steps.put(steps.mask), keep_padding=True)
-        T = batch.max_seq_length - 1
-        avail = steps.take(batch["avail_actions"][:, :T])
-        outputs = steps.take(unrolled(self.mac, batch, T))  # (1, n, N, A)
+        avail = steps.take(batch["avail_actions"])
+        outputs = recall.now(self.mac)  # (1, n, N, A)
         noise = self.head.noise(outputs)
         own = self.head.relaxed(outputs, avail, noise)
 
         def respond(mac: Any) -> Tensor:
             """The actions of other actors in the same situations. (1, n, N, A)"""
-            others = steps.take(unrolled(mac, batch, T))
+            others = recall.now(mac)
             fresh = self.args.k_noise == "fresh"
             hard = self.args.k_level_action == "hard"
             draw = self.head.noise(others) if fresh else noise
@@ -137,7 +141,7 @@ class ActorCriticLearner(Learner):
 
     def replayed(self, batch: EpisodeBatch, steps: Steps) -> Tensor:
         """The stored actions, as vectors. (1, n, N, A)"""
-        return self.head.vector(steps.take(batch["actions"][:, :-1]))
+        return self.head.vector(steps.take(batch["actions"]))
 
     def climb(self, objective: Objective, respond: Respond, t_env: int, diagnose: bool) -> Climb:
         """One step of the actors; `respond` is for those who care what the others will do."""
@@ -166,10 +170,7 @@ class ActorCriticLearner(Learner):
 
 def situation(batch: EpisodeBatch, steps: Steps, first: int = 0) -> Situation:
     """At the steps' slots, or with `first` 1 at those that follow."""
-    last = batch.max_seq_length - 1 + first
-    return Situation(
-        steps.take(batch["obs"][:, first:last]), steps.take(batch["state"][:, first:last])
-    )
+    return Situation(steps.take(batch["obs"], first), steps.take(batch["state"], first))
 
 
 # What a discrete policy needs that value-based and on-policy settings files do not have.

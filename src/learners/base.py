@@ -104,21 +104,6 @@ class Learner:
             target.load_state_dict(network.state_dict())
 
 
-def unrolled(mac: Any, batch: EpisodeBatch, n_slots: int | None = None, first: int = 0) -> Tensor:
-    """The actors' raw outputs in slots `first` up to `n_slots` (all); (B, T, N, A).
-
-    Controllers written for PyMARL go step by step, as their own learners let them.
-    """
-    if hasattr(mac, "unroll"):
-        return mac.unroll(batch, n_slots, first).outputs
-    outputs = []
-    mac.init_hidden(batch.batch_size)
-    for t in range(n_slots or batch.max_seq_length):
-        output, mac.hidden_states = mac.agent(mac._build_inputs(batch, t), mac.hidden_states)
-        outputs.append(output.reshape(batch.batch_size, mac.n_agents, -1))
-    return torch.stack(outputs[first:], dim=1)
-
-
 def build_mixer(args: SimpleNamespace) -> Any:
     """The mixer of `args.mixer`, or None."""
     if args.mixer is None:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-import torch
 from torch import Tensor
 
-from components.episode_buffer import EpisodeBatch
-from controllers.basic_controller import Unroll
 from learners.q_learner import QLearner
 from utils.errors import UserError
 
@@ -23,12 +20,10 @@ class CQLearner(QLearner):
                 "agent=cem or agent=cemrnn, or start from --config=comix."
             )
 
-    def utilities_taken(self, batch: EpisodeBatch, online: Unroll) -> Tensor:
-        return self.mac.judge(online.outputs[:, :-1], batch["actions"][:, :-1])
+    def utilities_of(self, outputs: Tensor, actions: Tensor) -> Tensor:
+        return self.mac.judge(outputs, actions)
 
-    @torch.no_grad()
-    def utilities_at_best(self, batch: EpisodeBatch, online: Unroll) -> Tensor:
-        slow = self.target_mac
-        features = slow.unroll(batch, first=1).outputs  # (B, T, N, H)
-        found = slow.search(features)
-        return slow.judge(features, slow.head.mode(found, found))
+    def utilities_at_best(self, slow: Tensor, online: Tensor, avail: Tensor) -> Tensor:
+        """`slow` (1, n, N, H) are the features that the target networks judge by."""
+        found = self.target_mac.search(slow)
+        return self.target_mac.judge(slow, self.target_mac.head.mode(found, found))

@@ -11,8 +11,8 @@ from torch import Tensor
 from components.action_heads import mask_unavailable
 from components.episode_buffer import EpisodeBatch
 from components.steps import Steps
-from controllers.basic_controller import Unroll
 from learners.base import Learner
+from learners.recall import Recall
 from utils.errors import UserError
 from utils.logging import Logger
 from utils.optim import build_optimiser
@@ -39,10 +39,11 @@ class QLearner(Learner):
 
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
         steps = Steps(valid_steps(batch["filled"], batch["terminated"]))
-        online = self.mac.unroll(batch)
-        utilities = steps.take(self.utilities_taken(batch, online))  # (1, n, N)
-        taken = self.mix(self.mixer, utilities, steps.take(batch["state"][:, :-1]))
-        targets = self.targets(batch, online, steps)  # (1, n, 1 or N)
+        recall = Recall(self.mac, batch, steps)
+        now, following = recall.both(self.mac)  # (1, n, N, A)
+        utilities = self.utilities_of(now, steps.take(batch["actions"]))  # (1, n, N)
+        taken = self.mix(self.mixer, utilities, steps.take(batch["state"]))
+        targets = self.targets(batch, steps, recall, following.detach())  # (1, n, 1 or N)
 
         mask = steps.mask.expand_as(taken)
         td_error = (taken - targets) * mask
@@ -64,27 +65,29 @@ class QLearner(Learner):
         self.log_if_due(t_env, statistics)
 
     @torch.no_grad()
-    def targets(self, batch: EpisodeBatch, online: Unroll, steps: Steps) -> Tensor:
-        """TD targets from the target networks' values. (1, n, 1 or N)"""
-        following = steps.take(self.utilities_at_best(batch, online))  # (1, n, N)
-        states = steps.take(batch["state"][:, 1:])
-        following = self.mix(self.target_mixer, following, states)
-        return td_targets(batch, steps, following, self.args.gamma, self.args.td_lambda)
+    def targets(self, batch: EpisodeBatch, steps: Steps, recall: Recall, online: Tensor) -> Tensor:
+        """TD targets from the target networks' values; `online` (1, n, N, A) may choose.
+
+        (1, n, 1 or N)
+        """
+        avail = steps.take(batch["avail_actions"], first=1)
+        best = self.utilities_at_best(recall.following(self.target_mac), online, avail)  # (1, n, N)
+        values = self.mix(self.target_mixer, best, steps.take(batch["state"], first=1))
+        return td_targets(batch, steps, values, self.args.gamma, self.args.td_lambda)
 
     # What depends on the kind of action
 
     def check(self, args: SimpleNamespace) -> None:
         require_value_agents(args)
 
-    def utilities_taken(self, batch: EpisodeBatch, online: Unroll) -> Tensor:
-        """Of the stored actions. (B, T, N)"""
-        return online.outputs[:, :-1].gather(3, batch["actions"][:, :-1]).squeeze(3)
+    def utilities_of(self, outputs: Tensor, actions: Tensor) -> Tensor:
+        """Of stored actions. (1, n, N, A) -> (1, n, N)"""
+        return outputs.gather(3, actions).squeeze(3)
 
-    def utilities_at_best(self, batch: EpisodeBatch, online: Unroll) -> Tensor:
-        """The target networks' values of the greedy actions, from slot 1 on. (B, T, N)"""
-        slow = self.target_mac.unroll(batch, first=1).outputs  # (B, T, N, A)
-        judge = online.outputs[:, 1:] if self.args.double_q else slow
-        best = mask_unavailable(judge, batch["avail_actions"][:, 1:]).argmax(dim=3, keepdim=True)
+    def utilities_at_best(self, slow: Tensor, online: Tensor, avail: Tensor) -> Tensor:
+        """The target networks' values of the greedy actions. (1, n, N, A) -> (1, n, N)"""
+        judge = online if self.args.double_q else slow
+        best = mask_unavailable(judge, avail).argmax(dim=3, keepdim=True)
         return slow.gather(3, best).squeeze(3)
 
     @staticmethod

@@ -30,9 +30,10 @@ def td_targets(
 
     following (1, n, X) are the values of the slots after each step -> (1, n, X).
     """
-    rewards, terminated = batch["reward"][:, :-1], batch["terminated"][:, :-1].float()
     if td_lambda == 0:
-        return steps.take(rewards) + gamma * (1 - steps.take(terminated)) * following
+        going_on = 1 - steps.take(batch["terminated"]).float()
+        return steps.take(batch["reward"]) + gamma * going_on * following
+    rewards, terminated = batch["reward"][:, :-1], batch["terminated"][:, :-1].float()
     values = steps.put(following)  # (B, T, X)
     values = torch.cat([torch.zeros_like(values[:, :1]), values], dim=1)  # slot 0 is not read
     returns = build_td_lambda_targets(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from components.steps import Steps
@@ -14,7 +15,7 @@ def test_valid_steps_are_laid_end_to_end() -> None:
     taken = Steps(MASK).take(values)
 
     assert taken.shape == (1, 6, 2)
-    assert taken[0, :, 0].tolist() == [0, 1, 3, 6, 7, 8]
+    assert taken[0, :, 0].tolist() == [6, 0, 3, 7, 1, 8]  # slot by slot, longest episode first
 
 
 def test_putting_back_leaves_zeros_for_padding() -> None:
@@ -26,8 +27,9 @@ def test_putting_back_leaves_zeros_for_padding() -> None:
 def test_nothing_is_copied_where_there_is_no_padding() -> None:
     values = torch.randn(3, 3, 4)
 
-    assert Steps(torch.ones(3, 3, 1)).take(values) is values
-    assert Steps(MASK, keep_padding=True).take(values) is values
+    for steps in (Steps(torch.ones(3, 3, 1)), Steps(MASK, keep_padding=True)):
+        assert steps.take(values).data_ptr() == values.data_ptr()
+        assert steps.slots.take(values) is values
 
 
 def test_means_are_over_the_steps_that_count() -> None:
@@ -36,3 +38,28 @@ def test_means_are_over_the_steps_that_count() -> None:
 
     torch.testing.assert_close(valid.mean(valid.take(values)), (values * MASK).sum() / 6)
     torch.testing.assert_close(everything.mean(values), values.sum() / 9)
+
+
+@pytest.mark.parametrize("keep_padding", [False, True])
+def test_slots_reach_one_further_than_the_steps(keep_padding: bool) -> None:
+    steps = Steps(MASK, keep_padding)
+    values = torch.arange(12.0).reshape(3, 4, 1)  # (B, T+1, 1)
+    reached = steps.slots.take(values)
+
+    assert torch.equal(steps.slots.now(reached), steps.take(values))
+    assert torch.equal(steps.slots.following(reached), steps.take(values, first=1))
+    assert torch.equal(steps.slots.following(steps.slots.take_previous(values)), steps.take(values))
+    assert (steps.slots.now(steps.slots.take_previous(values))[:, 0] == 0).all()
+
+
+def test_slots_say_how_many_episodes_reach_them() -> None:
+    assert Steps(MASK).slots.running == [3, 3, 2, 1]
+
+
+def test_an_episode_with_a_gap_is_run_through_in_place() -> None:
+    steps = Steps(torch.tensor([[1.0, 0, 1], [1, 1, 0]]).unsqueeze(2))
+    values = torch.arange(8.0).reshape(2, 4, 1)
+
+    assert steps.slots.running is None
+    assert steps.slots.now(values).flatten().tolist() == steps.take(values).flatten().tolist()
+    assert steps.take(values).numel() == 4

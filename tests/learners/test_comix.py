@@ -10,6 +10,7 @@ from torch import Tensor
 
 from components.cem import search
 from components.steps import Steps
+from learners.recall import Recall
 from tests.make import A, B, N, continuous_args, make_batch, make_learner, make_mac
 from utils.errors import UserError
 
@@ -78,7 +79,8 @@ def test_targets_are_the_values_of_the_best_action_found(monkeypatch: pytest.Mon
     expected = batch["reward"][:, :-1] + learner.args.gamma * going_on * following
 
     steps = Steps(torch.ones_like(expected))
-    found: Tensor = learner.targets(batch, learner.mac.unroll(batch), steps)
+    recall = Recall(learner.mac, batch, steps)
+    found: Tensor = learner.targets(batch, steps, recall, recall.following(learner.mac))
 
     torch.testing.assert_close(found, expected)
 

@@ -15,6 +15,7 @@ from components.episode_buffer import EpisodeBatch
 from components.steps import Steps
 from learners.actor_critic import situation
 from learners.klevel import LevelSchedule
+from learners.recall import Recall
 from tests.make import make_batch, make_learner, policy_args
 from utils.errors import UserError
 from utils.returns import valid_steps
@@ -53,7 +54,8 @@ def climb(learner: Any, batch: EpisodeBatch, seed: int = 0) -> Any:
     """One update of the actors alone."""
     torch.manual_seed(seed)
     steps = Steps(valid_steps(batch["filled"], batch["terminated"]))
-    return learner.improve_actors(batch, steps, t_env=0, diagnose=True)
+    recall = Recall(learner.mac, batch, steps)
+    return learner.improve_actors(batch, steps, recall, t_env=0, diagnose=True)
 
 
 def actors(learner: Any) -> Tensor:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from modules.agents.rnn_agent import unroll_gru
+from modules.agents.gru import Running, unroll_gru
 
 
 class CEMAgent(nn.Module):
@@ -33,7 +33,7 @@ class CEMAgent(nn.Module):
         features = F.relu(self.fc1(inputs))
         return features, features
 
-    def unroll(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    def unroll(self, inputs: Tensor, running: Running = None) -> tuple[Tensor, Tensor]:
         """inputs (B, T, N, F) -> (B, T, N, H), twice."""
         return self(inputs, inputs)
 
@@ -59,6 +59,6 @@ class CEMRecurrentAgent(CEMAgent):
         hidden = self.rnn(x, hidden_state.reshape(-1, self.hidden_dim))
         return hidden, hidden
 
-    def unroll(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        hidden = unroll_gru(self.rnn, F.relu(self.fc1(inputs)), self.training)
+    def unroll(self, inputs: Tensor, running: Running = None) -> tuple[Tensor, Tensor]:
+        hidden = unroll_gru(self.rnn, F.relu(self.fc1(inputs)), running, self.training)
         return hidden, hidden

@@ -7,6 +7,8 @@ from types import SimpleNamespace
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from modules.agents.gru import Running
+
 
 class MLPAgent(nn.Module):
     """The "hidden state" it returns is its last hidden layer; the one it is given is not used."""
@@ -29,6 +31,6 @@ class MLPAgent(nn.Module):
         x = F.relu(self.fc2(x))
         return self.fc3(x), x
 
-    def unroll(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    def unroll(self, inputs: Tensor, running: Running = None) -> tuple[Tensor, Tensor]:
         """inputs (B, T, N, F) -> (B, T, N, A), (B, T, N, H)."""
         return self(inputs, inputs)

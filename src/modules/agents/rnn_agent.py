@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from modules.agents.gru import Running, unroll_gru
 
 
 class RNNAgent(nn.Module):
@@ -32,21 +33,7 @@ class RNNAgent(nn.Module):
         hidden = self.rnn(x, hidden_state.reshape(-1, self.hidden_dim))
         return self.fc2(hidden), hidden
 
-    def unroll(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    def unroll(self, inputs: Tensor, running: Running = None) -> tuple[Tensor, Tensor]:
         """All slots from a zero hidden state: inputs (B, T, N, F) -> (B, T, N, A), (B, T, N, H)."""
-        hidden = unroll_gru(self.rnn, F.relu(self.fc1(inputs)), self.training)
+        hidden = unroll_gru(self.rnn, F.relu(self.fc1(inputs)), running, self.training)
         return self.fc2(hidden), hidden
-
-
-def unroll_gru(cell: nn.GRUCell, x: Tensor, training: bool) -> Tensor:
-    """x (B, T, N, H) -> hidden states (B, T, N, H), from zeros.
-
-    One fused GRU call over the cell's own weights instead of T Python steps.
-    """
-    B, T, N, _ = x.shape
-    x = x.transpose(1, 2).reshape(B * N, T, -1)
-    start = x.new_zeros(1, B * N, cell.hidden_size)
-    weights = [cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh]
-    # biases, layers, dropout, training, bidirectional, batch first
-    hidden, _ = torch.gru(x, start, weights, True, 1, 0.0, training, False, True)
-    return hidden.reshape(B, N, T, -1).transpose(1, 2)  # (B, T, N, H)

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from modules.agents.gru import Running
+
 
 class SeparateAgents(nn.Module):
     """N copies of any agent class, each seeing only its own agent's rows."""
@@ -43,8 +45,9 @@ class SeparateAgents(nn.Module):
         ]
         return torch.stack(values, dim=-1)
 
-    def unroll(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    def unroll(self, inputs: Tensor, running: Running = None) -> tuple[Tensor, Tensor]:
         """inputs (B, T, N, F) -> (B, T, N, A), (B, T, N, H)."""
-        parts = [agent.unroll(inputs[:, :, i : i + 1]) for i, agent in enumerate(self.agents)]
+        each_agent = enumerate(self.agents)
+        parts = [agent.unroll(inputs[:, :, i : i + 1], running) for i, agent in each_agent]
         outputs, features = (torch.cat(each, dim=2) for each in zip(*parts, strict=True))
         return outputs, features

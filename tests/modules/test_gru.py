@@ -1,0 +1,66 @@
+"""Whole episodes at once equal a cell that steps through them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from components.steps import Steps
+from modules.agents.gru import unroll_gru
+
+LENGTHS = [4, 7, 1, 7, 3]
+B, T, N, F, H = len(LENGTHS), max(LENGTHS), 2, 3, 4
+
+
+def make() -> tuple[nn.GRUCell, Tensor]:
+    torch.manual_seed(0)
+    return nn.GRUCell(F, H).double(), torch.randn(B, T, N, F, dtype=torch.double)
+
+
+def stepped(cell: nn.GRUCell, x: Tensor) -> Tensor:
+    """(B, T, N, F) -> (B, T, N, H)"""
+    hidden, hiddens = x.new_zeros(B * N, H), []
+    for t in range(T):
+        hidden = cell(x[:, t].flatten(0, 1), hidden)
+        hiddens.append(hidden.reshape(B, N, H))
+    return torch.stack(hiddens, dim=1)
+
+
+def ragged() -> Steps:
+    """Steps such that each episode has LENGTHS slots, one more than steps."""
+    return Steps(
+        torch.tensor([[float(t < L - 1) for t in range(T - 1)] for L in LENGTHS])[..., None]
+    )
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_it_equals_the_cell_and_so_do_its_gradients(padded: bool) -> None:
+    cell, x = make()
+    x.requires_grad_()
+    steps = ragged()
+    slots = steps.slots
+    weight = torch.randn(B, T, N, H, dtype=torch.double)
+    if padded:
+        whole = slots.take(stepped(cell, x)), unroll_gru(cell, slots.take(x), slots.running, True)
+        weight = slots.take(weight)
+    else:
+        whole = stepped(cell, x), unroll_gru(cell, x, None, True)
+    wanted, found = (
+        (hidden, *torch.autograd.grad((hidden * weight).sum(), [x, *cell.parameters()]))
+        for hidden in whole
+    )
+
+    for ours, theirs in zip(found, wanted, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+def test_its_gradient_is_that_of_finite_differences() -> None:
+    cell, x = make()
+    slots = ragged().slots
+    rows = slots.take(x).requires_grad_()
+
+    def unroll(rows: Tensor, *weights: Tensor) -> Tensor:
+        return unroll_gru(cell, rows, slots.running, True)
+
+    assert torch.autograd.gradcheck(unroll, (rows, *cell.parameters()))
