@@ -47,7 +47,7 @@ def mask_unavailable(values: Tensor, avail: Tensor) -> Tensor:
 
 def one_hot_of_first_maximum(values: Tensor) -> Tensor:
     """Ties go to the first, so the result is always a single action."""
-    return F.one_hot(values.argmax(dim=-1), values.shape[-1]).to(values.dtype)
+    return torch.zeros_like(values).scatter_(-1, values.argmax(dim=-1, keepdim=True), 1)
 
 
 class DiscreteHead:
@@ -61,13 +61,12 @@ class DiscreteHead:
 
     def noise(self, outputs: Tensor) -> Tensor:
         """Gumbel(0, 1)."""
-        tiny = torch.finfo(outputs.dtype).tiny
-        return -torch.log(-torch.log(torch.rand_like(outputs).clamp_min(tiny)) + tiny)
+        return torch.empty_like(outputs).exponential_().log_().neg_()
 
     def relaxed(self, outputs: Tensor, avail: Tensor, noise: Tensor, hard: bool = True) -> Tensor:
         """Gumbel-softmax at temperature 1; `hard` is straight-through: one-hot, soft gradient."""
-        logits = torch.log_softmax(mask_unavailable(outputs, avail), dim=-1)
-        soft = torch.softmax(logits + noise, dim=-1)
+        # Noise belongs to log-probabilities; softmax does not see their distance from `outputs`.
+        soft = torch.softmax(mask_unavailable(outputs + noise, avail), dim=-1)
         if not hard:
             return soft
         chosen = one_hot_of_first_maximum(soft)

@@ -14,6 +14,7 @@ from learners.actor_critic import ActorCriticLearner
 from learners.klevel import joint_of
 from modules.critics.facmac import FACMACCritic
 
+Judge = Callable[[Tensor], Tensor]  # (B, T, N, A) -> (B, T, N)
 Mixing = Callable[[Tensor], Tensor]  # (B, T, R, N) -> (B, T, R)
 
 
@@ -27,7 +28,7 @@ class FACMACLearner(ActorCriticLearner):
         return FACMACCritic(scheme, args)
 
     def value(self, critic: Any, mixer: Any, seen: Situation, actions: Tensor) -> Tensor:
-        utilities = utilities_of(critic, seen.obs, actions)  # (1, n, N)
+        utilities = judge_at(critic, seen.obs)(actions)  # (1, n, N)
         if mixer is None:
             return utilities
         return mixer(utilities, seen.state).reshape(*utilities.shape[:2], 1)
@@ -35,10 +36,9 @@ class FACMACLearner(ActorCriticLearner):
     def objective(
         self, seen: Situation, own: Tensor, replayed: Tensor, steps: Steps
     ) -> FactoredObjective:
-        with torch.no_grad():  # the hypernetworks, once for all levels
-            mixing = mixing_at(self.mixer, seen.state)
-        penalty = self.action_penalty(own)
-        return FactoredObjective(self.critic, mixing, seen.obs, own, steps, penalty)
+        with torch.no_grad():  # what depends on the situation alone, once for all levels
+            mixing, judge = mixing_at(self.mixer, seen.state), judge_at(self.critic, seen.obs)
+        return FactoredObjective(judge, mixing, own, steps, self.action_penalty(own))
 
 
 class FactoredObjective:
@@ -50,17 +50,16 @@ class FactoredObjective:
 
     def __init__(
         self,
-        critic: Any,
+        judge: Judge,
         mixing: Mixing | None,
-        obs: Tensor,
         own: Tensor,
         steps: Steps,
         penalty: Tensor | float,
     ) -> None:
         self.own = own  # (B, T, N, A)
-        self._critic, self._mixing, self._obs = critic, mixing, obs
+        self._judge, self._mixing = judge, mixing
         self._steps, self._penalty = steps, penalty
-        self._utilities = utilities_of(critic, obs, own)  # (B, T, N)
+        self._utilities = judge(own)  # (B, T, N)
 
     def base(self) -> Tensor:
         if self._mixing is None:
@@ -71,7 +70,7 @@ class FactoredObjective:
         if self._mixing is None:
             return self.base()
         with torch.no_grad():
-            utilities = utilities_of(self._critic, self._obs, others)  # (B, T, N)
+            utilities = self._judge(others)  # (B, T, N)
         joint = joint_of(self._utilities, utilities)  # (B, T, N, N)
         return self._penalty - self._steps.mean(self._mixing(joint))
 
@@ -85,10 +84,16 @@ class FactoredObjective:
         return {"k/negative_units": self._steps.mean(per_step(units < 0, self._utilities))}
 
 
-def utilities_of(critic: Any, obs: Tensor, actions: Tensor) -> Tensor:
-    """obs (B, T, N, O), actions (B, T, N, A) -> (B, T, N); critics written for FACMAC want rows."""
-    values, _ = critic(obs.flatten(0, 2), actions.flatten(0, 2))
-    return values.reshape(actions.shape[:3])
+def judge_at(critic: Any, obs: Tensor) -> Judge:
+    """The utilities of actions where `obs` (B, T, N, O) is seen; FACMAC's critics want rows."""
+    if hasattr(critic, "at"):
+        return critic.at(obs)
+
+    def judge(actions: Tensor) -> Tensor:
+        """(B, T, N, A) -> (B, T, N)"""
+        return critic(obs.flatten(0, 2), actions.flatten(0, 2))[0].reshape(actions.shape[:3])
+
+    return judge
 
 
 def mixing_at(mixer: Any, states: Tensor) -> Mixing | None:

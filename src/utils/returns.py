@@ -57,14 +57,14 @@ def build_td_lambda_targets(
     of that slot (nothing after a terminal), so that no padding enters an episode that was cut.
     `n_agents` is part of PyMARL's signature; X is read off the tensors.
     """
-    steps = target_qs.shape[1] - 1
+    going_on = 1 - terminated
     bootstrap = target_qs * (1 - terminated.sum(1, keepdim=True))  # (B, T+1, X)
-    returns = torch.empty_like(bootstrap)
-    returns[:, -1] = bootstrap[:, -1]
-    for t in reversed(range(steps)):
-        one_step = rewards[:, t] + (1 - td_lambda) * gamma * target_qs[:, t + 1] * (
-            1 - terminated[:, t]
-        )
-        carried = td_lambda * gamma * returns[:, t + 1] + mask[:, t] * one_step
-        returns[:, t] = torch.where(mask[:, t] > 0, carried, bootstrap[:, t])
-    return returns[:, :-1]
+    one_step = mask * (rewards + (1 - td_lambda) * gamma * target_qs[:, 1:] * going_on)
+    valid = mask > 0  # (B, T, 1)
+    carried = bootstrap[:, -1]
+    returns = []
+    for t in reversed(range(rewards.shape[1])):
+        carried = torch.add(one_step[:, t], carried, alpha=td_lambda * gamma)
+        carried = torch.where(valid[:, t], carried, bootstrap[:, t])
+        returns.append(carried)
+    return torch.stack(returns[::-1], dim=1)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -77,31 +77,46 @@ class _Recurrence(torch.autograd.Function):
             torch.addcmul(x[here, 2 * H :], now[:, :H], recalled[here], out=n[here]).tanh_()
             h = torch.lerp(n[here], h, z, out=hidden[here])
         ctx.save_for_backward(weight, rz, recalled, n, hidden)
-        ctx.sizes = sizes
+        ctx.sizes, ctx.moves = sizes, None
         return hidden
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_hidden: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        weight, rz, recalled, n, hidden = ctx.saved_tensors
-        sizes, H = ctx.sizes, weight.shape[1]
-        r, z = (gate.contiguous() for gate in rz.chunk(2, dim=1))
-        h = before(hidden, sizes)  # (rows, H)
-        # How h' moves with what enters n, r, z and with what n recalls, for all slots at once.
-        by_n = (1 - z) * (1 - n * n)
-        by_r, by_z = by_n * recalled * r * (1 - r), (h - n) * z * (1 - z)
-        by_recurrent = torch.stack([by_r, by_z, by_n * r], dim=1)  # (rows, 3, H)
-        d_recurrent = torch.empty_like(by_recurrent)
+        weight, *kept = ctx.saved_tensors
+        if ctx.moves is None:  # K levels come back through one graph
+            rz, recalled, n, hidden = kept
+            ctx.moves = moves_of(rz, recalled, n, hidden, ctx.sizes)
+        moves, H = ctx.moves, weight.shape[1]
+        d_recurrent = torch.empty_like(moves.by_recurrent)  # (rows, 3, H)
         total = d_hidden.clone()  # of a slot itself, and what comes back from the slots after it
-        come_back = h.new_zeros(0, H)
-        for here in reversed(list(slots(sizes))):
+        come_back = total.new_zeros(0, H)
+        for here in reversed(list(slots(ctx.sizes))):
             d_h = total[here]
             d_h[: len(come_back)] += come_back
-            each = torch.mul(d_h.unsqueeze(1), by_recurrent[here], out=d_recurrent[here])
-            come_back = torch.addmm(d_h * z[here], each.flatten(1), weight)
+            each = torch.mul(d_h.unsqueeze(1), moves.by_recurrent[here], out=d_recurrent[here])
+            come_back = torch.addmm(d_h * moves.by_before[here], each.flatten(1), weight)
         d_recurrent = d_recurrent.flatten(1)  # (rows, 3H)
-        d_x = torch.cat([d_recurrent[:, : 2 * H], total * by_n], dim=1)
-        return d_x, d_recurrent.t() @ h, d_recurrent[:, 2 * H :].sum(0), None
+        d_x = torch.cat([d_recurrent[:, : 2 * H], total * moves.by_n], dim=1)
+        return d_x, d_recurrent.t() @ moves.before, d_recurrent[:, 2 * H :].sum(0), None
+
+
+class Moves(NamedTuple):
+    """How each row's new hidden state moves with what enters it."""
+
+    by_n: Tensor  # (rows, H)
+    by_recurrent: Tensor  # with what r, z and n get from the state before: (rows, 3, H)
+    by_before: Tensor  # with the state before, by itself
+    before: Tensor  # that state
+
+
+def moves_of(rz: Tensor, recalled: Tensor, n: Tensor, hidden: Tensor, sizes: list[int]) -> Moves:
+    r, z = (gate.contiguous() for gate in rz.chunk(2, dim=1))
+    h = before(hidden, sizes)
+    by_n = (1 - z) * (1 - n * n)
+    by_recalled = by_n * r
+    by_r, by_z = by_recalled * recalled * (1 - r), (h - n) * z * (1 - z)
+    return Moves(by_n, torch.stack([by_r, by_z, by_recalled], dim=1), z, h)
 
 
 def slots(sizes: list[int]) -> Iterator[slice]:

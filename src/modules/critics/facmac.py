@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,9 +28,21 @@ class FACMACCritic(nn.Module):
         self, inputs: Tensor, actions: Tensor, hidden_state: Any = None
     ) -> tuple[Tensor, Any]:
         """inputs (..., O), actions (..., A) -> utilities (..., 1), `hidden_state` as it came."""
-        x = F.relu(self.fc1(torch.cat([inputs, actions], dim=-1)))
-        x = F.relu(self.fc2(x))
-        return self.fc3(x), hidden_state
+        return self.at(inputs)(actions).unsqueeze(-1), hidden_state
+
+    def at(self, obs: Tensor) -> Callable[[Tensor], Tensor]:
+        """The utilities of actions where `obs` (..., O) is seen, whose layer is computed once."""
+        rows, O = obs.flatten(0, -2), obs.shape[-1]
+        from_obs = F.linear(rows, self.fc1.weight[:, :O], self.fc1.bias)  # (rows, H)
+        of_actions = self.fc1.weight[:, O:].t()
+
+        def utilities(actions: Tensor) -> Tensor:
+            """(..., A) -> (...)"""
+            x = torch.addmm(from_obs, actions.flatten(0, -2), of_actions).relu_()
+            x = self.fc2(x).relu_()
+            return self.fc3(x).reshape(actions.shape[:-1])
+
+        return utilities
 
 
 class FACMACDiscreteCritic(FACMACCritic):
