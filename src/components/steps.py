@@ -19,13 +19,17 @@ class Steps:
     def __init__(self, mask: Tensor, keep_padding: bool = False) -> None:
         """mask (B, T, 1) is 1 where a step counts; with `keep_padding` all do."""
         self._B, self._T = mask.shape[:2]
-        padded = not keep_padding and not mask.is_cuda and not bool(mask.all())
         self._where = None
-        if padded:
+        if not keep_padding and self.packs(mask) and not bool(mask.all()):
             self._order = mask.sum(dim=(1, 2)).argsort(descending=True, stable=True)
             self._where = in_order(mask, self._order)
         self.slots = Slots(self, mask)
         self.mask = torch.ones_like(mask) if keep_padding else self.take(mask)  # (1, n, 1)
+
+    @staticmethod
+    def packs(mask: Tensor) -> bool:
+        """Whether steps are laid end to end here."""
+        return not mask.is_cuda
 
     def take(self, values: Tensor, first: int = 0) -> Tensor:
         """(B, T, ...) -> (1, n, ...); from more than T slots, those from `first` on."""

@@ -147,12 +147,7 @@ class ActorCriticLearner(Learner):
         """One step of the actors; `respond` is for those who care what the others will do."""
         loss = objective.base()
         grad_norm = self.step(loss, self.agent_optimiser, self.agent_params)
-        return Climb(loss.detach(), grad_norm, objective.diagnostics() if diagnose else {})
-
-    def action_penalty(self, own: Tensor) -> Tensor | float:
-        """FACMAC's weak pull of continuous actions to zero."""
-        weight = self.args.action_l2
-        return weight * own.square().mean() if weight else 0.0
+        return Climb(loss.detach(), grad_norm, objective.diagnostics(None) if diagnose else {})
 
     # Devices and files
 
@@ -168,40 +163,69 @@ class ActorCriticLearner(Learner):
         }
 
 
+class PolicyObjective:
+    """What objectives of policies have in common; `level0` is what level 1 takes others to do."""
+
+    def __init__(self, own: Tensor, level0: Tensor, steps: Steps, args: SimpleNamespace) -> None:
+        self.own, self.steps = own, steps  # (1, n, N, A)
+        self._level0, self._args = level0, args
+        # FACMAC's weak pull of continuous actions to zero.
+        self._penalty: Tensor | float = 0.0
+        if args.action_l2:
+            self._penalty = args.action_l2 * steps.mean(own.square().mean(dim=(2, 3)).unsqueeze(2))
+
+    def loss_of(self, values: Tensor) -> Tensor:
+        """values (1, n, X), which add up"""
+        return self._penalty - self.steps.mean(values)
+
+    def diagnostics(self, others: Tensor | None) -> dict[str, Tensor]:
+        """The share of actions that differ from those that level 1 answered."""
+        if others is None or self._args.action_kind == "continuous":  # there all always do
+            return {}
+        changed = others.argmax(dim=3) != self._level0.argmax(dim=3)  # (1, n, N)
+        return {"k/changed": self.steps.mean(changed.float().mean(dim=2, keepdim=True))}
+
+
 def situation(batch: EpisodeBatch, steps: Steps, first: int = 0) -> Situation:
     """At the steps' slots, or with `first` 1 at those that follow."""
     return Situation(steps.take(batch["obs"], first), steps.take(batch["state"], first))
 
 
-# What a discrete policy needs that value-based and on-policy settings files do not have.
-POLICY_SETTINGS: dict[str, Any] = {
-    "action_selector": "gumbel",
-    "agent_output_type": "pi_logits",
-    "epsilon_start": 0.5,
-    "td_lambda": 0.8,
-    "lr": 0.0025,
-    "critic_lr": 0.0005,
+VALUE_AGENTS = {"cem": "mlp", "cemrnn": "rnn"}  # agents that judge actions -> those that choose
+# Suggested for discrete policies where a setting is at its default: key -> (default, better).
+SUITABLE = {
+    "epsilon_start": (1.0, 0.5),
+    "td_lambda": (0.0, 0.8),
+    "lr": (0.0005, 0.0025),
+    "critic_lr": (None, 0.0005),
 }
 
 
 def require_policy(args: SimpleNamespace) -> None:
     """Refuse settings of another family, with one list of what to change."""
-    on_policy = args.buffer_size <= args.batch_size
-    if args.action_kind == "continuous":
-        fits = args.action_selector == "gaussian"
-        missing: dict[str, Any] = {"action_selector": "gaussian"}
-    else:
+    given, continuous = vars(args), args.action_kind == "continuous"
+    needed: dict[str, Any] = {"action_selector": "gaussian"}
+    if not continuous:
         # Sampling from the softmax with a floor of epsilon goes by either name.
-        draws = args.action_selector in ("gumbel", "multinomial")
-        fits = draws and args.agent_output_type == "pi_logits" and not on_policy
-        given = vars(args)
-        missing = {key: value for key, value in POLICY_SETTINGS.items() if given[key] != value}
-    if fits:
-        return
-    if on_policy:
+        drawn = args.action_selector if args.action_selector == "multinomial" else "gumbel"
+        needed = {"action_selector": drawn, "agent_output_type": "pi_logits"}
+    if args.mac == "cem_mac":  # judges actions, has no policy
+        needed["mac"] = "basic_mac"
+    if args.agent in VALUE_AGENTS:
+        needed["agent"] = VALUE_AGENTS[args.agent]
+    missing = {key: value for key, value in needed.items() if given[key] != value}
+    if args.buffer_size <= args.batch_size:
         missing["buffer_size"] = 5000
+    if not missing:
+        return
+    if not continuous:
+        missing |= {
+            key: better for key, (default, better) in SUITABLE.items() if given[key] == default
+        }
     listed = " ".join(f"{key}={value}" for key, value in missing.items())
+    family = args.learner.removesuffix("_discrete").removesuffix("_learner")
+    config = f"{family}_mamujoco" if continuous else family
     raise UserError(
-        f"learner={args.learner} needs a policy and replay, and these settings have none. Add: "
-        f"{listed}\nor start from --config=kfacmac and set what differs."
+        f"learner={args.learner} needs a policy that learns from replay. These settings do not "
+        f"make one. Add: {listed}\nor start from --config={config} and set what differs."
     )

@@ -46,8 +46,8 @@ class Objective(Protocol):
     def against(self, others: Tensor) -> Tensor:
         """Minus the sum over i of J_i(own_i, others_-i); `others`, shaped as `own`, is constant."""
 
-    def diagnostics(self) -> dict[str, Tensor]:
-        """What the log should know beside what the levels themselves show."""
+    def diagnostics(self, others: Tensor | None) -> dict[str, Tensor]:
+        """What the log should know of the others' last answer, None if they gave none."""
 
 
 def joint_of(own: Tensor, others: Tensor) -> Tensor:
@@ -100,29 +100,31 @@ class KLevels:
         """One update of the actors; `diagnose` also measures what the levels did."""
         alone = objective.own.shape[2] == 1  # nobody to answer
         K = 1 if alone else self.schedule.at(t_env)
-        trace = Trace(self.params, objective.own) if diagnose else None
+        trace = Trace(self.params, self.args) if diagnose else None
         base = loss = objective.base()
+        others = None
         for level in range(1, K):
             gradients = gradients_of(loss, self.params, keep_graph=True)
             norm = self._look_ahead(level, gradients)
             with torch.no_grad():
                 others = respond(self.shadow)
             if trace:
-                trace.note(gradients, norm, self.shadow_params, others)
+                trace.note(gradients, norm, self.shadow_params)
             loss = objective.against(others)
         gradients = gradients_of(loss, self.params)
         norm = self._move(gradients, K)
         if not trace:
             return Climb(base.detach(), norm)
         trace.note(gradients, norm, self.params)
-        return Climb(base.detach(), norm, {**trace.summary(), **objective.diagnostics()})
+        return Climb(base.detach(), norm, {**trace.summary(), **objective.diagnostics(others)})
 
     def _look_ahead(self, level: int, gradients: Gradients) -> Tensor:
         """Put the shadow where one step with `gradients` leads; returns the unclipped norm."""
         args, scale = self.args, self.args.k_lookahead_scale
         own_state = args.k_opt_state == "per_level"
         optimiser = self.shadow_optimisers[level - 1 if own_state else 0]
-        if args.k_opt_state == "rollback" or (args.k_opt_state == "carry" and level == 1):
+        newly_opened = own_state and not optimiser.state
+        if newly_opened or args.k_opt_state == "rollback" or (level == 1 and not own_state):
             copy_state(self.optimiser, optimiser)
         copy_settings(self.optimiser, optimiser)
         self._put_shadow(lambda shadow, param: param)
@@ -208,6 +210,9 @@ def params_of(optimiser: Optimizer) -> list[nn.Parameter]:
 # ---------------------------------------------------------------- how many levels
 
 
+MOST_LEVELS = 1000  # levels converge long before, or never
+
+
 class LevelSchedule:
     """`k_level`: a number, or [[step, number], ...]: the number from that environment step on."""
 
@@ -216,7 +221,8 @@ class LevelSchedule:
         if not self._well_formed():
             raise UserError(
                 f"k_level={k_level} cannot be. Give the number of levels (1: the base algorithm), "
-                "or when each number begins, from step 0 on: k_level=[[0,2],[500000,1]]"
+                f"up to {MOST_LEVELS}, or when each number begins, from step 0 on: "
+                "k_level=[[0,2],[500000,1]]"
             )
 
     def _well_formed(self) -> bool:
@@ -228,7 +234,8 @@ class LevelSchedule:
         if not stages or not pairs:
             return False
         starts, levels = zip(*stages, strict=True)
-        return starts[0] == 0 and list(starts) == sorted(set(starts)) and min(levels) >= 1
+        in_order = starts[0] == 0 and list(starts) == sorted(set(starts))
+        return in_order and all(1 <= level <= MOST_LEVELS for level in levels)
 
     @property
     def highest(self) -> int:
@@ -248,23 +255,21 @@ def is_whole(number: Any) -> bool:
 class Trace:
     """Notes of one update, level by level."""
 
-    def __init__(self, params: Sequence[Tensor], own: Tensor) -> None:
+    def __init__(self, params: Sequence[Tensor], args: SimpleNamespace) -> None:
+        # Steps of differently made levels say nothing about convergence.
+        scaled = args.k_lookahead_scale != 1.0 or not args.k_clip_each_level
+        self._alike = args.k_opt_state == "rollback" and not scaled
         self._began = time.perf_counter()
         self._base_seconds = 0.0
         self._thetas = [flatten(params)]  # theta(0), theta(1) ...
         self._gradients: list[Tensor] = []
         self._norms: list[Tensor] = []
-        self._plays = [own.detach()]  # what the others are taken to do at level 1, 2 ...
 
-    def note(
-        self, gradients: Gradients, norm: Tensor, after: Sequence[Tensor], plays: Any = None
-    ) -> None:
-        """One level: its gradient, where it led, and what the agents do there."""
+    def note(self, gradients: Gradients, norm: Tensor, after: Sequence[Tensor]) -> None:
+        """One level: its gradient, and where it led."""
         self._gradients.append(flatten([g for g in gradients if g is not None]))
         self._norms.append(norm)
         self._thetas.append(flatten(after))
-        if plays is not None:
-            self._plays.append(plays)
         if len(self._norms) == 1:
             self._base_seconds = time.perf_counter() - self._began
 
@@ -281,17 +286,11 @@ class Trace:
         seconds = time.perf_counter() - self._began
         found["k/cosine"] = torch.cosine_similarity(first, last, dim=0)
         found["k/norm_ratio"] = self._norms[-1] / self._norms[0].clamp_min(1e-30)
-        found["k/contraction"] = moves[-1] / moves[-2].clamp_min(1e-30)
-        found["k/changed"] = changed_share(self._plays[0], self._plays[-1])
+        if self._alike:
+            found["k/contraction"] = moves[-1] / moves[-2].clamp_min(1e-30)
         found["k/seconds"] = seconds - self._base_seconds
         return found
 
 
 def flatten(tensors: Iterable[Tensor]) -> Tensor:
     return torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
-
-
-def changed_share(before: Tensor, after: Tensor) -> Tensor:
-    """The share of agents and steps that do something else. (B, T, N, ...) -> ()"""
-    differs = (before != after).reshape(*before.shape[:3], -1).any(dim=3)
-    return differs.float().mean()

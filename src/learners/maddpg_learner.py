@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from components.steps import Situation, Steps
-from learners.actor_critic import ActorCriticLearner
+from learners.actor_critic import ActorCriticLearner, PolicyObjective
 from modules.critics.maddpg import MADDPGCritic
 
 
@@ -32,11 +32,10 @@ class MADDPGLearner(ActorCriticLearner):
         self, seen: Situation, own: Tensor, replayed: Tensor, steps: Steps
     ) -> JointObjective:
         level0 = replayed if self.args.k_maddpg_level0 == "replay" else own.detach()
-        penalty = self.action_penalty(own)
-        return JointObjective(self.critic, seen.state, own, level0, steps, penalty)
+        return JointObjective(self.critic, seen.state, own, level0, steps, self.args)
 
 
-class JointObjective:
+class JointObjective(PolicyObjective):
     """J_i = Q(s, own_i, others_-i). The mean over agents, as FACMAC's MADDPG takes it."""
 
     def __init__(
@@ -46,18 +45,14 @@ class JointObjective:
         own: Tensor,
         level0: Tensor,
         steps: Steps,
-        penalty: Tensor | float,
+        args: SimpleNamespace,
     ) -> None:
-        self.own = own  # (B, T, N, A)
-        self._critic, self._states, self._level0 = critic, states, level0
-        self._steps, self._penalty = steps, penalty
+        super().__init__(own, level0, steps, args)
+        self._critic, self._states = critic, states
 
     def base(self) -> Tensor:
         return self.against(self._level0)
 
     def against(self, others: Tensor) -> Tensor:
         values = self._critic.counterfactual(self._states, self.own, others)  # (B, T, N)
-        return self._penalty - self._steps.mean(values) / values.shape[2]
-
-    def diagnostics(self) -> dict[str, Tensor]:
-        return {}
+        return self.loss_of(values / values.shape[2])

@@ -39,7 +39,7 @@ class Exact:
     def against(self, others: Tensor) -> Tensor:
         return -self._payoff(joint_of(self.own, others).squeeze(1)).sum()
 
-    def diagnostics(self) -> dict[str, Tensor]:
+    def diagnostics(self, others: Tensor | None) -> dict[str, Tensor]:
         return {}
 
 

@@ -227,7 +227,7 @@ def test_pymarl2_and_facmac_are_recognised(tmp_path: Path) -> None:
     pymarl2 = from_yaml(tmp_path, mac="n_mac", agent="n_rnn", learner="nq_learner")
     assert pymarl2.dialect.startswith("pymarl2 settings")
     assert (pymarl2.config["mac"], pymarl2.config["agent"]) == ("basic_mac", "rnn")
-    facmac = from_yaml(tmp_path, runner_scope="episodic", weight_decay=True)
+    facmac = from_yaml(tmp_path, agent="qmixrnn", weight_decay=True)
     assert facmac.dialect.startswith("facmac settings")
     assert facmac.config["weight_decay"] == 0.0
 

@@ -18,7 +18,7 @@ from envs import REGISTRY as env_REGISTRY
 from envs.multiagentenv import MultiAgentEnv
 from learners import REGISTRY as le_REGISTRY
 from modules.mixers import REGISTRY as mix_REGISTRY
-from modules.mixers.vdn import VDNMixer
+from modules.mixers.sums import VDNMixer
 
 
 class GuessEnv(MultiAgentEnv):

@@ -9,12 +9,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_documented_copy_trains_in_a_foreign_tree(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mixer", ["qmix", "vdn"])
+def test_the_documented_copy_trains_in_a_foreign_tree(tmp_path: Path, mixer: str) -> None:
     theirs = tmp_path / "src"
     shutil.copytree(ROOT / "tests" / "data" / "other_tree", theirs)
     (theirs / "config" / "algs").mkdir(parents=True)
@@ -28,7 +31,11 @@ def test_the_documented_copy_trains_in_a_foreign_tree(tmp_path: Path) -> None:
     )
 
     done = subprocess.run(
-        [sys.executable, "run_it.py"], cwd=theirs, env=environment(), capture_output=True, text=True
+        [sys.executable, "run_it.py", mixer],
+        cwd=theirs,
+        env=environment(),
+        capture_output=True,
+        text=True,
     )
 
     assert done.returncode == 0, done.stderr
@@ -36,3 +43,6 @@ def test_the_documented_copy_trains_in_a_foreign_tree(tmp_path: Path) -> None:
     assert logged["k/level"] == 2
     assert logged["moved"] > 0
     assert logged["critic_loss"] > 0
+    for path in ("learners/facmac_learner.py", "modules/mixers/vdn.py"):
+        original = ROOT / "tests" / "data" / "other_tree" / path
+        assert (theirs / path).read_text() == original.read_text()

@@ -78,7 +78,7 @@ def test_walkers_meet(run_main: Command, results: Results, algorithm: str) -> No
 FACTORED = "agent=mlp td_lambda=0 epsilon_start=1.0 critic_lr=0.001"
 GRID_SETTINGS = {
     "facmac": f"mixer=vdn {FACTORED}",
-    "kfacmac": f"mixer=vdn-s {FACTORED}",
+    "kfacmac": f"mixer=qmix-nonmonotonic {FACTORED}",
     "maddpg": "critic_lr=0.002",
     "kmaddpg": "critic_lr=0.002",
 }

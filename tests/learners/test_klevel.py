@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -186,14 +187,18 @@ def test_one_level_is_the_base_learner_bit_for_bit(
         torch.manual_seed(5)
         for update in range(20):
             learner.train(batch_of(learner.args, seed=update % 4), t_env=update, episode_num=update)
-        optimiser = learner.agent_optimiser.state_dict()["state"]
+        pairs = learner.networks_and_targets()
         states.append(
             [
                 actors(learner),
-                flat(learner.critic.parameters()),
-                flat(learner.target_critic.parameters()),
+                *[flat(net.parameters()) for pair in pairs for net in pair],
                 torch.get_rng_state(),
-                *[value for entry in optimiser.values() for value in entry.values()],
+                *[
+                    value
+                    for optimiser in (learner.agent_optimiser, learner.critic_optimiser)
+                    for entry in optimiser.state_dict()["state"].values()
+                    for value in entry.values()
+                ],
             ]
         )
 
@@ -319,6 +324,22 @@ def test_each_level_keeps_a_state_of_its_own_gradients() -> None:
     assert steps == [2, 2]
 
 
+def test_a_level_that_opens_late_starts_from_the_real_state() -> None:
+    """An empty state would make its first step ten times too long."""
+    schedule = [[0, 1], [100, 2]]
+    ahead = []
+    for k_opt_state in ("per_level", "rollback"):
+        learner = learner_of("kmaddpg_learner", k_level=schedule, k_opt_state=k_opt_state)
+        batch = batch_of(learner.args)
+        climb(learner, batch)
+        torch.manual_seed(1)
+        steps = Steps(valid_steps(batch["filled"], batch["terminated"]))
+        learner.improve_actors(batch, steps, Recall(learner.mac, batch, steps), 100, False)
+        ahead.append(flat(learner.levels.shadow_params))
+
+    assert torch.equal(*ahead)
+
+
 def test_per_level_states_survive_a_checkpoint() -> None:
     settings = {"k_level": 3, "k_opt_state": "per_level"}
     learner = learner_of("kmaddpg_learner", **settings)
@@ -369,18 +390,49 @@ def test_no_look_ahead_is_level_one() -> None:
     torch.testing.assert_close(actors(still), actors(base), rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    "setting",
-    [{"k_noise": "fresh"}, {"k_level_action": "soft"}, {"k_clip_each_level": False}],
-)
-def test_settings_change_level_two(setting: dict[str, Any]) -> None:
-    ends = []
-    for settings in ({}, setting):
-        learner = learner_of("kmaddpg_learner", k_level=2, grad_norm_clip=0.001, **settings)
-        climb(learner, batch_of(learner.args))
-        ends.append(actors(learner))
+@pytest.mark.parametrize(("setting", "value"), [("k_noise", "fresh"), ("k_level_action", "soft")])
+def test_what_the_others_are_taken_to_do_is_as_the_settings_say(setting: str, value: str) -> None:
+    learner = learner_of("kmaddpg_learner", k_level=2, **{setting: value})
+    batch = batch_of(learner.args)
+    steps = Steps(valid_steps(batch["filled"], batch["terminated"]))
+    avail = steps.take(batch["avail_actions"])
+    learner.climb = lambda objective, respond, *_: (objective, respond)  # nobody moves
+    torch.manual_seed(0)
+    recall = Recall(learner.mac, batch, steps)
+    objective, respond = learner.improve_actors(batch, steps, recall, t_env=0, diagnose=False)
+    found = respond(learner.mac)
 
-    assert not torch.equal(*ends)
+    torch.manual_seed(0)
+    outputs = recall.now(learner.mac)
+    draws = [learner.head.noise(outputs) for _ in range(2)]
+    soft = value == "soft"
+    draw = draws[0] if soft else draws[1]
+    torch.testing.assert_close(objective.own, learner.head.relaxed(outputs, avail, draws[0]))
+    torch.testing.assert_close(found, learner.head.relaxed(outputs, avail, draw, hard=not soft))
+    assert (found != objective.own).any()
+
+
+@pytest.mark.parametrize("clipped", [True, False])
+def test_the_others_are_expected_where_a_scaled_step_leads(clipped: bool) -> None:
+    """SGD's steps are as long as the gradient, so both settings show in the shadow's place."""
+    learner = learner_of(
+        "kmaddpg_learner",
+        k_level=2,
+        grad_norm_clip=1e-4,
+        k_lookahead_scale=0.5,
+        k_clip_each_level=clipped,
+    )
+    sgd = functools.partial(torch.optim.SGD, lr=0.1)
+    learner.levels.optimiser = learner.agent_optimiser = sgd(learner.agent_params)
+    learner.levels.shadow_optimisers = [sgd(learner.levels.shadow_params)]
+    start = actors(learner)
+    found = climb(learner, batch_of(learner.args)).diagnostics
+
+    length = 1e-4 if clipped else float(found["k/grad_norm_1"])
+    ahead = flat(learner.levels.shadow_params) - start
+    assert float(ahead.norm()) == pytest.approx(0.5 * 0.1 * length, rel=1e-4)
+    assert found["k/grad_norm_1"] > 1e-3  # longer than the clip, so that it bites
+    assert "k/contraction" not in found  # such steps cannot be compared
 
 
 def test_replayed_others_are_maddpg_s_at_level_one() -> None:
@@ -406,6 +458,28 @@ def test_replayed_others_are_maddpg_s_at_level_one() -> None:
     climb(learner, batch)
 
     torch.testing.assert_close(flat([p.grad for p in learner.agent_params]), expected)
+
+
+@pytest.mark.parametrize("mixer", ["qmix", "qmix-nonmonotonic"])
+def test_agents_of_a_mixed_critic_may_be_renamed(mixer: str) -> None:
+    """The mixer knows agents by the place of their weights: those are permuted too."""
+    settings = {"obs_agent_id": False, "k_level": 3, "mixer": mixer, "hypernet_layers": 1}
+    order = [2, 0, 1]
+    plain = learner_of("kfacmac_learner", continuous=True, **settings)
+    renamed = learner_of("kfacmac_learner", continuous=True, **settings)
+    N, E = plain.args.n_agents, plain.args.mixing_embed_dim
+    with torch.no_grad():
+        for values in renamed.mixer.hyper_w_1.parameters():  # (N * E, ...)
+            values.copy_(values.reshape(N, E, *values.shape[1:])[order].flatten(0, 1))
+    batch, permuted = batch_of(plain.args), batch_of(plain.args)
+    for key in ("obs", "actions", "avail_actions"):
+        permuted.data.transition_data[key] = batch[key][:, :, order]
+    before = actors(plain)
+    climb(plain, batch)
+    climb(renamed, permuted)
+
+    torch.testing.assert_close(actors(plain), actors(renamed), rtol=1e-9, atol=1e-12)
+    assert not torch.equal(actors(plain), before)
 
 
 def test_agents_may_be_renamed() -> None:
@@ -437,7 +511,7 @@ def test_levels_follow_a_schedule() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [0, -1, [], [[5, 2]], [[0, 2], [0, 3]], [[0, 0]], [[0]], [2, 3], [[0, 1.5]]]
+    "wrong", [0, -1, 1001, [], [[5, 2]], [[0, 2], [0, 3]], [[0, 0]], [[0]], [2, 3], [[0, 1.5]]]
 )
 def test_wrong_levels_are_refused(wrong: Any) -> None:
     with pytest.raises(UserError, match=r"k_level=.*\[\[0,2\],\[500000,1\]\]"):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from modules.mixers import REGISTRY as MIXERS
-from modules.mixers.vdn import VDNMixer
+from modules.mixers.sums import VDNMixer
 from tests.make import B, N, S, T, make_args
 from utils.errors import UserError
 

@@ -152,7 +152,7 @@ def test_consecutive_levels_are_bounded_as_theorem_4_2_says() -> None:
 
 def test_theorem_4_3_holds_for_squared_distances_in_cooperative_games() -> None:
     """|theta(inf) - theta*|^2 <= max (I + eta A)^2 / min (I - eta O)^2 |theta - theta*|^2."""
-    for seed in range(200):
+    for seed in range(30):
         game, theta = random_game(seed, concave=True)
         A, O = game.matrices()
         symmetric = (O + O.T) / 2
@@ -160,9 +160,7 @@ def test_theorem_4_3_holds_for_squared_distances_in_cooperative_games() -> None:
         rate = 0.9 / (lipschitz(game) * (len(theta) - 1))
         identity = torch.eye(len(A), dtype=torch.float64)
         stationary = torch.linalg.solve(A + symmetric, -game.c.flatten())
-        limit = stationary + torch.linalg.solve(
-            identity - rate * symmetric, (identity + rate * A) @ (theta.flatten() - stationary)
-        )
+        limit = one_update(game, theta, rate, k_level=300).flatten()  # contracts by 0.9 a level
         top = torch.linalg.eigvalsh((identity + rate * A) @ (identity + rate * A)).max()
         bottom = torch.linalg.eigvalsh(
             (identity - rate * symmetric) @ (identity - rate * symmetric)

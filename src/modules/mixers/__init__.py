@@ -5,7 +5,7 @@ from utils.registry import Registry
 REGISTRY = Registry(
     "mixer",
     {
-        "vdn": "modules.mixers.vdn:VDNMixer",
+        "vdn": "modules.mixers.sums:VDNMixer",
         "vdn-s": "modules.mixers.qmix_ablations:VDNState",
         "qmix": "modules.mixers.qmix:QMixer",
         "qmix-nonmonotonic": "modules.mixers.qmix_ablations:QMixerNonmonotonic",

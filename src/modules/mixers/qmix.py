@@ -17,7 +17,7 @@ from utils.errors import UserError
 
 
 class QMixing(NamedTuple):
-    """What the hypernetworks made of B x T states: mixes any number of joint values there."""
+    """What the hypernetworks made of B x T states: mixes any values there."""
 
     w1: Tensor  # (B*T, N, E)
     b1: Tensor  # (B*T, 1, E)
@@ -27,17 +27,31 @@ class QMixing(NamedTuple):
     skip: bool
 
     def before_activation(self, qs: Tensor) -> Tensor:
-        """qs (B, T, R, N) -> (B*T, R, E)"""
-        R, N = qs.shape[2:]
-        return torch.bmm(qs.reshape(-1, R, N), self.w1) + self.b1
+        """qs (B, T, N) -> (B*T, 1, E)"""
+        return torch.baddbmm(self.b1, qs.reshape(-1, 1, qs.shape[2]), self.w1)
 
     def __call__(self, qs: Tensor) -> Tensor:
-        """R joint values at each state. qs (B, T, R, N) -> (B, T, R)"""
-        value = torch.bmm(F.elu(self.before_activation(qs)), self.w2)  # (B*T, R, 1)
+        """The joint value. qs (B, T, N) -> (B, T, 1)"""
+        value = self._rest(self.before_activation(qs)).reshape(*qs.shape[:2], 1)
+        return value + qs.sum(dim=2, keepdim=True) if self.skip else value
+
+    def one_by_one(self, own: Tensor, others: Tensor) -> Tensor:
+        """N joint values; in the i-th agent i has its own and all others `others`. (B, T, N)
+
+        They differ from the others' joint value in one input, so the first layer is computed once
+        and corrected for each agent: in all N x E numbers a state instead of N x N x E.
+        """
+        moved = (own - others).reshape(-1, own.shape[2], 1)  # (B*T, N, 1)
+        units = torch.addcmul(self.before_activation(others), moved, self.w1)  # (B*T, N, E)
+        values = self._rest(units).reshape(own.shape)
+        return values + others.sum(dim=2, keepdim=True) + (own - others) if self.skip else values
+
+    def _rest(self, units: Tensor) -> Tensor:
+        """(B*T, R, E) -> (B*T, R, 1)"""
+        value = torch.bmm(F.elu(units), self.w2)
         if self.gate is not None:
             value = value * self.gate
-        value = (value + self.state_value).reshape(qs.shape[:3])  # (B, T, R)
-        return value + qs.sum(dim=3) if self.skip else value
+        return value + self.state_value
 
 
 class QMixer(nn.Module):
@@ -78,7 +92,7 @@ class QMixer(nn.Module):
     def forward(self, agent_qs: Tensor, states: Tensor) -> Tensor:
         """agent_qs (B, T, N), states (B, T, S) -> (B, T, 1)."""
         B, N = agent_qs.shape[0], self.n_agents
-        return self.at(states)(agent_qs.reshape(B, -1, 1, N))
+        return self.at(states)(agent_qs.reshape(B, -1, N))
 
     def _hypernet(self, outputs: int) -> nn.Module:
         layers, width = self.args.hypernet_layers, self.args.hypernet_embed

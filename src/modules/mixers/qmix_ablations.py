@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from torch import Tensor, nn
 
 from modules.mixers.qmix import QMixer
-from modules.mixers.vdn import SumMixing
+from modules.mixers.sums import SumMixing
 from modules.sizes import flat_size
 
 
@@ -33,4 +33,4 @@ class VDNState(nn.Module):
 
     def forward(self, agent_qs: Tensor, states: Tensor) -> Tensor:
         """agent_qs (B, T, N), states (B, T, S) -> (B, T, 1)."""
-        return self.at(states)(agent_qs.unsqueeze(2))
+        return self.at(states)(agent_qs)

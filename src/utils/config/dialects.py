@@ -8,7 +8,7 @@ from typing import Any
 from utils.config.schema import settings
 
 EPYMARL_KEYS = {"target_update_interval_or_tau", "hidden_dim", "use_rnn", "standardise_rewards"}
-FACMAC_KEYS = {"runner_scope", "target_update_mode"}
+FACMAC_NAMES = {"mac": {"cqmix_mac"}, "agent": {"qmixrnn"}}
 PYMARL2_NAMES = {
     "learner": {"nq_learner", "max_q_learner", "dmaq_qatten_learner", "policy_gradient_v2"}
     | {"lica_learner", "offpg_learner", "fmac_learner"},
@@ -40,14 +40,7 @@ RENAMED_VALUES: dict[tuple[str, Any], dict[str, Any]] = {
     },
 }
 # What FACMAC's learners do without being told; a settings file may not know these keys.
-CONTINUOUS = {"td_lambda": 0.0, "actor_mask": False, "action_l2": 0.001}
-FACMAC_HABITS: dict[str, dict[str, Any]] = {
-    "facmac_learner": CONTINUOUS,
-    "maddpg_learner": {**CONTINUOUS, "k_maddpg_level0": "replay"},
-    "maddpg_learner_discrete": {"actor_mask": False, "k_maddpg_level0": "replay"},
-    "facmac_learner_discrete": {},
-    "cq_learner": {},
-}
+CONTINUOUS_HABITS = {"td_lambda": 0.0, "actor_mask": False, "action_l2": 0.001}
 
 
 def recognise(values: dict[str, Any]) -> str:
@@ -56,7 +49,7 @@ def recognise(values: dict[str, Any]) -> str:
         return "epymarl"
     if "run" in values or any(values.get(key) in known for key, known in PYMARL2_NAMES.items()):
         return "pymarl2"
-    if FACMAC_KEYS & values.keys():
+    if any(values.get(key) in known for key, known in FACMAC_NAMES.items()):
         return "facmac"
     return "pymarl"
 
@@ -104,14 +97,21 @@ def _continuous_controller(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _facmac_habits(values: dict[str, Any]) -> dict[str, Any]:
-    """Settings that make our learner compute what FACMAC's of this name does."""
-    if values.get("learner") not in FACMAC_HABITS:
-        return {}
-    habits = dict(FACMAC_HABITS[values["learner"]])
+    """Settings that make our learner, K-level or not, compute what FACMAC's of this name does."""
+    learner = str(values.get("learner"))
+    family = learner.removesuffix("_discrete").removeprefix("k")
+    habits: dict[str, Any] = {}
+    if family in ("facmac_learner", "maddpg_learner"):
+        if values.get("mac") == "cqmix_mac":
+            habits |= CONTINUOUS_HABITS
+            if values.get("target_update_mode") == "hard":
+                habits["target_update_interval"] = 1  # it copies at every step
+        elif family == "maddpg_learner":
+            habits["actor_mask"] = False
+        if family == learner.removesuffix("_discrete") == "maddpg_learner":
+            habits["k_maddpg_level0"] = "replay"  # K levels answer policies
     if values.get("optimizer") == "adam" and "optimizer_epsilon" not in values:
         habits["optimizer_epsilon"] = 1e-7
-    if habits.get("action_l2") and values.get("target_update_mode") == "hard":
-        habits["target_update_interval"] = 1  # its continuous learners copy at every step
     return habits
 
 

@@ -94,12 +94,14 @@ def load_config(argv: list[str], base: dict[str, Any] | None = None) -> LoadedCo
         draft.config.update({key: _copied(value) for key, value in base.items()})
         draft.env_defaults = dict(draft.config["env_args"])
         dialect = "settings of the earlier run"
+    _refuse_two_names(words)
     for key, text in words.updates:
         _update(draft, key, parse_word(text), words.force)
     load_plugins(draft.config["plugins"])
     for key, setting in settings().items():
         check_name(setting, draft.config[key], draft.origins[key])
     check_together(draft.config)
+    _warn_of_unread(draft)
     options = [*words.options, *([words.command] if words.command else [])]
     return LoadedConfig(
         draft.config,
@@ -139,7 +141,9 @@ def _merge_files(draft: _Draft, words: Words) -> str:
     environment = find_yaml("envs", words.files["--env-config"])
     given = dict(words.updates).get("dialect") or algorithm.values.get("dialect")
     dialect = given or recognise(algorithm.values)
-    ours, notes = translate(algorithm.values, dialect)
+    # A learner switched on the command line is the same as one switched in the file.
+    switched = {key: text for key, text in words.updates if key == "learner"}
+    ours, notes = translate({**algorithm.values, **switched}, dialect)
     _merge_env(draft, environment)
     _merge(draft, YamlFile(algorithm.path, ours))
     if draft.origins["name"] == "default":
@@ -190,6 +194,16 @@ def _update(draft: _Draft, key: str, value: Any, force: bool) -> None:
         draft.set(key, value, COMMAND_LINE)
 
 
+def _refuse_two_names(words: Words) -> None:
+    """`K=3 k_level=2`: one of them would be lost."""
+    typed = dict(words.updates)
+    for alias, key in ALIASES.items():
+        if alias in typed and typed.get(key, typed[alias]) != typed[alias]:
+            raise UserError(
+                f"{alias}={typed[alias]} and {key}={typed[key]} are one setting. Type one of them."
+            )
+
+
 def _unknown(key: str, known: Iterable[str]) -> str:
     became = legacy().get(key)
     if became:
@@ -217,6 +231,20 @@ def _warn_of_unknown(draft: _Draft, label: str, values: dict[str, Any]) -> None:
     draft.warnings.append(f"{label} has keys that are not used here. {listed}.")
 
 
+def _warn_of_unread(draft: _Draft) -> None:
+    """Of what was typed and this learner does not look at."""
+    learner = draft.config["learner"].removesuffix("_discrete")
+    typed = {key for key, origin in draft.origins.items() if origin == COMMAND_LINE}
+    levels = sorted(key for key in typed if key.startswith("k_") and key != "k_maddpg_level0")
+    if levels and learner in ("facmac_learner", "maddpg_learner"):
+        draft.warnings.append(
+            f"learner={learner} has no levels and does not read {', '.join(levels)}. "
+            f"Type learner=k{learner} for them."
+        )
+    if "mixer" in typed and learner in ("maddpg_learner", "kmaddpg_learner"):
+        draft.warnings.append(f"learner={learner} has a joint critic and does not read mixer.")
+
+
 @functools.cache
 def legacy() -> dict[str, str]:
     """Keys of PyMARL and its relatives -> what became of them."""
@@ -238,8 +266,11 @@ def check_together(config: dict[str, Any]) -> None:
             raise UserError(
                 f"{key}=True needs networks: add checkpoint_path=results/models/<unique_token>."
             )
-    if config["mixer"] == "qtran_base" and config["learner"] == "q_learner":
-        raise UserError("mixer=qtran_base goes with learner=qtran_learner (--config=qtran).")
+    learner = config["learner"]
+    if config["mixer"] == "qtran_base" and "qtran" not in learner:
+        raise UserError(
+            f"mixer=qtran_base goes with learner=qtran_learner (--config=qtran), not {learner}."
+        )
 
 
 def _copied(value: Any) -> Any:

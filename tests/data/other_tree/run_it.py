@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import sys
 from types import SimpleNamespace
 
 import torch as th
@@ -43,9 +44,11 @@ th.manual_seed(0)
 settings = yaml.safe_load(pathlib.Path("config/algs/kfacmac.yaml").read_text())
 sizes = {"n_agents": N, "n_actions": A, "state_shape": S, "learner_log_interval": 1}
 defaults = {"rnn_hidden_dim": 16, "optim_alpha": 0.99, "optim_eps": 1e-5, "gamma": 0.99}  # theirs
-args = SimpleNamespace(**{**defaults, **settings, **sizes})
+args = SimpleNamespace(**{**defaults, **settings, **sizes, "mixer": sys.argv[1]})
 avail = (th.rand(B, T + 1, N, A) < 0.7).int()
 avail[..., 0] = 1
+filled = th.ones(B, T + 1, 1, dtype=th.long)
+filled[0, 3:] = 0  # an episode that was cut
 batch = EpisodeBatch(
     {
         "obs": th.randn(B, T + 1, N, O),
@@ -54,7 +57,7 @@ batch = EpisodeBatch(
         "actions": th.zeros(B, T + 1, N, 1, dtype=th.long),
         "reward": th.randn(B, T + 1, 1),
         "terminated": th.zeros(B, T + 1, 1, dtype=th.uint8),
-        "filled": th.ones(B, T + 1, 1, dtype=th.long),
+        "filled": filled,
     }
 )
 scheme = {"obs": {"vshape": O}, "state": {"vshape": S}, "actions_onehot": {"vshape": (A,)}}

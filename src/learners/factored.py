@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from components.steps import Situation, Steps
-from learners.actor_critic import ActorCriticLearner
+from learners.actor_critic import ActorCriticLearner, PolicyObjective
 from learners.klevel import joint_of
 from modules.critics.facmac import FACMACCritic
 
 Judge = Callable[[Tensor], Tensor]  # (B, T, N, A) -> (B, T, N)
-Mixing = Callable[[Tensor], Tensor]  # (B, T, R, N) -> (B, T, R)
+
+
+class Mixing(Protocol):
+    """A mixer at prepared states."""
+
+    def __call__(self, qs: Tensor) -> Tensor:
+        """The joint value. (B, T, N) -> (B, T, 1)"""
+
+    def one_by_one(self, own: Tensor, others: Tensor) -> Tensor:
+        """N joint values; in the i-th agent i has its own and all others `others`. (B, T, N)"""
 
 
 class FACMACLearner(ActorCriticLearner):
@@ -38,14 +47,13 @@ class FACMACLearner(ActorCriticLearner):
     ) -> FactoredObjective:
         with torch.no_grad():  # what depends on the situation alone, once for all levels
             mixing, judge = mixing_at(self.mixer, seen.state), judge_at(self.critic, seen.obs)
-        return FactoredObjective(judge, mixing, own, steps, self.action_penalty(own))
+        return FactoredObjective(judge, mixing, own, steps, self.args)
 
 
-class FactoredObjective:
+class FactoredObjective(PolicyObjective):
     """J_i = Q_tot where agent i's utility is of its own action and the rest of the others'.
 
-    Only utilities change between levels: N joint values are N rows of the mixing, and the critic
-    sees each action once.
+    Only utilities change between levels, and the critic sees each action once.
     """
 
     def __init__(
@@ -54,34 +62,34 @@ class FactoredObjective:
         mixing: Mixing | None,
         own: Tensor,
         steps: Steps,
-        penalty: Tensor | float,
+        args: SimpleNamespace,
     ) -> None:
-        self.own = own  # (B, T, N, A)
+        super().__init__(own, own.detach(), steps, args)
         self._judge, self._mixing = judge, mixing
-        self._steps, self._penalty = steps, penalty
         self._utilities = judge(own)  # (B, T, N)
 
     def base(self) -> Tensor:
         if self._mixing is None:
-            return self._penalty - self._steps.mean(self._utilities)
-        return self._penalty - self._steps.mean(self._mixing(self._utilities.unsqueeze(2)))
+            return self.loss_of(self._utilities)
+        return self.loss_of(self._mixing(self._utilities))
 
     def against(self, others: Tensor) -> Tensor:
         if self._mixing is None:
             return self.base()
         with torch.no_grad():
             utilities = self._judge(others)  # (B, T, N)
-        joint = joint_of(self._utilities, utilities)  # (B, T, N, N)
-        return self._penalty - self._steps.mean(self._mixing(joint))
+        return self.loss_of(self._mixing.one_by_one(self._utilities, utilities))
 
-    def diagnostics(self) -> dict[str, Tensor]:
-        """The units of the mixer that answer to others at all: those below their kink."""
+    def diagnostics(self, others: Tensor | None) -> dict[str, Tensor]:
+        """Also the units of the mixer that answer to others at all: those below their kink."""
+        found = super().diagnostics(others)
         before_activation = getattr(self._mixing, "before_activation", None)
         if before_activation is None:
-            return {}
+            return found
         with torch.no_grad():
-            units = before_activation(self._utilities.unsqueeze(2))  # (B*T, 1, E)
-        return {"k/negative_units": self._steps.mean(per_step(units < 0, self._utilities))}
+            units = before_activation(self._utilities)  # (B*T, 1, E)
+        share = (units < 0).float().mean(dim=2).reshape(*self._utilities.shape[:2], 1)
+        return {**found, "k/negative_units": self.steps.mean(share)}
 
 
 def judge_at(critic: Any, obs: Tensor) -> Judge:
@@ -102,16 +110,19 @@ def mixing_at(mixer: Any, states: Tensor) -> Mixing | None:
         return None
     if hasattr(mixer, "at"):
         return mixer.at(states)
-
-    def mix(qs: Tensor) -> Tensor:
-        """qs (B, T, R, N) -> (B, T, R)"""
-        B, T, R, N = qs.shape
-        repeated = states.repeat_interleave(R, dim=1)  # (B, T*R, S)
-        return mixer(qs.reshape(B, T * R, N), repeated).reshape(B, T, R)
-
-    return mix
+    return RepeatedMixing(mixer, states)
 
 
-def per_step(units: Tensor, like: Tensor) -> Tensor:
-    """The share of units that are true at each step. (B*T, 1, E) -> (B, T, 1)"""
-    return units.float().mean(dim=2).reshape(*like.shape[:2], 1)
+class RepeatedMixing:
+    """The states, N times: for mixers that know only PyMARL's call."""
+
+    def __init__(self, mixer: Any, states: Tensor) -> None:
+        self._mixer, self._states = mixer, states  # (B, T, S)
+
+    def __call__(self, qs: Tensor) -> Tensor:
+        return self._mixer(qs, self._states).reshape(*qs.shape[:2], 1)
+
+    def one_by_one(self, own: Tensor, others: Tensor) -> Tensor:
+        B, T, N = own.shape
+        joint = joint_of(own, others).reshape(B, T * N, N)
+        return self._mixer(joint, self._states.repeat_interleave(N, dim=1)).reshape(B, T, N)

@@ -14,8 +14,12 @@ class SumMixing(NamedTuple):
     state_value: Tensor | float  # (B, T, 1)
 
     def __call__(self, qs: Tensor) -> Tensor:
-        """R joint values at each state. qs (B, T, R, N) -> (B, T, R)"""
-        return qs.sum(dim=3) + self.state_value
+        """The joint value. qs (B, T, N) -> (B, T, 1)"""
+        return qs.sum(dim=2, keepdim=True) + self.state_value
+
+    def one_by_one(self, own: Tensor, others: Tensor) -> Tensor:
+        """N joint values; in the i-th agent i has its own and all others `others`. (B, T, N)"""
+        return self(others) + (own - others)
 
 
 class VDNMixer(nn.Module):
@@ -30,4 +34,4 @@ class VDNMixer(nn.Module):
 
     def forward(self, agent_qs: Tensor, states: Tensor) -> Tensor:
         """agent_qs (B, T, N), states unused -> (B, T, 1)."""
-        return self.at(states)(agent_qs.unsqueeze(2))
+        return self.at(states)(agent_qs)

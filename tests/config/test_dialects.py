@@ -1,0 +1,60 @@
+"""Whose settings file it is, and what it says in our words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from utils.config import load_config
+from utils.config.schema import CONFIG
+
+SHIPPED = sorted((CONFIG / "algs").glob("*.yaml"))
+FACMAC_CONTINUOUS = {"mac": "cqmix_mac", "target_update_mode": "soft", "td_lambda": 0.8}
+FACMAC_DISCRETE = {"agent": "qmixrnn", "action_selector": "gumbel", "optimizer": "adam"}
+FACMAC_DISCRETE |= {"agent_output_type": "pi_logits", "td_lambda": 0.8}
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_our_own_files_mean_what_they_say(path: Path) -> None:
+    loaded = load_config([f"--config={path.stem}", "--env-config=grid"])
+    said = yaml.safe_load(path.read_text())
+    said.pop("env_args", None)
+
+    assert {key: loaded.config[key] for key in said} == said
+    from_file = {k for k, origin in loaded.origins.items() if origin.endswith(path.name)}
+    assert {key for key in from_file if not key.startswith("env_args.")} == set(said)
+
+
+def load(tmp_path: Path, values: dict[str, Any], *typed: str) -> dict[str, Any]:
+    path = tmp_path / "theirs.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return load_config([f"--config={path}", "--env-config=grid", "with", *typed]).config
+
+
+@pytest.mark.parametrize("values", [FACMAC_CONTINUOUS, FACMAC_DISCRETE])
+@pytest.mark.parametrize("family", ["facmac", "maddpg"])
+def test_a_learner_switched_in_the_file_or_by_hand_is_the_same(
+    tmp_path: Path, values: dict[str, Any], family: str
+) -> None:
+    base = {**values, "learner": f"{family}_learner"}
+    typed = load(tmp_path, base, f"learner=k{family}_learner")
+    written = load(tmp_path, {**values, "learner": f"k{family}_learner"})
+
+    assert typed == written
+    assert typed["k_maddpg_level0"] == "policy"
+    assert load(tmp_path, base)["k_maddpg_level0"] == ("replay" if family == "maddpg" else "policy")
+
+
+def test_facmac_s_habits_go_with_its_controller(tmp_path: Path) -> None:
+    continuous = load(tmp_path, {**FACMAC_CONTINUOUS, "learner": "kfacmac_learner"})
+    discrete = load(tmp_path, {**FACMAC_DISCRETE, "learner": "kfacmac_learner"})
+    ours = load(tmp_path, {"learner": "facmac_learner", "target_update_mode": "soft"})
+
+    assert (continuous["td_lambda"], continuous["actor_mask"]) == (0.0, False)
+    assert continuous["action_l2"] == 0.001
+    assert (discrete["td_lambda"], discrete["actor_mask"]) == (0.8, True)
+    assert discrete["optimizer_epsilon"] == 1e-7
+    assert (ours["actor_mask"], ours["action_l2"]) == (True, 0.0)

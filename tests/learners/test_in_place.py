@@ -1,0 +1,47 @@
+"""On a GPU steps stay where they are, masked: the same update as with the valid ones end to end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from components.steps import Steps
+from tests.make import make_batch, make_learner, policy_args
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "facmac_learner": {"mixer": "qmix", "action_l2": 0.5},
+    "kfacmac_learner": {"mixer": "qmix-nonmonotonic", "action_l2": 0.5, "k_level": 3},
+    "kmaddpg_learner": {"action_l2": 0.5, "k_level": 2},
+}
+
+
+def trained(learner: str, in_place: bool, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    if in_place:
+        monkeypatch.setattr(Steps, "packs", lambda *_: False)
+    made = make_learner(policy_args(True, learner=learner, td_lambda=0.8, **SETTINGS[learner]))
+    logged: dict[str, Any] = {}
+    made.logger.log_stat = lambda key, value, t_env: logged.update({key: value})
+    for update in range(3):
+        made.train(make_batch(made.args, seed=update), t_env=10**6 * update, episode_num=update)
+    logged.pop("k/seconds", None)
+    logged["actors"] = parameters(made.mac)
+    logged["critic"] = parameters(made.critic)
+    return logged
+
+
+def parameters(network: Any) -> Tensor:
+    return torch.cat([p.detach().reshape(-1) for p in network.parameters()])
+
+
+@pytest.mark.parametrize("learner", SETTINGS)
+def test_masking_equals_picking(learner: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Continuous policies, which draw nothing: numbers drawn for padding would shift the others."""
+    packed = trained(learner, False, monkeypatch)
+    in_place = trained(learner, True, monkeypatch)
+
+    assert packed.keys() == in_place.keys()
+    for key, value in packed.items():
+        torch.testing.assert_close(value, in_place[key], rtol=1e-4, atol=1e-5)
