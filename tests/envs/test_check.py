@@ -139,10 +139,10 @@ def test_arguments_an_environment_does_not_take_are_dropped_with_a_warning(
 ) -> None:
     monkeypatch.setattr("envs.build.log.propagate", True)
 
-    env = make_env("grid", {"size": 3, "state_last_action": False}, seed=0)
+    env = make_env("grid", {"size": 3, "obs_last_action": False}, seed=0)
 
     assert env.get_state_size() == 6
-    assert "env_args.state_last_action is ignored" in caplog.text
+    assert "env_args.obs_last_action is ignored" in caplog.text
 
 
 def test_packed_constructors_get_their_dictionary(monkeypatch: pytest.MonkeyPatch) -> None:
