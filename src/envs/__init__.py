@@ -11,5 +11,6 @@ REGISTRY = Registry(
         "cts_matrix_game": "envs.matrix_games:ContinuousMatrixGame",
         "meet_up": "envs.meet_up:MeetUp",
         "grid": "envs.grid:Grid",
+        "skirmish": "envs.skirmish.env:Skirmish",
     },
 )
