@@ -50,10 +50,26 @@ def attack(f: Fights, plan: Plan, firing: Array, delay: float) -> None:
         piercing = np.concatenate([piercing[single], area[2]])
     _hurt(f, victims, damage, piercing)
     f.health.reshape(-1)[shooters[SUICIDAL.take(kind)]] = 0
+    _burst(f, plan, shooters)
     if (plan.alive & (f.health <= 0)).any():
         np.maximum(f.health, 0, out=f.health)
         f.shield *= f.health > 0  # the dead have neither life nor shield
         plan.drop(f)
+
+
+def _burst(f: Fights, plan: Plan, shooters: Array) -> None:
+    """Who attacks by blowing up does so also when killed, which may kill the next."""
+    suicidal = SUICIDAL.take(f.kind)
+    if not suicidal.any():
+        return
+    left = suicidal & plan.alive
+    left.reshape(-1)[shooters] = False
+    while True:
+        dying = np.flatnonzero(left & (f.health <= 0))
+        if not len(dying):
+            return
+        left.reshape(-1)[dying] = False
+        _hurt(f, *_splash(f, dying, dying))
 
 
 def _hurt(f: Fights, victims: Array, damage: Array, piercing: Array) -> None:

@@ -39,6 +39,8 @@ class Map:
     enemy_spawns: tuple[Point, ...] = ((23, 16),)
     attack_point: Point | None = (9, 16)  # where the enemies go, fighting; None: they stay
     hunts: bool = False  # they go for the ally units wherever these are
+    # The mouth of a narrow passage that few enemies reach at a time, and the way into it.
+    choke: tuple[Point, Point] | None = None
     ally_types: tuple[str, ...] = ()  # the order of SMAC's one-hot of types
     enemy_types: tuple[str, ...] = ()
 
@@ -136,6 +138,7 @@ ALL = (
         ((19.04, 19.12),),
         ((27.91, 28.24),),
         (4.47, 4.33),
+        choke=((14.5, 14.5), (-1, -1)),
     ),
     Map(
         "6h_vs_8z",

@@ -32,7 +32,7 @@ SKILLS = {
     "4": Skill(5.5, 3, 0),  # medium hard
     "5": Skill(5.5, 2, 0),  # hard
     "6": Skill(5.5, 1, 0),  # harder
-    "7": Skill(5.5, 0, 0),  # very hard
+    "7": Skill(5.5, 2, 0),  # very hard
     "8": Skill(7, 0, 1),  # and SMAC's three that cheat: they see farther and aim at the weak
     "9": Skill(8, 0, 2),
     "A": Skill(9, 0, 3),

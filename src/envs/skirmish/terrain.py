@@ -33,7 +33,21 @@ def walkable(ground: str) -> Array:
         for xs in columns.split(","):
             x0, x1 = map(int, xs.split("-"))
             cells[y0 : y1 + 1, x0 : x1 + 1] = True
-    return cells
+    return _open_corners(cells)
+
+
+def _open_corners(cells: Array) -> Array:
+    """Where open ground touches only at a corner, the two cells beside it are opened.
+
+    The game's map smooths such corners; as they are, nothing could pass.
+    """
+    a, b, c, d = cells[:-1, :-1], cells[:-1, 1:], cells[1:, :-1], cells[1:, 1:]
+    corner = (a & d & ~b & ~c) | (b & c & ~a & ~d)
+    opened = cells.copy()
+    for ys in (slice(0, -1), slice(1, None)):
+        for xs in (slice(0, -1), slice(1, None)):
+            opened[ys, xs] |= corner
+    return opened
 
 
 class Terrain:
@@ -44,6 +58,7 @@ class Terrain:
         layers = np.stack([self.cells, np.ones_like(self.cells)])
         self.open = np.pad(layers, [(0, 0), (PAD, PAD), (PAD, PAD)]).reshape(-1)  # both layers
         ys, xs = np.nonzero(self.cells)
+        self.middle = np.array([xs.mean(), ys.mean()]) + 0.5
         # In a rectangle every way is straight.
         self.convex = len(ys) == (np.ptp(ys) + 1) * (np.ptp(xs) + 1)
         self.waypoints = np.zeros((1, 1), np.int64) if self.convex else _waypoints(self.cells)
@@ -92,7 +107,7 @@ def centre_of(block: Array) -> Array:
 def _waypoints(cells: Array) -> Array:
     """(blocks, blocks): the first corner of the shortest way from one block to another."""
     nodes = cells[::2, ::2].reshape(-1)
-    following = _next_blocks(cells[::2, ::2], _distances(cells[::2, ::2]))
+    following = _next_blocks(cells, _distances(cells))
     clear = _clear_ways(cells, nodes)
     everywhere = np.arange(len(nodes))
     way = following.copy()
@@ -110,20 +125,29 @@ def _neighbour(values: Array, dx: int, dy: int) -> Array:
     return padded[..., 1 + dy : 1 + dy + BLOCKS, 1 + dx : 1 + dx + BLOCKS]
 
 
-def _costs(open_blocks: Array) -> Array:
+def _costs(cells: Array) -> Array:
     """(8, y, x) cost of each step from each block: infinite into walls and around their corners."""
-    wall = np.where(open_blocks, 0.0, np.inf)
+    wall = np.where(cells[::2, ::2], 0.0, np.inf)
+    padded = np.pad(np.where(cells, 0.0, np.inf), 2, constant_values=np.inf)
     costs = []
     for dx, dy in STEPS:
-        corners = _neighbour(wall, dx, 0) + _neighbour(wall, 0, dy)
-        length = DIAGONAL if dx and dy else 1.0
-        costs.append(wall + _neighbour(wall, dx, dy) + corners + length)
+        cost = _neighbour(wall, dx, dy) + (DIAGONAL if dx and dy else 1.0)
+        if dx and dy:  # both cells beside the corner that is walked over must be open
+            x_in, x_out = (1, 2) if dx > 0 else (0, -1)
+            y_in, y_out = (1, 2) if dy > 0 else (0, -1)
+            cost += _every_block(padded, x_out, y_in) + _every_block(padded, x_in, y_out)
+        costs.append(cost)
     return np.stack(costs)
 
 
-def _distances(open_blocks: Array) -> Array:
+def _every_block(padded: Array, x: int, y: int) -> Array:
+    """(y, x) of every block the cell at (x, y) from its first one; `padded` by 2."""
+    return padded[2 + y :: 2, 2 + x :: 2][:BLOCKS, :BLOCKS]
+
+
+def _distances(cells: Array) -> Array:
     """(goal, y, x) length of the shortest way from each block to each goal."""
-    costs = _costs(open_blocks)
+    costs = _costs(cells)
     goals = np.arange(BLOCKS * BLOCKS)
     distance = np.full((len(goals), BLOCKS, BLOCKS), np.inf)
     distance.reshape(len(goals), -1)[goals, goals] = 0
@@ -136,13 +160,13 @@ def _distances(open_blocks: Array) -> Array:
         distance = shorter
 
 
-def _next_blocks(open_blocks: Array, distance: Array) -> Array:
+def _next_blocks(cells: Array, distance: Array) -> Array:
     """(from, goal) the next block on the way; the goal itself where there is none."""
     n = BLOCKS * BLOCKS
     ways = np.stack(
         [
             (_neighbour(distance, dx, dy) + cost).reshape(n, n)
-            for cost, (dx, dy) in zip(_costs(open_blocks), STEPS, strict=True)
+            for cost, (dx, dy) in zip(_costs(cells), STEPS, strict=True)
         ]
     )  # (8, goal, from)
     shift = np.array([dx + dy * BLOCKS for dx, dy in STEPS])
