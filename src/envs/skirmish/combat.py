@@ -98,7 +98,7 @@ def _splash(f: Fights, shooters: Array, targets: Array) -> tuple[Array, Array, A
     across = np.abs(offset[0] * shot[1][:, None] - offset[1] * shot[0][:, None])
     radius = f.radius[row]
     size = TABLE["splash"][kind][:, None] + radius
-    in_blast = along**2 + across**2 <= size**2
+    in_blast = offset[0] ** 2 + offset[1] ** 2 <= size**2
     in_line = (along <= LINE_WIDTH / 2 + radius) & (across <= size)
     hit = np.where(IN_LINE[kind][:, None], in_line, in_blast)
     agents = np.arange(U) < f.n_agents

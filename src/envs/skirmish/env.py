@@ -54,10 +54,8 @@ class SkirmishBatch(BatchedEnv):
     def step(self, rows: Array, actions: Array) -> Step:
         """Fights do not touch each other, so large batches are stepped block by block."""
         self._check(rows, actions)
-        parts = [
-            self._step_block(rows[start : start + self._block], actions[start : start + self._block])
-            for start in range(0, len(rows), self._block)
-        ]
+        cuts = [slice(i, i + self._block) for i in range(0, len(rows), self._block)]
+        parts = [self._step_block(rows[cut], actions[cut]) for cut in cuts]
         joined = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
         reward, won, over, timeout, dead_allies, dead_enemies = joined
         infos: list[dict[str, Any]] = [

@@ -96,12 +96,8 @@ ALL = (
         180,
         MMM,
     ),
-    _mixed(
-        "2s3z", (("stalker", 2), ("zealot", 3)), (("stalker", 2), ("zealot", 3)), 120, PROTOSS
-    ),
-    _mixed(
-        "3s5z", (("stalker", 3), ("zealot", 5)), (("stalker", 3), ("zealot", 5)), 150, PROTOSS
-    ),
+    _mixed("2s3z", (("stalker", 2), ("zealot", 3)), (("stalker", 2), ("zealot", 3)), 120, PROTOSS),
+    _mixed("3s5z", (("stalker", 3), ("zealot", 5)), (("stalker", 3), ("zealot", 5)), 150, PROTOSS),
     _mixed(
         "3s5z_vs_3s6z",
         (("stalker", 3), ("zealot", 5)),

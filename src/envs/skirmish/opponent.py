@@ -22,20 +22,19 @@ class Skill:
 
     sight: float  # distance at which targets are noticed, from edge to edge
     delay: float  # loops of hesitation between attacks
-    focus: float  # cells that a weakened target may be farther off and still be preferred
 
 
 SKILLS = {
-    "1": Skill(4, 8, 0),  # very easy
-    "2": Skill(4.5, 6, 0),  # easy
-    "3": Skill(5, 4, 0),  # medium
-    "4": Skill(5.5, 3, 0),  # medium hard
-    "5": Skill(5.5, 2, 0),  # hard
-    "6": Skill(5.5, 1, 0),  # harder
-    "7": Skill(5.5, 2, 0),  # very hard
-    "8": Skill(7, 0, 1),  # and SMAC's three that cheat: they see farther and aim at the weak
-    "9": Skill(8, 0, 2),
-    "A": Skill(9, 0, 3),
+    "1": Skill(4, 10),  # very easy
+    "2": Skill(4.5, 8),  # easy
+    "3": Skill(5, 6),  # medium
+    "4": Skill(5.5, 5),  # medium hard
+    "5": Skill(5.5, 4),  # hard
+    "6": Skill(5.5, 3),  # harder
+    "7": Skill(5.5, 2),  # very hard
+    "8": Skill(6, 1),  # and SMAC's three that cheat: here they see farther
+    "9": Skill(6.5, 0.5),
+    "A": Skill(7, 0),
 }
 
 
@@ -74,11 +73,7 @@ class Opponent:
         """Distance to whom a unit may attack or heal; FAR for all others."""
         N = f.n_agents
         barred = ~alive[:, None] | ~self._eligible(f)
-        cost = np.where(barred, FAR, gap[:, N:])  # (n, M, U)
-        if self._skill.focus:
-            strength = (f.health + f.shield) / (f.life + f.shield_max)
-            cost += self._skill.focus * strength[:, None]
-        return cost
+        return np.where(barred, FAR, gap[:, N:])  # (n, M, U)
 
     def _eligible(self, f: Fights) -> Array:
         """(n, M, U) whom each enemy can do something to."""
@@ -97,5 +92,3 @@ class Opponent:
         N = f.n_agents
         sight = np.maximum(f.reach[:, N:], self._skill.sight) + f.radius[:, N:] + 0.5
         return sight + ALARM_SIGHT * (f.quiet[:, N:] < ALARM)
-
-

@@ -14,7 +14,7 @@ from envs.batched import Array
 from envs.skirmish.env import SkirmishBatch
 from envs.skirmish.layout import ATTACK, MOVE, NORTH_SOUTH_EAST_WEST, STOP
 from envs.skirmish.maps import MAPS
-from envs.skirmish.units import TABLE
+from envs.skirmish.units import DAMAGE, TABLE
 
 Policy = Callable[[SkirmishBatch, Array, np.random.Generator], Array]
 FAR = 1e6
@@ -22,6 +22,7 @@ PATIENCE = 20  # steps to wait for the enemy before going to look for it
 MELEE = 1.0  # weapons that reach less far are for hand to hand
 ESCAPE, TO_THE_MIDDLE = 2.5, 0.01  # cells looked ahead in fleeing; dislike of the map's edge
 SAFE = 2.5  # cells beyond the enemy's reach that who kites keeps away
+SPARE = 8  # more attackers on one target than should be enough
 RELIEF = 0.15  # how much stronger, of full strength, whoever takes over must be
 AT_POST = 0.5  # cells from its post at which an agent is there
 AT_HAND = 0.5  # cells beyond the weapon's reach at which who holds a post strikes
@@ -104,12 +105,16 @@ class View:
         strength = (f.health + f.shield)[:, None, N:]
         reach = (f.reach + f.radius)[:, :N, None] + f.radius[:, None, N:]
         walk = np.maximum(self.distance - reach, 0)
-        # In a crowd, everybody on one target would be too many.
-        cost = strength + 25 * walk + 1.0 * N * self.distance
+        # In a crowd, everybody on one target would be too many: the nearest come first.
+        rank = self.distance.argsort(axis=1).argsort(axis=1)
+        shots = strength / np.maximum(DAMAGE[f.kind[:, :N, None], f.kind[:, None, N:]], 1)
+        cost = (
+            strength + 25 * walk + N * self.distance + np.where(rank >= shots + SPARE, FAR / 2, 0)
+        )
         return np.where(f.reach[:, :N, None] < MELEE, self.distance, cost)
 
     def fight_or_seek(self, cost: Array) -> Array:
-        """The cheapest target in reach. Without one, go for the nearest once a team mate has one."""
+        """The cheapest target in reach; without one, the nearest once a team mate has one."""
         N, M = self.N, self.f.n_units - self.N
         shots = self.avail[:, :, ATTACK : ATTACK + M] > 0
         shots &= ~self.healer[:, :, None]
@@ -226,5 +231,3 @@ def play(env: SkirmishBatch, policy: Policy, seeds: Array) -> tuple[Array, Array
         won[rows] = [info["battle_won"] for info in step.infos]
         rows = rows[~step.ended]
     return won, returns
-
-

@@ -20,9 +20,11 @@ class FixedSpawn:
     """SMAC's maps: the same teams at the same points, but for small differences of place."""
 
     def __init__(self, scenario: Map, terrain: Terrain) -> None:
-        teams = [(scenario.allies, scenario.ally_spawns), (scenario.enemies, scenario.enemy_spawns)]
-        self._kind = np.array([KIND[kind] for team, _ in teams for kind in slots(team)])
-        self._place = np.concatenate([formation(*each, terrain) for each in teams], axis=1)  # (2, U)
+        m = scenario
+        self._kind = np.array([KIND[kind] for kind in slots(m.allies) + slots(m.enemies)])
+        allies = formation(m.allies, m.ally_spawns, terrain)
+        enemies = formation(m.enemies, m.enemy_spawns, terrain)
+        self._place = np.concatenate([allies, enemies], axis=1)  # (2, U)
         self._n_agents = scenario.n_agents
         self._goal = self._place.copy()
         if scenario.attack_point is not None:

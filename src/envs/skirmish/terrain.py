@@ -73,7 +73,7 @@ class Terrain:
         return self.open.take(self.layer_index(place) + layer)
 
     def detour(self, place: Array, aim: Array) -> tuple[Array, Array]:
-        """Where to walk (2, ...) for points that want to `aim`, and whether that is not straight."""
+        """Where to walk (2, ...) in order to get to `aim`, and whether that is not straight."""
         here, there = block_of(place), block_of(aim)
         way = self.waypoints.reshape(-1).take(here * (BLOCKS * BLOCKS) + there)
         crooked = way != there
