@@ -199,3 +199,10 @@ def find_map(name: str) -> Map:
             f"Unknown Skirmish map '{name}'.{did_you_mean(name, MAPS)} Known: {', '.join(MAPS)}."
         )
     return MAPS[name]
+
+
+PAPER = {  # the SMAC paper's classes
+    "easy": ("2s_vs_1sc", "2s3z", "3s5z", "1c3s5z", "10m_vs_11m"),
+    "hard": ("2c_vs_64zg", "bane_vs_bane", "5m_vs_6m", "3s_vs_5z"),
+    "super hard": ("3s5z_vs_3s6z", "6h_vs_8z", "27m_vs_30m", "MMM2", "corridor"),
+}
