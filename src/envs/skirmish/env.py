@@ -12,11 +12,11 @@ from envs.single import single_face
 from envs.skirmish import ENGINE_VERSION
 from envs.skirmish.engine import Engine
 from envs.skirmish.fights import Fights
+from envs.skirmish.generated import find_scenario
 from envs.skirmish.layout import ATTACK, MOVE, NORTH_SOUTH_EAST_WEST, Layout
 from envs.skirmish.opponent import find_skill
 from envs.skirmish.plan import Orders
 from envs.skirmish.reward import Reward
-from envs.skirmish.scenario import fixed_scenario
 from envs.skirmish.settings import Settings
 from envs.skirmish.units import TABLE
 from utils.errors import UserError
@@ -29,7 +29,7 @@ class SkirmishBatch(BatchedEnv):
 
     def __init__(self, n_envs: int, **env_args: Any) -> None:
         settings = Settings(**env_args)
-        self.scenario = scenario = fixed_scenario(settings.map_name)
+        self.scenario = scenario = find_scenario(settings.map_name, settings.capability_config)
         self.settings, self.n_envs = settings, n_envs
         self.layout = layout = Layout(scenario, settings)
         self._reward = Reward(scenario, settings)

@@ -17,7 +17,7 @@ from envs.skirmish.settings import Settings
 from envs.skirmish.units import TABLE
 
 SIGHT = np.float32(9)  # cells, for every kind
-SHOT = np.float32(6)  # an attack may be ordered within this distance, whatever the weapon
+SHOT = 6.0  # an attack may be ordered within this distance, whatever the weapon
 NO_OP, STOP, MOVE, ATTACK = 0, 1, 2, 6  # where each kind of action begins
 NORTH_SOUTH_EAST_WEST = np.array([[0, 0, 1, -1], [1, -1, 0, 0]], np.float32)  # (2, 4)
 RING = np.array([[0, 0, 2, -2, 1, -1, 1, -1], [2, -2, 0, 0, 1, -1, -1, 1]], np.float32)  # (2, 8)
@@ -39,7 +39,10 @@ class Layout:
         self._enemy_size = 4 + enemy_health + enemy_bits
         shown_action = A * s.obs_last_action
         self._ally_size = 4 + ally_health * s.obs_all_health + ally_bits + shown_action
-        self._own_size = ally_health * s.obs_own_health + ally_bits
+        self._vitals_size = ally_health * s.obs_own_health + ally_bits
+        self._own_size = self._vitals_size + 2 * s.obs_own_pos
+        ranges = np.maximum(TABLE["range"], np.float32(s.min_attack_range))
+        self._shot = ranges if s.use_unit_ranges else np.full_like(ranges, SHOT)  # by kind
         self.obs_size = self._move_size + M * self._enemy_size + (N - 1) * self._ally_size
         self.obs_size += self._own_size + s.obs_timestep_number
         self._ally_state = 4 + scenario.ally_shields + ally_bits
@@ -48,7 +51,7 @@ class Layout:
         self.state_size += N * A * s.state_last_action + s.state_timestep_number
         if s.obs_instead_of_state:
             self.state_size = N * self.obs_size
-        self._others = np.array([[i for i in range(N) if i != j] for j in range(N)])  # (N, N-1)
+        self._others = np.nonzero(~np.eye(N, dtype=bool))[1].reshape(N, N - 1)
 
     def avail(self, f: Fights) -> Array:
         """(n, N, A) uint8: what each agent may do now."""
@@ -59,7 +62,7 @@ class Layout:
         avail[:, :, NO_OP], avail[:, :, STOP] = ~mine, mine
         near = NORTH_SOUTH_EAST_WEST * np.float32(self._settings.move_amount / 2)
         avail[:, :, MOVE:ATTACK] = self._free(f, near) & mine[:, :, None]
-        shots = self._near(f, slice(N, None), alive, SHOT) & mine[:, :, None]  # (n, N, M)
+        shots = self._near(f, slice(N, None), alive) & mine[:, :, None]  # (n, N, M)
         if self._scenario.healers:
             self._add_healing(f, avail, shots, alive)
         else:
@@ -70,15 +73,15 @@ class Layout:
         """Healers name agents where others name enemies: not themselves nor other healers."""
         N = f.n_agents
         healer = HEALER[f.kind[:, :N]]
-        wanted = self._near(f, slice(0, N), alive, SHOT) & ~healer[:, None]
+        wanted = self._near(f, slice(0, N), alive) & ~healer[:, None]
         avail[:, :, ATTACK : ATTACK + f.n_units - N] = shots & ~healer[:, :, None]
         patients = wanted & (healer & alive[:, :N])[:, :, None]
         avail[:, :, ATTACK : ATTACK + N] |= patients
 
-    @staticmethod
-    def _near(f: Fights, others: slice, alive: Array, reach: np.float32) -> Array:
-        """(n, N, others) who lives and is at most `reach` away."""
+    def _near(self, f: Fights, others: slice, alive: Array) -> Array:
+        """(n, N, others) who lives and is near enough to be named as a target."""
         N = f.n_agents
+        reach = self._shot.take(f.kind[:, :N])[:, :, None]
         offset = f.place[:, :, None, others] - f.place[:, :, :N, None]
         offset *= offset
         return ((offset[0] + offset[1]) <= reach * reach) & alive[:, None, others]
@@ -115,7 +118,11 @@ class Layout:
         features = features.take(self._others, axis=1)  # (n, N, N-1, F)
         self._write_units(f, part, others, features, mine.take(self._others, axis=1), None)
         vitals = self._vitals(f, slice(0, N), s.obs_own_health)
-        out[:, :, own : own + self._own_size] = vitals
+        out[:, :, own : own + self._vitals_size] = vitals
+        if s.obs_own_pos:
+            out[:, :, own + self._own_size - 2 : own + self._own_size] = np.moveaxis(
+                f.place[:, :, :N] / SIZE, 0, -1
+            )
         if s.obs_timestep_number:
             out[:, :, -1] = (t / self.limit)[:, None]
         out[:, :, : self.obs_size - s.obs_timestep_number] *= mine[:, :, None]

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from utils.errors import UserError, did_you_mean
-
 SIZE = 32  # cells a side, on every map
 Team = tuple[tuple[str, int], ...]  # kind and number, in the order of slots
 Point = tuple[float, float]
@@ -191,14 +189,6 @@ ALL = (
     ),
 )
 MAPS = {each.name: each for each in ALL}
-
-
-def find_map(name: str) -> Map:
-    if name not in MAPS:
-        raise UserError(
-            f"Unknown Skirmish map '{name}'.{did_you_mean(name, MAPS)} Known: {', '.join(MAPS)}."
-        )
-    return MAPS[name]
 
 
 PAPER = {  # the SMAC paper's classes

@@ -19,8 +19,8 @@ class Reward:
 
     def __init__(self, scenario: Scenario, settings: Settings) -> None:
         self._settings = s = settings
-        self.most = scenario.n_enemies * s.reward_death_value + s.reward_win + scenario.toughness
-        self._scale = s.reward_scale_rate / self.most if s.reward_scale else 1.0
+        self._without_life = scenario.n_enemies * s.reward_death_value + s.reward_win
+        self.most = self._without_life + scenario.toughness
 
     def __call__(self, before: Array, f: Fights, won: Array, lost: Array) -> Array:
         """(n,) float32; `before` (n, U) is life and shield one step ago."""
@@ -36,7 +36,10 @@ class Reward:
             losses = _sum(change[:, :N]) + s.reward_death_value * died[:, :N].sum(axis=1)
             reward = reward - s.reward_negative_scale * losses
         reward = reward + s.reward_win * won + s.reward_defeat * lost
-        return (reward * self._scale).astype(np.float32)
+        if s.reward_scale:
+            most = self._without_life + _sum((f.life + f.shield_max)[:, N:])
+            reward = reward * (s.reward_scale_rate / most)
+        return reward.astype(np.float32)
 
 
 def _sum(values: Array) -> Array:

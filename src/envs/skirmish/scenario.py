@@ -9,7 +9,7 @@ import numpy as np
 
 from envs.batched import Array
 from envs.skirmish.fights import Spawn
-from envs.skirmish.maps import Map, Team, find_map
+from envs.skirmish.maps import Map, Team
 from envs.skirmish.spawning import FixedSpawn
 from envs.skirmish.terrain import Terrain, terrain_of
 from envs.skirmish.units import KIND, TABLE, UNITS
@@ -30,7 +30,7 @@ class Scenario:
     ally_shields: bool  # whether shields are observed
     enemy_shields: bool
     healers: bool  # whether agents may heal each other
-    toughness: float  # life and shields of all enemies at the start
+    toughness: float  # the most life and shields that all enemies may have together
     spawn: Callable[[Array], Spawn]
 
     @property
@@ -39,12 +39,11 @@ class Scenario:
         return 6 + targets
 
 
-def fixed_scenario(name: str) -> Scenario:
+def fixed_scenario(m: Map) -> Scenario:
     """One of SMAC's maps."""
-    m = find_map(name)
     terrain = terrain_of(m.ground)
     return Scenario(
-        name=name,
+        name=m.name,
         n_agents=m.n_agents,
         n_enemies=m.n_enemies,
         limit=m.limit,

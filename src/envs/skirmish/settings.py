@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from utils.errors import UserError
 
@@ -12,6 +13,7 @@ class Settings:
     """As in PyMARL's `sc2.yaml`; `src/config/envs/skirmish.yaml` says what each means."""
 
     map_name: str = "3m"
+    capability_config: dict[str, Any] = field(default_factory=dict)
     difficulty: str = "7"
     move_amount: float = 2
     step_mul: int = 8
@@ -19,6 +21,9 @@ class Settings:
     continuing_episode: bool = False
     obs_all_health: bool = True
     obs_own_health: bool = True
+    obs_own_pos: bool = False
+    use_unit_ranges: bool = False
+    min_attack_range: float = 2
     obs_last_action: bool = False
     obs_pathing_grid: bool = False
     obs_timestep_number: bool = False
