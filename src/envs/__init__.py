@@ -12,5 +12,6 @@ REGISTRY = Registry(
         "meet_up": "envs.meet_up:MeetUp",
         "grid": "envs.grid:Grid",
         "skirmish": "envs.skirmish.env:Skirmish",
+        "skirmish_v2": "envs.skirmish.env:SkirmishV2",
     },
 )

@@ -17,7 +17,7 @@ from envs.skirmish.layout import ATTACK, MOVE, NORTH_SOUTH_EAST_WEST, Layout
 from envs.skirmish.opponent import find_skill
 from envs.skirmish.plan import Orders
 from envs.skirmish.reward import Reward
-from envs.skirmish.settings import Settings
+from envs.skirmish.settings import Settings, SettingsV2
 from envs.skirmish.units import TABLE
 from utils.errors import UserError
 
@@ -27,8 +27,10 @@ BLOCK = 60_000  # pairs of units that are stepped at once: more would not fit in
 class SkirmishBatch(BatchedEnv):
     """B fights on one map. Arguments are those of `Settings`, as keywords."""
 
+    settings_class: type[Settings] = Settings
+
     def __init__(self, n_envs: int, **env_args: Any) -> None:
-        settings = Settings(**env_args)
+        settings = self.settings_class(**env_args)
         self.scenario = scenario = find_scenario(settings.map_name, settings.capability_config)
         self.settings, self.n_envs = settings, n_envs
         self.layout = layout = Layout(scenario, settings)
@@ -143,11 +145,17 @@ class SkirmishBatch(BatchedEnv):
             self.obs[rows], self.state[rows] = obs, state
 
 
-# The constructor's signature, spelt out: what the YAML says is checked against it.
-SkirmishBatch.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-    [
-        inspect.Parameter("n_envs", inspect.Parameter.POSITIONAL_OR_KEYWORD),
-        *inspect.signature(Settings).parameters.values(),
-    ]
-)
+class SkirmishV2Batch(SkirmishBatch):
+    """The same with SMACv2's settings by default: a generated scenario, seen as there."""
+
+    settings_class = SettingsV2
+
+
+# What the YAML says is checked against the constructor's signature, so it is spelt out.
+for _batch in (SkirmishBatch, SkirmishV2Batch):
+    _n_envs = inspect.Parameter("n_envs", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    _settings = inspect.signature(_batch.settings_class).parameters.values()
+    _batch.__signature__ = inspect.Signature([_n_envs, *_settings])  # type: ignore[attr-defined]
+
 Skirmish = single_face(SkirmishBatch)
+SkirmishV2 = single_face(SkirmishV2Batch)

@@ -50,3 +50,12 @@ class Settings:
                 f"episode_limit is {self.episode_limit}; it must be at least 1, or null for the "
                 "map's own."
             )
+
+
+@dataclass(frozen=True)
+class SettingsV2(Settings):
+    """What SMACv2's files set otherwise."""
+
+    map_name: str = "10gen_protoss"
+    obs_own_pos: bool = True
+    use_unit_ranges: bool = True
