@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,8 @@ from envs.skirmish.units import TABLE
 from utils.errors import UserError
 
 BLOCK = 60_000  # pairs of units that are stepped at once: more would not fit into fast memory
+
+FIRST = np.zeros(1, np.int64)
 
 
 class SkirmishBatch(BatchedEnv):
@@ -44,6 +48,7 @@ class SkirmishBatch(BatchedEnv):
         self.avail = np.zeros((n_envs, N, layout.n_actions), np.uint8)
         self.last_actions = np.full((n_envs, N), -1, np.int64)  # -1 before the first step
         self.t = np.zeros(n_envs, np.int64)  # steps taken in the present episode
+        self.history: list[Fights] = []  # row 0 of the present episode, for replays
         self.last_failure: dict[int, str] = {}
         self._block = max(1, BLOCK // U**2)
 
@@ -51,6 +56,8 @@ class SkirmishBatch(BatchedEnv):
         self.fights.begin(rows, seeds, self.scenario.spawn(seeds))
         self.t[rows], self.last_actions[rows] = 0, -1
         self._observe(rows, self.fights.take(rows))
+        if (rows == 0).any():
+            self.history = [self.fights.take(FIRST)]
         return np.zeros(len(rows), bool)
 
     def step(self, rows: Array, actions: Array) -> Step:
@@ -58,6 +65,8 @@ class SkirmishBatch(BatchedEnv):
         self._check(rows, actions)
         cuts = [slice(i, i + self._block) for i in range(0, len(rows), self._block)]
         parts = [self._step_block(rows[cut], actions[cut]) for cut in cuts]
+        if (rows == 0).any():
+            self.history.append(self.fights.take(FIRST))
         joined = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
         reward, won, over, timeout, dead_allies, dead_enemies = joined
         infos: list[dict[str, Any]] = [
@@ -72,6 +81,15 @@ class SkirmishBatch(BatchedEnv):
             for place in np.flatnonzero(timeout):
                 infos[place]["episode_limit"] = True
         return Step(reward, over | timeout, terminated, np.zeros(len(rows), bool), infos)
+
+    def save_replay(self) -> list[str | None]:
+        """An animation of the latest episode of row 0."""
+        from envs.skirmish.render import film, save_animation
+
+        folder = self.settings.replay_dir or tempfile.mkdtemp(prefix="skirmish-")
+        path = Path(folder) / f"skirmish_{self.scenario.name}.gif"
+        save_animation(film(self.scenario, self.history), path)
+        return [str(path)]
 
     def get_env_info(self) -> dict[str, Any]:
         return {

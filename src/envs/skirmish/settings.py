@@ -38,6 +38,7 @@ class Settings:
     reward_negative_scale: float = 0.5
     reward_scale: bool = True
     reward_scale_rate: float = 20
+    replay_dir: str = ""
 
     def __post_init__(self) -> None:
         if self.step_mul < 1 or self.move_amount <= 0:
