@@ -75,7 +75,8 @@ class MultiAgentEnv:
     def render(self) -> Any:
         raise NotImplementedError(f"{type(self).__name__} cannot be rendered.")
 
-    def save_replay(self) -> None:
+    def save_replay(self) -> str | None:
+        """Write the latest episodes; returns the file."""
         raise NotImplementedError(f"{type(self).__name__} saves no replays.")
 
     def close(self) -> None:

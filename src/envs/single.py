@@ -76,5 +76,8 @@ class SingleFace(MultiAgentEnv):
     def get_env_info(self) -> dict[str, Any]:
         return self._info
 
+    def save_replay(self) -> str | None:
+        return self._env.save_replay()[0]
+
     def close(self) -> None:
         self._env.close()

@@ -103,9 +103,9 @@ class RolloutRunner:
             if self._test is not None:
                 self._test.vector.close()
 
-    def save_replay(self) -> None:
+    def save_replay(self) -> list[str | None]:
         try:
-            (self._test or self._train).vector.save_replay()
+            return (self._test or self._train).vector.save_replay()
         except NotImplementedError as error:
             raise UserError(f"save_replay: env={self.args.env} saves no replays.") from error
 

@@ -54,8 +54,8 @@ class InProcessVector(BatchedEnv):
             infos=[infos.get(row, {}) for row in rows.tolist()],
         )
 
-    def save_replay(self) -> None:
-        self._envs[0].save_replay()
+    def save_replay(self) -> list[str | None]:
+        return [env.save_replay() for env in self._envs]
 
     def close(self) -> None:
         for row in range(self.n_envs):

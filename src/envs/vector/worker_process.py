@@ -72,8 +72,8 @@ class Worker:
         look(self._env, arrays, row)
         return {key: plain(value) for key, value in info.items()} if ended else None
 
-    def do_save_replay(self) -> None:
-        self._env.save_replay()
+    def do_save_replay(self) -> str | None:
+        return self._env.save_replay()
 
     def do_close(self) -> None:
         self._env.close()
