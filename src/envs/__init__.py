@@ -11,5 +11,8 @@ REGISTRY = Registry(
         "cts_matrix_game": "envs.matrix_games:ContinuousMatrixGame",
         "meet_up": "envs.meet_up:MeetUp",
         "grid": "envs.grid:Grid",
+        "sc2": "envs.sc2.adapter:SC2",
+        "sc2v2": "envs.sc2.adapter:SC2v2",
+        "sc2wrapped": "envs.sc2.adapter:SC2v2",  # as PyMARL2's relatives call it
     },
 )

@@ -52,7 +52,8 @@ class BatchedEnv:
         """Step `rows` (n,) with `actions` (n, N) integers or (n, N, A) floats."""
         raise NotImplementedError
 
-    def save_replay(self) -> None:
+    def save_replay(self) -> list[str | None]:
+        """The files that the rows wrote."""
         raise NotImplementedError(f"{type(self).__name__} saves no replays.")
 
     def close(self) -> None:

@@ -68,8 +68,8 @@ class RolloutRunner:
         self._train.mac = self.mac = copy.copy(mac)
         if not self._train.vector.reseeds:
             self.logger.console_logger.warning(
-                f"Warning: env={self.args.env} has no reseed(seed), so a resumed run will not be "
-                "exact (docs/resume.md)."
+                f"Warning: env={self.args.env} has no reseed(seed) that decides a whole episode, "
+                "so a resumed run will not be exact (docs/resume.md)."
             )
 
     def run(
@@ -103,9 +103,9 @@ class RolloutRunner:
             if self._test is not None:
                 self._test.vector.close()
 
-    def save_replay(self) -> None:
+    def save_replay(self) -> list[str | None]:
         try:
-            (self._test or self._train).vector.save_replay()
+            return (self._test or self._train).vector.save_replay()
         except NotImplementedError as error:
             raise UserError(f"save_replay: env={self.args.env} saves no replays.") from error
 

@@ -140,10 +140,15 @@ class WorkerVector(BatchedEnv):
             infos=[answers.get(row) or {} for row in rows.tolist()],
         )
 
-    def save_replay(self) -> None:
-        self._send(0, "save_replay")
-        if not self._collect([0], self._start_timeout):
-            raise UserError(f"The replay was not saved: {self.last_failure[0]}")
+    def save_replay(self) -> list[str | None]:
+        rows = range(self.n_envs)
+        for row in rows:
+            self._send(row, "save_replay")
+        answers = self._collect(rows, self._start_timeout)
+        for row in rows:
+            if row not in answers:
+                raise UserError(f"A replay was not saved: {tail(self.last_failure[row])}")
+        return [answers[row] for row in rows]
 
     def close(self) -> None:
         for worker in self._workers:
