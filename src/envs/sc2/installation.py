@@ -93,7 +93,8 @@ def choose_build(root: Path, game_version: str | None) -> int:
         raise PreflightError(
             f"env_args.game_version={game_version} is build {wanted}; installed: "
             f"{', '.join(map(str, installed))}.\n"
-            f"Type ./install_sc2.sh --version {game_version}, or env_args.game_version=null for the latest that is installed.",
+            f"Type ./install_sc2.sh --version {game_version}, or leave env_args.game_version at "
+            "null for the latest that is installed.",
             WRONG_VERSION,
         )
     return wanted

@@ -1,4 +1,4 @@
-"""SMAC's face and SMAC's faults, on a game of ours: see docs/starcraft.md for what it does wrong."""
+"""SMAC's face and SMAC's faults, on a game that sc_process.py makes up."""
 
 import os
 from pathlib import Path
