@@ -9,7 +9,7 @@ import pytest
 
 from tests.envs.sc2.places import FAKE_SMAC, Fault, make_installation
 
-MODULES = ("smac", "smacv2", "pysc2")
+MODULES = ("smac", "smacv2", "pysc2", "tests.fake_sc2")
 
 
 @pytest.fixture
@@ -17,11 +17,11 @@ def fake_smac(monkeypatch: pytest.MonkeyPatch) -> None:
     """`import smac` finds ours, whatever is installed."""
     monkeypatch.syspath_prepend(FAKE_SMAC)
     for name in list(sys.modules):
-        if name.split(".")[0] in MODULES:
+        if name.startswith(MODULES):
             monkeypatch.delitem(sys.modules, name)
     yield
     for name in list(sys.modules):
-        if name.split(".")[0] in MODULES:
+        if name.startswith(MODULES):
             del sys.modules[name]
 
 

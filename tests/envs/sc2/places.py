@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,5 +35,11 @@ class Fault:
 
     def __call__(self, *faults: str, times: int | None = None) -> None:
         self.fuse.write_text("\n".join(["."] * (len(faults) if times is None else times)))
-        self.monkeypatch.setenv("FAKE_GAME_FUSE", str(self.fuse))
-        self.monkeypatch.setenv("FAKE_GAME_FAULT", ",".join(faults))
+        self.monkeypatch.setenv("GAME_FUSE", str(self.fuse))
+        self.monkeypatch.setenv("GAME_FAULT", ",".join(faults))
+
+
+def make_stand_in(root: Path) -> Path:
+    """An installation whose binary speaks the game's protocol."""
+    script = Path(__file__).resolve().parents[2] / "fake_sc2" / "main.py"
+    return make_installation(root, program=f"exec '{sys.executable}' '{script}' \"$@\"")

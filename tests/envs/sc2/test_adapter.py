@@ -71,6 +71,17 @@ def test_a_crash_costs_one_episode_that_is_played_again(what: str, fault: Fault)
     assert runner.logger.stats["battle_won_mean"]
 
 
+def test_a_game_that_ends_itself_in_the_last_step_is_noticed(fault: Fault) -> None:
+    fault("end@step:4")
+    env = SC2(seed=1, **QUICK)
+    env.reset()
+    for _ in range(3):
+        assert not env.step([1, 1])[1]
+    with pytest.raises(GameCrashed, match="ended by itself"):
+        env.step([1, 1])
+    env.close()
+
+
 @pytest.mark.parametrize(
     "what",
     ["die@ping:1", "error@create_game:1", "die@join_game:1", "die@observe:1", "error@observe:1",
@@ -122,8 +133,8 @@ def test_a_game_that_never_starts_ends_the_run(fault: Fault) -> None:
 def test_games_are_renewed_before_they_end_themselves(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("FAKE_GAME_LOOPS", "200")
-    monkeypatch.setenv("FAKE_GAME_SEEDS", str(tmp_path / "seeds"))
+    monkeypatch.setenv("GAME_LOOPS", "200")
+    monkeypatch.setenv("GAME_SEEDS", str(tmp_path / "seeds"))
     runner = make(env_args={"max_game_loops": 200})
     check_whole(play(runner, "train " * 12))
 
@@ -140,12 +151,12 @@ def test_room_for_one_episode_is_needed() -> None:
 def test_units_that_appear_late_do_not_change_the_reward_scale(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("FAKE_GAME_LATE", "2")
+    monkeypatch.setenv("GAME_LATE", "2")
     check_whole(play(make(), "train train"))
 
 
 def test_a_reset_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FAKE_GAME_LATE", "-1")  # the last unit never comes
+    monkeypatch.setenv("GAME_LATE", "-1")  # the last unit never comes
     runner = make(env_restart_limit=1, env_args={"reset_timeout": 0.3, "launch_tries": 1})
     with pytest.raises(UserError, match="Connection already closed"):
         play(runner, "train")

@@ -45,7 +45,7 @@ def test_no_game_survives(tmp_path: Path, game: Path, runner: str, ending: str) 
     )
     process = subprocess.Popen(
         [sys.executable, str(script)],
-        env={**environment(), "FAKE_GAME_PIDS": str(pids)},
+        env={**environment(), "GAME_PIDS": str(pids)},
         stderr=subprocess.DEVNULL,
     )
     assert wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 4, 60)

@@ -160,7 +160,7 @@ def test_doctor_tries_the_game(
 ) -> None:
     assert doctor(["--launch", "with", "env_args.launch_spacing=0"]) == 0
     assert "steps/s" in capsys.readouterr().out
-    monkeypatch.setenv("FAKE_GAME_LATE", "-1")
+    monkeypatch.setenv("GAME_LATE", "-1")
     words = ["--launch", "with", "env_args.launch_spacing=0", "env_args.reset_timeout=0.2"]
     monkeypatch.setattr("envs.sc2.adapter.BACK_OFF", (0.0,))
     assert doctor(words) == failures.LAUNCH_FAILED

@@ -1,16 +1,12 @@
-"""A "game" that is only a sleeping process, and the requests to it, answered here.
-
-FAKE_GAME_FAULT=<what>@<request>:<n>[,...] breaks the n-th request of that kind in a process, once
-for each line in the file FAKE_GAME_FUSE. FAKE_GAME_LOOPS ends games after so many loops.
-"""
+"""A "game" that is only a sleeping process, and the requests to it, answered here."""
 
 import os
 import subprocess
 import time
-from pathlib import Path
 from types import SimpleNamespace
 
 from pysc2.lib.protocol import ConnectionError, ProtocolError
+from tests.fake_sc2.faults import LAST_LOOP, Faults, write_down
 
 FLAGS = SimpleNamespace(sc2_timeout=360)
 FORBIDDEN = "SC2 must start through the launcher, which alone ends what is left behind."
@@ -20,9 +16,7 @@ class StarcraftProcess:
     def __init__(self, run_config):
         self.controller = None
         self._proc = self._launch(run_config, ["sleep", "600"])
-        if pids := os.environ.get("FAKE_GAME_PIDS"):
-            with Path(pids).open("a") as file:
-                file.write(f"{os.getpid()}\n{self._proc.pid}\n")
+        write_down(os.getpid(), self._proc.pid)
         try:
             self.controller = Controller(self._proc)
         except BaseException:
@@ -42,25 +36,22 @@ class StarcraftProcess:
 class Controller:
     """A battle of two against two, in which one enemy dies every second step."""
 
-    counts: dict = {}  # request -> how many in this process
+    faults = Faults()  # of this process
 
     def __init__(self, process):
         self.process = process
         self.loop, self.status_ended = 0, False
-        self.late = int(os.environ.get("FAKE_GAME_LATE", 0))  # observations without the last unit
+        self.late = int(os.environ.get("GAME_LATE", 0))  # observations without the last unit
         self.request("ping")
 
     def request(self, kind):
-        self.counts[kind] = self.counts.get(kind, 0) + 1
+        fault = self.faults.strike(kind)
         if self.process.poll() is not None:
             raise ConnectionError("Connection already closed. SC2 probably crashed.")
         if self.status_ended and kind != "observe":
             raise ProtocolError(f"{kind} called while in state: Status.ended")
-        for fault in filter(None, os.environ.get("FAKE_GAME_FAULT", "").split(",")):
-            what, _, where = fault.partition("@")
-            name, _, number = where.partition(":")
-            if name == kind and int(number) == self.counts[kind] and burn():
-                getattr(self, f"strike_{what}")()
+        if fault:
+            getattr(self, f"strike_{fault}")()
 
     def strike_die(self):
         self.process.kill()
@@ -86,20 +77,12 @@ class Controller:
     def step(self, count):
         self.request("step")
         self.loop += count
-        if self.loop > int(os.environ.get("FAKE_GAME_LOOPS", 2**19)):
+        if self.loop > LAST_LOOP:
             self.status_ended = True
 
     def observe(self):
         self.request("observe")
         self.late -= 1
         time.sleep(0.0005)  # an endless loop should not eat the machine
-        units = 1 if self.late >= 0 or os.environ.get("FAKE_GAME_LATE") == "-1" else 2
+        units = 1 if self.late >= 0 or os.environ.get("GAME_LATE") == "-1" else 2
         return SimpleNamespace(observation=SimpleNamespace(game_loop=self.loop, units=units))
-
-
-def burn():
-    """Take one line of the fuse; False if there is none."""
-    fuse = Path(os.environ["FAKE_GAME_FUSE"])
-    lines = fuse.read_text().splitlines()
-    fuse.write_text("\n".join(lines[1:]))
-    return bool(lines)

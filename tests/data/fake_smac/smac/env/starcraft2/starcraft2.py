@@ -28,7 +28,7 @@ class StarCraft2Env:
         self._controller = self._sc2_proc.controller
         for kind in ("create_game", "join_game"):
             self._controller.request(kind)
-        if seeds := os.environ.get("FAKE_GAME_SEEDS"):
+        if seeds := os.environ.get("GAME_SEEDS"):
             with Path(seeds).open("a") as file:
                 file.write(f"{self._seed}\n")
 
