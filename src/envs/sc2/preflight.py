@@ -18,7 +18,15 @@ from envs.multiagentenv import RunFacts
 from envs.sc2 import installation
 from envs.sc2.failures import MISSING_MAP, NO_TEMPORARY_FOLDER, UNKNOWN_MAP, PreflightError
 from envs.sc2.maps import SMAC_MAPS, SMACV2_FILE, SMACV2_MAPS, capabilities
-from envs.sc2.suites import SMAC, SMACV2, Suite, protobuf_major, version_of
+from envs.sc2.suites import (
+    SMAC,
+    SMACV2,
+    Suite,
+    allow_new_protobuf,
+    pass_by_proxies,
+    protobuf_major,
+    version_of,
+)
 from utils.errors import did_you_mean
 
 PACKAGES = ("SMAC", "SMACv2", "pysc2", "s2clientprotocol", "websocket-client", "protobuf", "numpy")
@@ -145,6 +153,8 @@ CHECKS: dict[str, Callable[[Plan], Finding]] = {
 
 def check_run(suite: Suite, env_args: dict[str, Any], n_games: int) -> RunFacts:
     """The facts of a run that can start; else the error that says what to do."""
+    pass_by_proxies()
+    allow_new_protobuf()  # before TensorBoard, say, brings protobuf in
     plan = plan_for(suite, env_args, n_games)
     findings = {name: check(plan) for name, check in CHECKS.items()}
     return RunFacts(

@@ -30,7 +30,7 @@ class Suite:
     @property
     def install(self) -> str:
         """The command that installs it. Never `pip install smac`: that is another project."""
-        return f'pip install "git+{self.repository}.git@{self.commit}"'
+        return f'pip install --no-deps "git+{self.repository}.git@{self.commit}"'
 
     def load(self) -> Callable[..., Any]:
         """The environment's class. One suite a process: both register the same maps in pysc2."""
