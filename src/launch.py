@@ -96,9 +96,6 @@ class Task:
         facts = [args.device, self._loaded.dialect]
         if self._facts:
             facts.append(self._facts.head)
-            _run.info["environment"] = self._facts.record
-            for warning in self._facts.warnings:
-                console.warning(f"Warning: {warning}")
         if self._earlier:
             facts.append(f"resumed from run {self._earlier.run_id}")
         elif config["resume"]:
@@ -106,6 +103,11 @@ class Task:
         run_dir = self._folder.path if _run.observers else None
         for line in head_lines(config, self._loaded.changed, run_dir, facts):
             console.info(line)
+        if self._facts:
+            _run.info["environment"] = self._facts.record
+            console.info(f"  {self._facts.details}")
+            for warning in self._facts.warnings:
+                console.warning(f"Warning: {warning}")
 
         logger = Logger(console)
         logger.setup_sacred(_run)

@@ -13,6 +13,7 @@ class RunFacts:
     """What an environment's preflight found out."""
 
     head: str  # for the first line of the run's output
+    details: str  # for a line of their own below
     record: dict[str, Any]  # for the run's record
     warnings: list[str] = field(default_factory=list)
 

@@ -10,6 +10,7 @@ import importlib.util
 import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,8 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("SC2PATH", str(make_stand_in(tmp_path / "StarCraftII")))
     monkeypatch.setenv("GAME_PIDS", str(pids))
     monkeypatch.setattr("envs.sc2.adapter.BACK_OFF", (0.0,))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # pysc2's folders, one a game
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     yield tmp_path / "StarCraftII"
     games = [int(pid) for pid in pids.read_text().split()[1::2]] if pids.exists() else []
     assert wait_until(lambda: not any(map(alive, games)))
@@ -62,6 +65,7 @@ def test_the_command_of_the_readme(run_main: Command, results: Results, runner: 
     words = ["--config=kfacmac", "--env-config=sc2", "with", "env_args.map_name=corridor"]
     first = run_main(*words, *runner.split(), *SMALL)
     assert "StarCraft II 4.10 (build 75689)" in first.stdout
+    assert "pysc2 4.0.0" in first.stdout
     assert results.status() == "COMPLETED"
     record = results.json("info.json")["environment"]
     assert record["game_build"] == 75689
@@ -89,6 +93,20 @@ def test_a_scenario_of_smacv2(run_main: Command, results: Results) -> None:
 
     assert results.status() == "COMPLETED"
     assert results.last("test_ep_length_mean") > 0
+
+
+@needs_smac
+@pytest.mark.parametrize("runner", ["episode", "parallel"])
+def test_crashes_leave_no_folders(runner: str, fault: Fault, tmp_path: Path) -> None:
+    fault("die@action:2")
+    made = make_runner(runner, env="sc2", env_args={"map_name": "3m", **SHORT})
+    try:
+        made.run()
+    finally:
+        made.close_env()
+
+    assert made.env_restarts == 1
+    assert list(tmp_path.glob("sc-*")) == []
 
 
 def make(**env_args: Any) -> Any:

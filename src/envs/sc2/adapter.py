@@ -16,7 +16,7 @@ import copy
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -87,14 +87,16 @@ class SC2(MultiAgentEnv):
         """Start an episode, in a new game if there is none or the present one is old."""
         if self._launched and self._game_loop() > self._latest_safe_start:
             self._renew(self._episode_seed)
-        if self._launched:
-            self._guarded(lambda: self._begin(first=False))
-        else:
-            self._launch()
+        with self._tidy():
+            if self._launched:
+                self._guarded(lambda: self._begin(first=False))
+            else:
+                self._launch()
         return self.get_obs(), self.get_state()
 
     def step(self, actions: Any) -> tuple[float, bool, dict[str, Any]]:
-        return self._guarded(lambda: self._step(actions))
+        with self._tidy():
+            return self._guarded(lambda: self._step(actions))
 
     def _step(self, actions: Any) -> tuple[float, bool, dict[str, Any]]:
         reward, ended, info = self._env.step(actions)
@@ -142,6 +144,15 @@ class SC2(MultiAgentEnv):
             if isinstance(error, GameCrashed):
                 raise
             raise GameCrashed(f"{type(error).__name__}: {error}") from error
+
+    @contextlib.contextmanager
+    def _tidy(self) -> Iterator[None]:
+        """After a crash a worker is killed before it can remove the game's temporary folder."""
+        try:
+            yield
+        except GameCrashed:
+            self.close()
+            raise
 
     # Objects
 

@@ -159,6 +159,7 @@ def check_run(suite: Suite, env_args: dict[str, Any], n_games: int) -> RunFacts:
     findings = {name: check(plan) for name, check in CHECKS.items()}
     return RunFacts(
         head=f"StarCraft II {installation.version_name(plan.build)}",
+        details=f"{findings['map'].text}; {findings['packages'].text}",
         record=dict(_record(plan)),
         warnings=[f"{name}: {found.text}." for name, found in findings.items() if found.warning],
     )

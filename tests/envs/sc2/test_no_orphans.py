@@ -33,8 +33,13 @@ SIGNALS = {
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
-@pytest.mark.parametrize("ending", [*ENDINGS, "interrupt"])
-@pytest.mark.parametrize("runner", ["episode", "parallel"])
+@pytest.mark.parametrize(
+    ("runner", "ending"),
+    [
+        *((runner, how) for runner in ("episode", "parallel") for how in (*ENDINGS, "interrupt")),
+        ("parallel", "a worker killed, then terminate"),
+    ],
+)
 def test_no_game_survives(tmp_path: Path, game: Path, runner: str, ending: str) -> None:
     pids, script = tmp_path / "pids", tmp_path / "play.py"
     last = ENDINGS.get(ending, ENDINGS["kill"])
@@ -54,6 +59,11 @@ def test_no_game_survives(tmp_path: Path, game: Path, runner: str, ending: str) 
         time.sleep(1)  # into the sleep, past the rollout
         assert all(map(alive, started))
         os.kill(process.pid, SIGNALS[ending])
+    if ending.startswith("a worker killed"):
+        worker, its_game = started[:2]
+        os.kill(worker, signal.SIGKILL)
+        assert alive(its_game)
+        os.kill(process.pid, signal.SIGTERM)
     process.wait(timeout=60)
 
     assert wait_until(lambda: not any(map(alive, started))), [p for p in started if alive(p)]

@@ -35,6 +35,7 @@ def test_a_sound_installation(game: Path) -> None:
     assert time.monotonic() - began < 5  # nothing was started
     assert facts.head == "StarCraft II 4.10 (build 75689)"
     assert facts.record["game_build"] == 75689
+    assert "numpy" in facts.details
     assert facts.record["map_sha256"] == installation.sha256(
         game / "Maps" / "SMAC_Maps" / "corridor.SC2Map"
     )
