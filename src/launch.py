@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from docopt import docopt
 
+from envs.build import preflight
+from envs.multiagentenv import RunFacts
 from run import Folders, run
 from utils.checkpoint import ReplayParts, load_state
 from utils.config import COMMAND_LINE, LoadedConfig, load_config
@@ -45,8 +47,11 @@ def launch(argv: list[str]) -> int:
     if earlier:
         check_resumable(earlier, models_folder(results, config))
 
+    running = loaded.command in (None, "main")
+    n_envs = n_environments(config)
+    facts = preflight(config["env"], config["env_args"], n_envs) if running else None
     folder = RunFolder(results / "sacred", resumed=earlier is not None)
-    task = Task(loaded, config, results, folder, earlier)
+    task = Task(loaded, config, results, folder, earlier, facts)
 
     def main(_run: Any) -> dict[str, float]:  # Sacred wants a plain function
         return task.run(_run)
@@ -55,7 +60,7 @@ def launch(argv: list[str]) -> int:
     options = docopt(experiment.get_usage()[2], loaded.sacred_argv, default_help=False)
     if earlier:
         options["--id"] = int(earlier.run_id)
-    if loaded.command not in (None, "main"):
+    if not running:
         experiment.run(loaded.command, options=options)
         return 0
     with locked(models_folder(results, config)):
@@ -77,9 +82,10 @@ class Task:
         results: Path,
         folder: RunFolder,
         earlier: EarlierRun | None,
+        facts: RunFacts | None,
     ) -> None:
         self._loaded, self._config, self._results = loaded, config, results
-        self._folder, self._earlier = folder, earlier
+        self._folder, self._earlier, self._facts = folder, earlier, facts
 
     def run(self, _run: Any) -> dict[str, float]:
         config = self._config
@@ -88,6 +94,8 @@ class Task:
             console.warning(f"Warning: {warning}")
         args = self._args()
         facts = [args.device, self._loaded.dialect]
+        if self._facts:
+            facts.append(self._facts.head)
         if self._earlier:
             facts.append(f"resumed from run {self._earlier.run_id}")
         elif config["resume"]:
@@ -95,6 +103,11 @@ class Task:
         run_dir = self._folder.path if _run.observers else None
         for line in head_lines(config, self._loaded.changed, run_dir, facts):
             console.info(line)
+        if self._facts:
+            _run.info["environment"] = self._facts.record
+            console.info(f"  {self._facts.details}")
+            for warning in self._facts.warnings:
+                console.warning(f"Warning: {warning}")
 
         logger = Logger(console)
         logger.setup_sacred(_run)
@@ -103,6 +116,7 @@ class Task:
         folders = Folders(
             models=models_folder(self._results, config),
             tensorboard=self._results / "tb_logs" / config["unique_token"],
+            replays=self._results / "replays" / config["unique_token"],
             resume_from=self._earlier.checkpoint if self._earlier else None,
         )
         if config["use_tensorboard"]:
@@ -165,6 +179,12 @@ def check_resumable(earlier: EarlierRun, models: Path) -> None:
     assert earlier.checkpoint is not None
     replay = load_state(earlier.checkpoint)["replay"]
     ReplayParts(models / "replay").check(replay["names"])
+
+
+def n_environments(config: dict[str, Any]) -> int:
+    """How many will be up at the same time, for training and for testing."""
+    training = config["batch_size_run"]
+    return training + (config["test_batch_size_run"] or training) * config["testing_on"]
 
 
 def settled(config: dict[str, Any]) -> dict[str, Any]:

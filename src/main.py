@@ -7,15 +7,13 @@ import sys
 
 from utils.errors import UserError
 
-EXIT_USER_ERROR = 2
-
 
 def main(argv: list[str]) -> int:
-    """Run one command; returns the exit code. Mistakes of the user cost one screen and code 2."""
+    """Run one command; returns the exit code. A mistake of the user costs one screen."""
     try:
         return dispatch(argv)
     except UserError as error:
-        return complain(str(error))
+        return complain(str(error), error.exit_code)
     except OSError as error:
         if error.errno in STORAGE_REMEDIES:
             return complain(storage_message(error))
@@ -46,6 +44,10 @@ def dispatch(argv: list[str]) -> int:
         from envs.check import main as check_env
 
         return check_env(argv[1:])
+    if argv[0] == "doctor":
+        from envs.sc2.doctor import main as doctor
+
+        return doctor(argv[1:])
     if argv[0] == "meetup":
         from theory.meetup import main as meetup
 
@@ -78,9 +80,9 @@ def storage_message(error: OSError) -> str:
     )
 
 
-def complain(message: str) -> int:
+def complain(message: str, exit_code: int = UserError.exit_code) -> int:
     sys.stderr.write(f"\n{message}\n")
-    return EXIT_USER_ERROR
+    return exit_code
 
 
 if __name__ == "__main__":

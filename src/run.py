@@ -23,6 +23,7 @@ from utils.checkpoint import find_checkpoint, load_state, restore, snapshot
 from utils.console import Progress, TestResult, duration, human, short_name, task_name
 from utils.errors import UserError, did_you_mean
 from utils.logging import Logger
+from utils.replays import collect_replays
 from utils.saving import Saver
 from utils.seeding import capture_random_state, restore_random_state, seed_everything
 from utils.signals import StopRequest
@@ -70,7 +71,7 @@ def run(args: SimpleNamespace, logger: Logger, folders: Folders) -> dict[str, fl
     seed_everything(args.seed)
     with StopRequest() as stop, built(args, logger, folders) as session:
         if args.evaluate or args.save_replay:
-            return evaluate_only(session, stop)
+            return evaluate_only(session, stop, folders.replays)
         train(session, stop)
         return finish(session, stop)
 
@@ -84,6 +85,7 @@ class Folders:
 
     models: Path
     tensorboard: Path
+    replays: Path
     resume_from: Path | None = None
 
 
@@ -392,7 +394,7 @@ def finish(session: Session, stop: StopRequest) -> dict[str, float]:
     return summary(session)
 
 
-def evaluate_only(session: Session, stop: StopRequest) -> dict[str, float]:
+def evaluate_only(session: Session, stop: StopRequest, replays: Path) -> dict[str, float]:
     """PyMARL's `evaluate` and `save_replay`: test, print, store."""
     args, console = session.args, session.logger.console_logger
     if not run_test_episodes(session, stop):
@@ -405,7 +407,8 @@ def evaluate_only(session: Session, stop: StopRequest) -> dict[str, float]:
     name = f"{task_name(vars(args))} {args.name}"
     console.info(f"{name}: {session.last_test} over {args.test_nepisode} episodes")
     if args.save_replay:
-        session.runner.save_replay()
+        for line in collect_replays(session.runner.save_replay() or [], replays):
+            console.info(line)
     return summary(session)
 
 

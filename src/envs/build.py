@@ -9,7 +9,7 @@ from typing import Any
 
 from envs import REGISTRY
 from envs.batched import BatchedEnv
-from envs.multiagentenv import MultiAgentEnv
+from envs.multiagentenv import MultiAgentEnv, RunFacts
 from utils.errors import UserError
 
 log = logging.getLogger("pymarlk")
@@ -21,6 +21,12 @@ def make_env(name: str, env_args: dict[str, Any], seed: int) -> MultiAgentEnv:
     """One environment, seeded with `seed` if its constructor takes a seed."""
     env_class = REGISTRY[name]
     return _construct(name, env_class, {**env_args, "seed": seed})
+
+
+def preflight(name: str, env_args: dict[str, Any], n_envs: int) -> RunFacts | None:
+    """What the environment has to say before a run; a UserError if that run cannot work."""
+    check = getattr(REGISTRY[name], "preflight", None)
+    return check(env_args, n_envs) if check else None
 
 
 def make_env_in_worker(plugins: list[str], name: str, env_args: dict[str, Any], seed: int) -> Any:

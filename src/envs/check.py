@@ -15,6 +15,7 @@ import numpy as np
 
 from envs.build import make_batched, make_env
 from envs.step_result import normalise_step
+from envs.vector.rows import reseeds
 from utils.errors import UserError
 
 METHODS = (
@@ -61,7 +62,7 @@ def _inspect(env: Any, episodes: int, seed: int) -> Iterator[str]:
     for problem in _play(env, info, episodes, seed):
         well = False
         yield problem
-    if well and hasattr(env, "reseed"):
+    if well and reseeds(env):
         yield from _check_reseed(env, info, seed)
 
 

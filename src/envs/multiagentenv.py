@@ -1,10 +1,21 @@
-"""What an environment must offer: PyMARL's interface, plus two optional additions."""
+"""What an environment must offer: PyMARL's interface, plus optional additions."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What an environment's preflight found out."""
+
+    head: str  # for the first line of the run's output
+    details: str  # for a line of their own below
+    record: dict[str, Any]  # for the run's record
+    warnings: list[str] = field(default_factory=list)
 
 
 class MultiAgentEnv:
@@ -13,8 +24,11 @@ class MultiAgentEnv:
     Optional additions to PyMARL's contract:
 
     * `reseed(seed)`: make the next `reset()` depend on `seed` alone. With it, crashed episodes can
-      be replayed, parallel runs equal serial ones, and resumed runs are exact.
+      be replayed, parallel runs equal serial ones, and resumed runs are exact. Where the seed
+      decides only a part, say so: `reseed_is_exact = False`.
     * `batched`: a `BatchedEnv` class that steps many copies at once, for `runner: batched`.
+    * `preflight(env_args, n_envs) -> RunFacts`, a class method: checked before a run starts, in
+      the main process. It raises a UserError if that run cannot work.
     """
 
     n_agents: int
@@ -76,7 +90,7 @@ class MultiAgentEnv:
         raise NotImplementedError(f"{type(self).__name__} cannot be rendered.")
 
     def save_replay(self) -> str | None:
-        """Write the latest episodes; returns the file."""
+        """Write the latest episodes; returns the file, which is copied to results/replays."""
         raise NotImplementedError(f"{type(self).__name__} saves no replays.")
 
     def close(self) -> None:

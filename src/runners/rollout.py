@@ -68,8 +68,8 @@ class RolloutRunner:
         self._train.mac = self.mac = copy.copy(mac)
         if not self._train.vector.reseeds:
             self.logger.console_logger.warning(
-                f"Warning: env={self.args.env} has no reseed(seed), so a resumed run will not be "
-                "exact (docs/resume.md)."
+                f"Warning: env={self.args.env} has no reseed(seed) that decides a whole episode, "
+                "so a resumed run will not be exact (docs/resume.md)."
             )
 
     def run(

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """A mistake outside the code: `main.py` prints it on one screen and exits with 2."""
+    """A mistake outside the code: `main.py` prints it on one screen and exits with `exit_code`."""
+
+    exit_code = 2
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

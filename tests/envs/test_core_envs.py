@@ -11,7 +11,7 @@ from envs.build import make_batched, make_env
 from envs.check import check_batched, check_env, draw_actions
 from envs.meet_up import START, alignment
 
-NAMES = sorted(REGISTRY)
+NAMES = sorted(name for name in REGISTRY if not name.startswith("sc2"))  # those need a game
 
 
 @pytest.mark.parametrize("name", NAMES)

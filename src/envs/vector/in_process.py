@@ -10,7 +10,7 @@ import numpy as np
 
 from envs.batched import Array, BatchedEnv, Step
 from envs.step_result import normalise_step
-from envs.vector.rows import begin, explain, fields_for, look
+from envs.vector.rows import begin, explain, fields_for, look, reseeds
 
 
 class InProcessVector(BatchedEnv):
@@ -27,7 +27,7 @@ class InProcessVector(BatchedEnv):
         except BaseException:
             self.close()
             raise
-        self.reseeds = hasattr(self._envs[0], "reseed")
+        self.reseeds = reseeds(self._envs[0])
         fields = fields_for(self._info, self.n_envs)
         self._arrays = {name: np.zeros(shape, dtype) for name, (shape, dtype) in fields.items()}
         self.state, self.obs = self._arrays["state"], self._arrays["obs"]

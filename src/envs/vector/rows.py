@@ -63,6 +63,11 @@ def explain(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))
 
 
+def reseeds(env: Any) -> bool:
+    """Whether an episode depends on its seed alone."""
+    return hasattr(env, "reseed") and getattr(env, "reseed_is_exact", True)
+
+
 def begin(env: Any, seed: int) -> None:
     """Start an episode, from `seed` alone where the environment can do that."""
     if hasattr(env, "reseed"):

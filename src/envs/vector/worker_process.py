@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from envs.step_result import normalise_step
-from envs.vector.rows import begin, explain, look
+from envs.vector.rows import begin, explain, look, reseeds
 from envs.vector.shared import SharedArrays
 
 
@@ -52,7 +52,7 @@ class Worker:
 
     def do_build(self) -> dict[str, Any]:
         self._env = self._build()
-        return {"info": self._env.get_env_info(), "reseeds": hasattr(self._env, "reseed")}
+        return {"info": self._env.get_env_info(), "reseeds": reseeds(self._env)}
 
     def do_attach(self, name: str, fields: Any) -> None:
         self._shared = SharedArrays(fields, name)

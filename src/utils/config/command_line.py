@@ -12,6 +12,7 @@ COMMANDS = (
     "print_dependencies",
     "print_named_configs",
     "check-env",
+    "doctor",
     "main",
 )
 # Sacred's options, short -> long; those in TAKING_VALUE are followed by a value.

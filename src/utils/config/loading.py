@@ -118,7 +118,7 @@ def load_env_config(argv: list[str]) -> tuple[str, dict[str, Any]]:
     """Only the environment of a command line: its name and arguments."""
     words = sort_words(argv)
     draft = _Draft(default_config(), dict.fromkeys(settings(), "default"))
-    _merge_env(draft, find_yaml("envs", words.files.get("--env-config", "")))
+    _merge_env(draft, find_environment(words.files.get("--env-config", "")))
     for key, text in words.updates:
         _update(draft, key, parse_word(text), words.force)
     load_plugins(draft.config["plugins"])
@@ -138,7 +138,7 @@ def _merge_files(draft: _Draft, words: Words) -> str:
                 f"Example: {EXAMPLE}\n--help shows all settings."
             )
     algorithm = find_yaml("algs", words.files["--config"])
-    environment = find_yaml("envs", words.files["--env-config"])
+    environment = find_environment(words.files["--env-config"])
     given = dict(words.updates).get("dialect") or algorithm.values.get("dialect")
     dialect = given or recognise(algorithm.values)
     # A learner switched on the command line is the same as one switched in the file.
@@ -151,6 +151,12 @@ def _merge_files(draft: _Draft, words: Words) -> str:
     _warn_of_unknown(draft, algorithm.label, ours)
     _warn_of_unknown(draft, environment.label, environment.values)
     return f"{dialect} settings" + (f" ({'; '.join(notes)})" if notes else "")
+
+
+def find_environment(name: str) -> YamlFile:
+    """An environment's file, without the list of its maps, which is no setting."""
+    file = find_yaml("envs", name)
+    return YamlFile(file.path, {key: v for key, v in file.values.items() if key != "maps"})
 
 
 def _merge_env(draft: _Draft, file: YamlFile) -> None:
@@ -177,12 +183,15 @@ def _update(draft: _Draft, key: str, value: Any, force: bool) -> None:
     outer, dot, inner = key.partition(".")
     if outer == "env_args" and dot:
         known: Iterable[str] = {*draft.config["env_args"], "seed"}
-        if inner not in known and not force:
+        if inner.partition(".")[0] not in known and not force:
             raise UserError(
                 f"Unknown setting 'env_args.{inner}' (command line).{did_you_mean(inner, known)}\n"
                 f"env={draft.config['env']} has: {', '.join(sorted(known))}."
             )
-        draft.set_env_arg(inner, value, COMMAND_LINE)
+        name, *path = inner.split(".")
+        if path:  # into a dictionary, as in env_args.capability_config.n_units=10
+            value = _with_entry(draft.config["env_args"].get(name), path, value)
+        draft.set_env_arg(name, value, COMMAND_LINE)
     elif key == "env_args" or (dot and outer in draft.config):
         raise UserError(
             f"{key}={value!r} (command line) cannot be. Set one argument at a time, as in "
@@ -202,6 +211,14 @@ def _refuse_two_names(words: Words) -> None:
             raise UserError(
                 f"{alias}={typed[alias]} and {key}={typed[key]} are one setting. Type one of them."
             )
+
+
+def _with_entry(values: Any, path: list[str], value: Any) -> dict[str, Any]:
+    """A copy of the dictionary `values` in which the entry at `path` is `value`."""
+    entries = dict(values or {})
+    name, *rest = path
+    entries[name] = _with_entry(entries.get(name), rest, value) if rest else value
+    return entries
 
 
 def _unknown(key: str, known: Iterable[str]) -> str:

@@ -1,0 +1,128 @@
+"""`python src/main.py doctor`: is this machine ready for StarCraft II? Exit codes say what is not.
+
+doctor [--env-config=sc2] [with env_args.map_name=corridor batch_size_run=8] [--launch]
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from envs import REGISTRY
+from envs.build import make_env
+from envs.sc2.adapter import SC2
+from envs.sc2.failures import LAUNCH_FAILED, MISSING_GAME, PreflightError
+from envs.sc2.leftovers import dead_folders, free_memory, orphans, resident_memory
+from envs.sc2.preflight import CHECKS, Finding, Plan, plan_for
+from envs.sc2.suites import LOCAL
+from utils.errors import UserError
+
+INSIDE_GAME = ("version", "binary", "map")  # nothing to look at where there is no game
+OK, WARNING, FAULT = "ok  ", "look", "BAD "
+
+
+def main(argv: list[str]) -> int:
+    """Print what was found; 0 if a run can start, else the exit code of the first fault."""
+    from utils.config import load_env_config
+
+    words = [word for word in argv if word != "--launch"]
+    if not any(word.startswith("--env-config") for word in words):
+        words.insert(0, "--env-config=sc2")
+    name, env_args = load_env_config(words)
+    env_class = REGISTRY[name]
+    if not (isinstance(env_class, type) and issubclass(env_class, SC2)):
+        raise UserError(f"doctor is for StarCraft II; env={name} needs none. Try check-env.")
+    plan = plan_for(env_class.suite, env_args)
+    exit_code = examine(plan)
+    if exit_code == 0 and "--launch" in argv:
+        exit_code = try_it(name, env_args)
+    return exit_code
+
+
+def examine(plan: Plan) -> int:
+    """All checks, a line each; those after a fault too, as far as they can still be made."""
+    exit_code = 0
+    for name, check in {**CHECKS, **MORE}.items():
+        if exit_code == MISSING_GAME and name in INSIDE_GAME:
+            continue
+        try:
+            found = check(plan)
+            say(WARNING if found.warning else OK, name, found.text)
+        except PreflightError as error:
+            exit_code = exit_code or error.exit_code
+            say(FAULT, name, str(error))
+    return exit_code
+
+
+def say(mark: str, name: str, text: str) -> None:
+    indented = text.replace("\n", "\n" + " " * 24)
+    sys.stdout.write(f"{mark} {name:<18} {indented}\n")
+
+
+def try_it(name: str, env_args: dict[str, Any]) -> int:
+    """Start the game and play one episode of random actions."""
+    random = np.random.default_rng(0)
+    env = make_env(name, {**env_args, "launch_tries": 1}, seed=0)
+    try:
+        began = time.monotonic()
+        env.reset()
+        started = time.monotonic()
+        steps = play(env, random)
+        speed = steps / (time.monotonic() - started)
+        memory = resident_memory(env)
+    except Exception as error:
+        say(FAULT, "launch", f"{error}")
+        return LAUNCH_FAILED
+    finally:
+        env.close()
+    held = f", the game holds {memory >> 20} MiB" if memory else ""
+    say(OK, "launch", f"{started - began:.1f} s, then {speed:.0f} steps/s by random play{held}")
+    return 0
+
+
+def play(env: Any, random: np.random.Generator) -> int:
+    steps, ended = 0, False
+    while not ended:
+        choices = [np.flatnonzero(avail) for avail in env.get_avail_actions()]
+        _, ended, _ = env.step([int(random.choice(choice)) for choice in choices])
+        steps += 1
+    return steps
+
+
+def check_proxy(plan: Plan) -> Finding:
+    """Only said: the adapter sees to it in its own processes."""
+    proxy = os.environ.get("http_proxy") or os.environ.get("HTTP_PROXY")
+    spared = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    if not proxy or any(host in spared.split(",") for host in ("*", *LOCAL)):
+        return Finding("not in the way")
+    return Finding("http_proxy is set; runs add 127.0.0.1 to no_proxy themselves")
+
+
+def check_memory(plan: Plan) -> Finding:
+    free = free_memory()
+    if free is None:
+        return Finding("unknown on this system")
+    return Finding(
+        f"{free >> 20} MiB free; each environment has a game of its own, for training and for "
+        "tests (doctor --launch shows what one holds)"
+    )
+
+
+def check_leftovers(plan: Plan) -> Finding:
+    """Told, never touched: somebody may still want them."""
+    games, folders = orphans(), dead_folders()
+    if not games and not folders:
+        return Finding("none")
+    said = []
+    if games:
+        said.append(f"games without a parent: kill {' '.join(map(str, games))}")
+    if folders:
+        said.append(f"folders of dead games: rm -r {' '.join(map(str, folders))}")
+    return Finding("\n".join(said), warning=True)
+
+
+MORE = {"proxy": check_proxy, "memory": check_memory, "leftovers": check_leftovers}

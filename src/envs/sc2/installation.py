@@ -1,0 +1,159 @@
+"""Where StarCraft II is, which builds it has, where its maps are. Nothing here starts anything."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import platform
+from pathlib import Path
+
+from envs.sc2.failures import (
+    BROKEN_BINARY,
+    MISSING_GAME,
+    WRONG_VERSION,
+    PreflightError,
+)
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+OWN_FOLDER = REPOSITORY / "3rdparty" / "StarCraftII"  # where install_sc2.sh puts it
+USUAL_FOLDERS = {
+    "Linux": "~/StarCraftII",
+    "Darwin": "/Applications/StarCraft II",
+    "Windows": "C:/Program Files (x86)/StarCraft II",
+}
+BINARIES = {"Darwin": "SC2.app/Contents/MacOS/SC2", "Windows": "SC2_x64.exe"}
+BUILDS = {"4.10": 75689, "4.6.2": 69232}  # that results are published with
+ELF, SCRIPT, X86_64 = b"\x7fELF", b"#!", 0x3E
+WAYS_OUT = """\
+One of three ways out:
+  ./install_sc2.sh                      installs the game, the maps and SMAC (Linux)
+  export SC2PATH=/path/to/StarCraftII   if the game is on this machine already
+  --env-config=skirmish                 battles of our own, which need no game"""
+
+
+def game_folder() -> Path:
+    """As pysc2 looks for it, and as PyMARL did: SC2PATH, else beside the code, else the usual."""
+    if given := os.environ.get("SC2PATH"):
+        return Path(given).expanduser()
+    if OWN_FOLDER.is_dir():
+        return OWN_FOLDER
+    return Path(USUAL_FOLDERS.get(platform.system(), USUAL_FOLDERS["Linux"])).expanduser()
+
+
+def point_to_game() -> None:
+    """Tell pysc2, here and in workers, what `game_folder` has found."""
+    folder = game_folder()
+    if folder.is_dir():
+        os.environ["SC2PATH"] = str(folder)
+
+
+def check_folder(root: Path) -> None:
+    if not (root / "Versions").is_dir():
+        what = f"{root} holds no StarCraft II" if root.is_dir() else f"there is no {root}"
+        said = "SC2PATH says so, but " if os.environ.get("SC2PATH") else ""
+        raise PreflightError(
+            f"StarCraft II is missing: {said}{what}.\n{WAYS_OUT}",
+            MISSING_GAME,
+        )
+
+
+def builds(root: Path) -> list[int]:
+    """The numbers of the installed builds, in order."""
+    numbers = []
+    for folder in (root / "Versions").glob("Base*"):
+        number = folder.name.removeprefix("Base")
+        if not number.isdecimal():
+            raise PreflightError(
+                f"{folder} confuses pysc2: it reads a build number after 'Base'. Move that folder "
+                "out of Versions.",
+                WRONG_VERSION,
+            )
+        numbers.append(int(number))
+    if not numbers:
+        raise PreflightError(
+            f"{root / 'Versions'} holds no build (Base75689 or the like).\n{WAYS_OUT}", MISSING_GAME
+        )
+    return sorted(numbers)
+
+
+def choose_build(root: Path, game_version: str | None) -> int:
+    """The build that pysc2 will start: of `game_version`, else the latest."""
+    installed = builds(root)
+    if game_version is None:
+        return installed[-1]
+    wanted = build_of(game_version)
+    if wanted is None:
+        raise PreflightError(
+            f"env_args.game_version={game_version} is no version that pysc2 knows. Usual: "
+            f"{', '.join(BUILDS)}, or null for the latest that is installed.",
+            WRONG_VERSION,
+        )
+    if wanted not in installed:
+        raise PreflightError(
+            f"env_args.game_version={game_version} is build {wanted}; installed: "
+            f"{', '.join(map(str, installed))}.\n"
+            f"Type ./install_sc2.sh --version {game_version}, or leave env_args.game_version at "
+            "null for the latest that is installed.",
+            WRONG_VERSION,
+        )
+    return wanted
+
+
+def build_of(game_version: str) -> int | None:
+    """By our table; else by pysc2's, which takes a moment to load."""
+    if game_version in BUILDS:
+        return BUILDS[game_version]
+    try:
+        from pysc2.run_configs.lib import VERSIONS
+    except ImportError:
+        return None
+    full = game_version + ".0" if game_version.count(".") == 1 else game_version
+    return VERSIONS[full].build_version if full in VERSIONS else None
+
+
+def version_name(build: int) -> str:
+    """ "4.10 (build 75689)"."""
+    names = {number: name for name, number in BUILDS.items()}
+    return f"{names[build]} (build {build})" if build in names else f"build {build}"
+
+
+def binary_of(root: Path, build: int) -> Path:
+    name = BINARIES.get(platform.system(), "SC2_x64")
+    return root / "Versions" / f"Base{build:05d}" / name
+
+
+def check_binary(binary: Path) -> None:
+    """There, executable, and for this kind of machine."""
+    if not binary.is_file():
+        raise PreflightError(f"{binary} is missing.\n{WAYS_OUT}", BROKEN_BINARY)
+    if not os.access(binary, os.X_OK):
+        raise PreflightError(
+            f"{binary} may not be executed. Type: chmod +x '{binary}'", BROKEN_BINARY
+        )
+    if platform.system() != "Linux":
+        return
+    with binary.open("rb") as file:
+        head = file.read(20)
+    if head[:2] == SCRIPT:
+        return
+    if head[:4] != ELF:
+        raise PreflightError(
+            f"{binary} is no Linux program; the download may be broken. Type: ./install_sc2.sh",
+            BROKEN_BINARY,
+        )
+    if head[18] != X86_64 or platform.machine() not in ("x86_64", "AMD64"):
+        raise PreflightError(
+            f"{binary} cannot run here: StarCraft II for Linux is x86_64 only, this machine is "
+            f"{platform.machine()}. Use --env-config=skirmish.",
+            BROKEN_BINARY,
+        )
+
+
+def map_file(root: Path, name: str) -> Path:
+    return root / "Maps" / "SMAC_Maps" / f"{name}.SC2Map"
+
+
+@functools.cache
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,66 @@
+"""What earlier runs left on this machine, by what /proc tells; nothing where there is none."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+PROC = Path("/proc")
+FOLDERS = "sc-*"  # pysc2's temporary folders, one a game
+
+
+def orphans() -> list[int]:
+    """Games of this user whose parent is gone: init has adopted them."""
+    return [pid for pid, parent, words in _own_processes() if parent == 1 and _is_game(words)]
+
+
+def dead_folders() -> list[Path]:
+    """Temporary folders of pysc2 that no living game uses."""
+    in_use = " ".join(word for _, _, words in _own_processes() for word in words)
+    found = Path(tempfile.gettempdir()).glob(FOLDERS)
+    return sorted(
+        folder
+        for folder in found
+        if folder.is_dir() and folder.stat().st_uid == os.getuid() and str(folder) not in in_use
+    )
+
+
+def free_memory() -> int | None:
+    """Bytes that new processes may take."""
+    return _entry(PROC / "meminfo", "MemAvailable")
+
+
+def resident_memory(env: Any) -> int | None:
+    """Bytes that the game of `env` holds now."""
+    process = env._game.process
+    return None if process is None else _entry(PROC / str(process.pid) / "status", "VmRSS")
+
+
+def _entry(path: Path, name: str) -> int | None:
+    """A line like "VmRSS:   1234 kB", in bytes."""
+    try:
+        lines = path.read_text().splitlines()
+    except OSError:
+        return None
+    sizes = [int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")]
+    return sizes[0] if sizes else None
+
+
+def _own_processes() -> Iterator[tuple[int, int, list[str]]]:
+    """(pid, parent's pid, command line) of every process of this user."""
+    for folder in PROC.glob("[0-9]*"):
+        try:
+            if folder.stat().st_uid != os.getuid():
+                continue
+            words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            state = (folder / "stat").read_text().rsplit(")", 1)[1].split()
+        except (OSError, IndexError):
+            continue  # it has just ended
+        yield int(folder.name), int(state[1]), words
+
+
+def _is_game(words: list[str]) -> bool:
+    return any(Path(word).name.startswith("SC2_x64") for word in words[:2])

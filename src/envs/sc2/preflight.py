@@ -1,0 +1,187 @@
+"""What must hold before a game is started, checked in less than a second and without one.
+
+`check_run` goes before every run, in the main process: it stops at the first fault. `doctor` shows
+all findings.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from envs.multiagentenv import RunFacts
+from envs.sc2 import installation
+from envs.sc2.failures import MISSING_MAP, NO_TEMPORARY_FOLDER, UNKNOWN_MAP, PreflightError
+from envs.sc2.maps import SMAC_MAPS, SMACV2_FILE, SMACV2_MAPS, capabilities
+from envs.sc2.suites import (
+    SMAC,
+    SMACV2,
+    Suite,
+    allow_new_protobuf,
+    pass_by_proxies,
+    protobuf_major,
+    version_of,
+)
+from utils.errors import did_you_mean
+
+PACKAGES = ("SMAC", "SMACv2", "pysc2", "s2clientprotocol", "websocket-client", "protobuf", "numpy")
+ROOM = 200 * 2**20  # bytes that one game may unpack into the temporary folder, generously
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at, and whether the user should know about it."""
+
+    text: str
+    warning: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run wants from the game."""
+
+    suite: Suite
+    map_name: str
+    game_version: str | None
+    n_games: int = 1
+
+    @cached_property
+    def root(self) -> Path:
+        return installation.game_folder()
+
+    @cached_property
+    def build(self) -> int:
+        return installation.choose_build(self.root, self.game_version)
+
+    @cached_property
+    def map_file(self) -> Path:
+        name = self.map_name if self.suite is SMAC else SMACV2_FILE
+        return installation.map_file(self.root, name)
+
+
+def plan_for(suite: Suite, env_args: dict[str, Any], n_games: int = 1) -> Plan:
+    return Plan(suite, env_args["map_name"], env_args.get("game_version"), n_games)
+
+
+def check_packages(plan: Plan) -> Finding:
+    plan.suite.check_installed()
+    installed = [f"{name} {version_of(name)}" for name in PACKAGES if version_of(name)]
+    slow = "; protobuf reads messages in Python" if protobuf_major() >= 4 else ""
+    return Finding(", ".join(installed) + slow)
+
+
+def check_game(plan: Plan) -> Finding:
+    installation.check_folder(plan.root)
+    return Finding(str(plan.root))
+
+
+def check_version(plan: Plan) -> Finding:
+    name = installation.version_name(plan.build)
+    if plan.build in installation.BUILDS.values():
+        return Finding(name)
+    usual = ", ".join(installation.BUILDS)
+    return Finding(f"{name}; results of other versions ({usual}) are not comparable", warning=True)
+
+
+def check_binary(plan: Plan) -> Finding:
+    binary = installation.binary_of(plan.root, plan.build)
+    installation.check_binary(binary)
+    return Finding(str(binary))
+
+
+def check_map(plan: Plan) -> Finding:
+    """The name first: a typo should not be answered with a missing file."""
+    known = SMAC_MAPS if plan.suite is SMAC else SMACV2_MAPS
+    if plan.map_name not in known and not (plan.suite is SMAC and plan.map_file.is_file()):
+        raise PreflightError(_unknown_map(plan), UNKNOWN_MAP)
+    if not plan.map_file.is_file():
+        raise PreflightError(
+            f"{plan.map_file} is missing: StarCraft II is there, {plan.suite.title}'s maps are "
+            "not.\nType: ./install_sc2.sh --maps-only",
+            MISSING_MAP,
+        )
+    digest = installation.sha256(plan.map_file)
+    expected = SMAC_MAPS.get(plan.map_file.stem)
+    if expected is not None and not digest.startswith(expected):
+        return Finding(f"{plan.map_file} is not the published file", warning=True)
+    return Finding(f"{plan.map_name}, {plan.map_file.name} {digest[:8]}")
+
+
+def _unknown_map(plan: Plan) -> str:
+    known = SMAC_MAPS if plan.suite is SMAC else SMACV2_MAPS
+    text = f"Unknown map '{plan.map_name}' for {plan.suite.title}."
+    text += f"{did_you_mean(plan.map_name, known)} Known: {', '.join(known)}."
+    for other, names in ((SMAC, SMAC_MAPS), (SMACV2, SMACV2_MAPS)):
+        if other is not plan.suite and plan.map_name in names:
+            option = "sc2" if other is SMAC else "sc2v2"
+            text += f"\nIt belongs to {other.title}: type --env-config={option}."
+    return text
+
+
+def check_temporary_folder(plan: Plan) -> Finding:
+    folder = tempfile.gettempdir()
+    try:
+        with tempfile.TemporaryFile():
+            status = os.statvfs(folder)
+    except OSError as error:
+        raise PreflightError(
+            f"The temporary folder {folder} cannot be used: {error.strerror}. Type: export "
+            "TMPDIR=/some/other/place",
+            NO_TEMPORARY_FOLDER,
+        ) from error
+    free = status.f_bavail * status.f_frsize
+    if free < ROOM * plan.n_games:
+        text = f"{folder} has only {free >> 20} MiB free for {plan.n_games} games"
+        return Finding(text + "; export TMPDIR=/some/other/place", warning=True)
+    return Finding(f"{folder}, {free >> 20} MiB free")
+
+
+CHECKS: dict[str, Callable[[Plan], Finding]] = {
+    "packages": check_packages,
+    "game": check_game,
+    "version": check_version,
+    "binary": check_binary,
+    "map": check_map,
+    "temporary folder": check_temporary_folder,
+}
+
+
+def check_run(suite: Suite, env_args: dict[str, Any], n_games: int) -> RunFacts:
+    """The facts of a run that can start; else the error that says what to do."""
+    pass_by_proxies()
+    allow_new_protobuf()  # before TensorBoard, say, brings protobuf in
+    plan = plan_for(suite, env_args, n_games)
+    findings = {name: check(plan) for name, check in CHECKS.items()}
+    return RunFacts(
+        head=f"StarCraft II {installation.version_name(plan.build)}",
+        details=f"{findings['map'].text}; {findings['packages'].text}",
+        record=dict(_record(plan)),
+        warnings=[f"{name}: {found.text}." for name, found in findings.items() if found.warning],
+    )
+
+
+def _record(plan: Plan) -> Iterator[tuple[str, Any]]:
+    yield "game_version", installation.version_name(plan.build)
+    yield "game_build", plan.build
+    yield "game_folder", str(plan.root)
+    yield "map_name", plan.map_name
+    yield "map_sha256", installation.sha256(plan.map_file)
+    yield "packages", {name: version_of(name) for name in PACKAGES if version_of(name)}
+
+
+def with_capabilities(env_args: dict[str, Any]) -> dict[str, Any]:
+    """SMACv2's arguments; what `capability_config` does not say is as published."""
+    completed = dict(env_args)
+    n_units, n_enemies = completed.pop("n_units", 5), completed.pop("n_enemies", 5)
+    given = completed.get("capability_config") or {}
+    if "team_gen" not in given:
+        if completed["map_name"] not in SMACV2_MAPS:
+            raise PreflightError(_unknown_map(plan_for(SMACV2, completed)), UNKNOWN_MAP)
+        published = capabilities(completed["map_name"], n_units, n_enemies)
+        completed["capability_config"] = {**published, **given}
+    return completed

@@ -1,0 +1,248 @@
+"""install_sc2.sh against a web server of our own, with packages of a few bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[1] / "install_sc2.sh"
+GAME, OLD_GAME = "/Linux/SC2.4.10.zip", "/Linux/SC2.4.6.2.69232.zip"
+MAPS = "/smac/releases/download/v0.1-beta1/SMAC_Maps.zip"
+MORE_MAPS = "/smacv2/releases/download/maps/SMAC_Maps.zip"
+MISSING_PACKAGES, UNSOUND = 10, 5
+pytestmark = [
+    pytest.mark.skipif(not all(map(shutil.which, ("bash", "unzip", "curl"))), reason="needs these"),
+    pytest.mark.skipif(os.uname().machine != "x86_64", reason="the game is for x86_64"),
+]
+
+
+def zipped(files: dict[str, str], path: Path) -> bytes:
+    with zipfile.ZipFile(path, "w") as file:
+        for name, text in files.items():
+            file.writestr(name, text)
+    return path.read_bytes()
+
+
+@dataclass
+class Web:
+    """What the server has, what it was asked for, and where it breaks off."""
+
+    files: dict[str, bytes]
+    asked: list[tuple[str, int]] = field(default_factory=list)  # path, first byte
+    break_off_after: int | None = None
+    url: str = ""
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[Web]:
+    binary = "Versions/Base{}/SC2_x64"
+    noise = "".join(hashlib.sha256(bytes([n])).hexdigest() for n in range(200))
+    content = Web(
+        {
+            GAME: zipped(
+                {"StarCraftII/" + binary.format(75689): "#!/bin/sh\n", "StarCraftII/data": noise},
+                tmp_path / "a.zip",
+            ),
+            OLD_GAME: zipped(
+                {"StarCraftII/" + binary.format(69232): "#!/bin/sh\n"}, tmp_path / "b.zip"
+            ),
+            MAPS: zipped({"SMAC_Maps/3m.SC2Map": "3m"}, tmp_path / "c.zip"),
+            MORE_MAPS: zipped(
+                {"SMAC_Maps/3m.SC2Map": "3m", "SMAC_Maps/32x32_flat.SC2Map": "flat"},
+                tmp_path / "d.zip",
+            ),
+        }
+    )
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            data = content.files.get(self.path)
+            if data is None:
+                self.send_error(404)
+                return
+            start = int(self.headers.get("Range", "bytes=0-")[6:].rstrip("-"))
+            content.asked.append((self.path, start))
+            if start >= len(data):
+                self.send_error(416)
+                return
+            self.send_response(206 if start else 200)
+            self.send_header("Content-Length", str(len(data) - start))
+            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+            self.end_headers()
+            with contextlib.suppress(ConnectionError):
+                self.wfile.write(data[start:][: content.break_off_after])
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    content.url = f"http://127.0.0.1:{server.server_port}"
+    yield content
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return tmp_path / "my games" / "StarCraftII"
+
+
+def install(web: Web, place: Path, *options: str, code: int = MISSING_PACKAGES, **env: str) -> str:
+    """Run the script; where all is installed, doctor ends it and misses only the pretended SMAC."""
+    settings = {
+        "SC2_MIRROR": web.url, "SMAC_MIRROR": web.url, "PYTHON": sys.executable, "no_proxy": "*",
+        "PYTHONPATH": str(place.parent / "without_smac"), **env,
+    }  # fmt: skip
+    hidden = place.parent / "without_smac" / "smac"
+    hidden.mkdir(parents=True, exist_ok=True)
+    (hidden / "__init__.py").touch()
+    done = subprocess.run(
+        ["bash", str(SCRIPT), "--dir", str(place), "--no-python", *options],
+        env={**{k: v for k, v in os.environ.items() if k != "SC2PATH"}, **settings},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == code, said
+    return said
+
+
+def test_from_nothing_and_again(web: Web, place: Path) -> None:
+    said = install(web, place, "--accept-eula")
+
+    binary = place / "Versions" / "Base75689" / "SC2_x64"
+    assert os.access(binary, os.X_OK)
+    assert (place / "Maps" / "SMAC_Maps" / "3m.SC2Map").read_text() == "3m"
+    digest = hashlib.sha256(web.files[GAME]).hexdigest()
+    stamp = (place / ".pymarlk" / "game-4.10").read_text()
+    assert stamp == f"sha256 {digest}\nbytes {len(web.files[GAME])}\n"
+    assert f"export SC2PATH='{place}'" in said
+    assert "4.10 (build 75689)" in said  # doctor
+    assert not place.with_name("StarCraftII.download").exists()
+
+    asked = len(web.asked)
+    binary.chmod(0o644)
+    said = install(web, place)
+    assert len(web.asked) == asked
+    assert "is there" in said
+    assert os.access(binary, os.X_OK)
+    assert sorted(path.name for path in (place / "Maps" / "SMAC_Maps").iterdir()) == ["3m.SC2Map"]
+
+
+def test_the_license_is_never_accepted_silently(web: Web, place: Path) -> None:
+    said = install(web, place, code=3)
+
+    assert "AI_AND_MACHINE_LEARNING_LICENSE.html" in said
+    assert web.asked == []
+    install(web, place, SC2_ACCEPT_EULA="yes")
+
+
+def test_a_download_that_breaks_off_is_continued(web: Web, place: Path) -> None:
+    web.break_off_after = 700
+    install(web, place, "--accept-eula", code=UNSOUND)
+    web.break_off_after = None
+    install(web, place, "--accept-eula")
+
+    starts = [start for path, start in web.asked if path == GAME]
+    assert starts[0] == 0
+    assert starts[-1] >= 700
+    assert (place / "data").stat().st_size == 200 * 64
+
+
+def test_a_damaged_download_is_thrown_away(web: Web, place: Path) -> None:
+    sound = web.files[GAME]
+    web.files[GAME] = sound[:50] + b"x" * 50 + sound[100:]
+    assert "arrived damaged" in install(web, place, "--accept-eula", code=UNSOUND)
+    assert not (place / "Versions").exists()
+    web.files[GAME] = sound
+    install(web, place, "--accept-eula")
+
+
+def test_a_page_instead_of_a_package(web: Web, place: Path) -> None:
+    web.files[GAME] = b"<html>Please log in</html>"
+    install(web, place, "--accept-eula", code=UNSOUND)
+
+
+def test_a_rest_that_cannot_be_continued(web: Web, place: Path) -> None:
+    part = place.with_name("StarCraftII.download") / "SC2.4.10.zip.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"y" * 100_000)  # longer than what the server has
+    assert "deleted" in install(web, place, "--accept-eula", code=UNSOUND)
+    install(web, place, "--accept-eula")
+
+
+def test_a_package_that_is_not_on_the_server(web: Web, place: Path) -> None:
+    del web.files[GAME]
+    assert "--offline-zip" in install(web, place, "--accept-eula", code=UNSOUND)
+
+
+def test_an_unexpected_checksum(web: Web, place: Path) -> None:
+    said = install(web, place, "--accept-eula", code=UNSOUND, SC2_SHA256="0" * 64)
+    assert "not SC2_SHA256" in said
+    install(web, place, "--accept-eula", SC2_SHA256=hashlib.sha256(web.files[GAME]).hexdigest())
+
+
+def test_a_second_version_beside_the_first(web: Web, place: Path) -> None:
+    install(web, place, "--accept-eula")
+    install(web, place, "--accept-eula", "--version", "4.6.2")
+
+    builds = sorted(path.name for path in (place / "Versions").iterdir())
+    assert builds == ["Base69232", "Base75689"]
+
+
+def test_an_interrupted_unpacking_is_done_again(web: Web, place: Path) -> None:
+    install(web, place, "--accept-eula")
+    (place / ".pymarlk" / "game-4.10").unlink()  # as if it had been stopped before the stamp
+    (place / "data").unlink()
+    install(web, place, "--accept-eula")
+
+    assert (place / "data").exists()
+
+
+def test_machines_without_a_network(web: Web, place: Path, tmp_path: Path) -> None:
+    install(
+        web, place, "--accept-eula", "--offline-zip", str(tmp_path / "a.zip"),
+        "--offline-maps", str(tmp_path / "c.zip"),
+    )  # fmt: skip
+    assert web.asked == []
+    assert (tmp_path / "a.zip").exists()  # not ours to delete
+
+
+def test_only_the_maps_and_those_of_smacv2(web: Web, place: Path) -> None:
+    install(web, place, "--maps-only", "--smacv2-maps", code=MISSING_PACKAGES)
+
+    assert [path for path, _ in web.asked] == [MORE_MAPS]
+    assert (place / "Maps" / "SMAC_Maps" / "32x32_flat.SC2Map").exists()
+
+
+def test_maps_that_lack_what_smacv2_needs(web: Web, place: Path) -> None:
+    web.files[MORE_MAPS] = web.files[MAPS]
+    said = install(web, place, "--maps-only", "--smacv2-maps", code=UNSOUND)
+    assert "lacks 32x32_flat" in said
+
+
+@pytest.mark.parametrize("options", [["--version", "5.0"], ["--nonsense"], ["--version"]])
+def test_wrong_options(web: Web, place: Path, options: list[str]) -> None:
+    install(web, place, *options, code=2)
+
+
+def test_shellcheck_finds_nothing() -> None:
+    if not (shellcheck := shutil.which("shellcheck")):
+        pytest.skip("shellcheck is not installed")
+    done = subprocess.run([shellcheck, str(SCRIPT)], capture_output=True, text=True)
+    assert done.stdout == ""
