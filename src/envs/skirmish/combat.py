@@ -53,7 +53,6 @@ def attack(f: Fights, plan: Plan, firing: Array, delay: float) -> None:
     _burst(f, plan, shooters)
     if (plan.alive & (f.health <= 0)).any():
         np.maximum(f.health, 0, out=f.health)
-        f.shield *= f.health > 0  # the dead have neither life nor shield
         plan.drop(f)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from envs.skirmish.maps import MAPS
+from envs.skirmish.terrain import walkable
 from envs.skirmish.units import UNITS
 from tests.envs.skirmish.support import Duel
 
@@ -186,6 +187,25 @@ def test_enemies_find_the_way_through_a_passage() -> None:
     duel.advance(16 * 20)
 
     assert np.hypot(duel.at(1)[0] - 3, duel.at(1)[1] - 3) < 2
+
+
+def test_passages_that_touch_at_a_corner_are_wide_enough_to_walk() -> None:
+    cells = walkable(MAPS["corridor"].ground)
+
+    assert cells[12, 11], "beside the corner at (12, 12)"
+    assert cells[11, 12]
+    assert cells[14, 13]
+    assert cells[13, 14]
+    assert not cells[12, 10]
+    assert not cells[14, 12]
+
+
+def test_weapons_reach_over_walls() -> None:
+    duel = Duel([("marine", 16, 11.5)], [("zealot", 16, 14.5)], MAPS["2c_vs_64zg"].ground)
+    duel.advance(1, target=[1])
+
+    assert duel.shield(1) == 44
+    assert duel.at(0) == (16, 11.5)
 
 
 def test_enemies_attack_whom_they_notice_and_nobody_else() -> None:
