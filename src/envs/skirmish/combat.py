@@ -16,11 +16,11 @@ from envs.skirmish.units import (
     KINDS,
     SHIELD_PAUSE,
     SHIELD_PER_LOOP,
+    SPLASHES,
     TABLE,
 )
 
 LINE_WIDTH = 0.3  # cells, of splash along a line
-SPLASHES = TABLE["splash"] > 0
 SUICIDAL = TABLE["suicide"] > 0
 IN_LINE = TABLE["splash_line"] > 0
 
@@ -40,28 +40,36 @@ def attack(f: Fights, plan: Plan, firing: Array, delay: float) -> None:
     victims = plan.target.reshape(-1).take(shooters)
     damage = plan.damage.reshape(-1).take(shooters)
     piercing = plan.piercing.reshape(-1).take(shooters)
-    kind = f.kind.reshape(-1).take(shooters)
-    splashing = SPLASHES.take(kind)
-    if splashing.any():
-        area = _splash(f, shooters[splashing], victims[splashing])
-        single = ~splashing
-        victims = np.concatenate([victims[single], area[0]])
-        damage = np.concatenate([damage[single], area[1]])
-        piercing = np.concatenate([piercing[single], area[2]])
-    _hurt(f, victims, damage, piercing)
-    f.health.reshape(-1)[shooters[SUICIDAL.take(kind)]] = 0
-    _burst(f, plan, shooters)
+    if plan.splashing:
+        _attack_areas(f, plan, shooters, victims, damage, piercing)
+    else:
+        _hurt(f, victims, damage, piercing)
     if (plan.alive & (f.health <= 0)).any():
         np.maximum(f.health, 0, out=f.health)
         plan.drop(f)
 
 
+def _attack_areas(
+    f: Fights, plan: Plan, shooters: Array, victims: Array, damage: Array, piercing: Array
+) -> None:
+    """The same where some attacks hit an area, and some attackers die of theirs."""
+    kind = f.kind.reshape(-1).take(shooters)
+    splashing = SPLASHES.take(kind)
+    single = ~splashing
+    area = _splash(f, shooters[splashing], victims[splashing])
+    _hurt(
+        f,
+        np.concatenate([victims[single], area[0]]),
+        np.concatenate([damage[single], area[1]]),
+        np.concatenate([piercing[single], area[2]]),
+    )
+    f.health.reshape(-1)[shooters[SUICIDAL.take(kind)]] = 0
+    _burst(f, plan, shooters)
+
+
 def _burst(f: Fights, plan: Plan, shooters: Array) -> None:
     """Who attacks by blowing up does so also when killed, which may kill the next."""
-    suicidal = SUICIDAL.take(f.kind)
-    if not suicidal.any():
-        return
-    left = suicidal & plan.alive
+    left = SUICIDAL.take(f.kind) & plan.alive
     left.reshape(-1)[shooters] = False
     while True:
         dying = np.flatnonzero(left & (f.health <= 0))

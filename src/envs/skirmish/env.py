@@ -67,7 +67,9 @@ class SkirmishBatch(BatchedEnv):
         parts = [self._step_block(rows[cut], actions[cut]) for cut in cuts]
         if (rows == 0).any():
             self.history.append(self.fights.take(FIRST))
-        joined = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+        joined = parts[0]
+        if len(parts) > 1:
+            joined = tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         reward, won, over, timeout, dead_allies, dead_enemies = joined
         infos: list[dict[str, Any]] = [
             {"battle_won": w, "dead_allies": a, "dead_enemies": e}

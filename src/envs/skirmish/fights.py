@@ -34,6 +34,19 @@ class Spawn:
 class Fights:
     """n fights of U units; the first N are the agents'. No fight's numbers depend on another's."""
 
+    health: Array
+    shield: Array
+    energy: Array
+    cooldown: Array  # loops until the next attack; at most 0 is ready
+    quiet: Array  # loops since the unit was hurt
+    life: Array
+    shield_max: Array
+    radius: Array
+    speed: Array  # cells a loop
+    reach: Array  # of weapon or beam, from edge to edge
+    period: Array  # loops between attacks
+    healing: Array  # life a loop
+
     def __init__(self, n_fights: int, n_agents: int, n_units: int) -> None:
         self.n, self.n_agents, self.n_units = n_fights, n_agents, n_units
         self.numbers = np.zeros((len(LAYERS), n_fights, n_units), np.float32)
@@ -52,19 +65,6 @@ class Fights:
         self.x, self.y = self.place
         for name in CHANGING[4:] + FIXED:
             setattr(self, name, self.numbers[LAYERS[name]])
-
-    health: Array
-    shield: Array
-    energy: Array
-    cooldown: Array  # loops until the next attack; at most 0 is ready
-    quiet: Array  # loops since the unit was hurt
-    life: Array
-    shield_max: Array
-    radius: Array
-    speed: Array  # cells a loop
-    reach: Array  # of weapon or beam, from edge to edge
-    period: Array  # loops between attacks
-    healing: Array  # life a loop
 
     @property
     def alive(self) -> Array:

@@ -7,7 +7,7 @@ import numpy as np
 from envs.batched import Array
 from envs.skirmish.fights import Fights
 from envs.skirmish.plan import Plan
-from envs.skirmish.terrain import PAD, WIDTH, Terrain
+from envs.skirmish.terrain import Terrain
 
 STANDING = np.float32(0.1)  # how far one that stands gives way, against 1 for one that walks
 PUSH_MOST = 0.25  # cells a loop that others can push a unit, along each axis
@@ -44,17 +44,12 @@ def make_room(plan: Plan, wanted: Array, outside: Array) -> None:
 
 def settle(f: Fights, wanted: Array, terrain: Terrain) -> None:
     """Move the units to `wanted`, or along one axis, or not at all, as the ground allows."""
-    if _open(terrain, wanted, f.layer).all():
+    if terrain.is_open(wanted, f.layer).all():
         f.place[...] = wanted
         return
     only_x = np.stack([wanted[0], f.y])
     only_y = np.stack([f.x, wanted[1]])
     best = f.place.copy()
     for choice in (only_y, only_x, wanted):
-        best = np.where(_open(terrain, choice, f.layer), choice, best)
+        best = np.where(terrain.is_open(choice, f.layer), choice, best)
     f.place[...] = best
-
-
-def _open(terrain: Terrain, place: Array, layer: Array) -> Array:
-    cell = np.add(place, PAD).astype(np.int64)
-    return terrain.open.take(cell[1] * WIDTH + cell[0] + layer)

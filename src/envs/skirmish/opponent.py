@@ -81,8 +81,9 @@ class Opponent:
         mine, kind = f.kind[:, N:, None], f.kind[:, None]
         eligible = np.zeros((f.n, f.n_units - N, f.n_units), bool)
         eligible[:, :, :N] = DAMAGE[mine, kind[:, :, :N]] > 0
-        hurt = (f.health < f.life)[:, None, N:]
-        eligible[:, :, N:] = MAY_HEAL[mine, kind[:, :, N:]] & hurt
+        if (f.healing[:, N:] > 0).any():
+            hurt = (f.health < f.life)[:, None, N:]
+            eligible[:, :, N:] = MAY_HEAL[mine, kind[:, :, N:]] & hurt
         return eligible
 
     def _limit(self, f: Fights) -> Array:

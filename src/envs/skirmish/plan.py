@@ -10,7 +10,7 @@ from envs.batched import Array
 from envs.skirmish.fights import Fights
 from envs.skirmish.opponent import Opponent
 from envs.skirmish.terrain import Terrain
-from envs.skirmish.units import DAMAGE, DAMAGE_THROUGH_ARMOUR, KINDS, MAY_HEAL
+from envs.skirmish.units import DAMAGE, DAMAGE_THROUGH_ARMOUR, KINDS, MAY_HEAL, SPLASHES
 
 THINK = 4  # loops between two plans
 NOWHERE = np.float32(-1)  # a reach within which nothing ever is
@@ -40,6 +40,7 @@ class Plan:
     piercing: Array  # of an attack on its life
     pairs: tuple[Array, Array]  # flat indices of ground units that may come to touch
     room: Array  # (pairs,) distance that they keep
+    splashing: bool  # whether anybody's attacks hit an area
 
     def drop(self, fights: Fights) -> None:
         """Somebody died: the dead do nothing, and nobody follows them."""
@@ -91,6 +92,7 @@ class Planner:
             piercing=DAMAGE_THROUGH_ARMOUR.reshape(-1).take(pair),
             pairs=pairs,
             room=room,
+            splashing=bool(SPLASHES.take(f.kind).any()),
         )
 
     def _ways(self, f: Fights, target: Array, engaged: Array, reach: Array) -> tuple[Array, Array]:

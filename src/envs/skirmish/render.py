@@ -99,9 +99,9 @@ class Painter:
         draw.rectangle((x - r, top, x - r + 2 * r * float(share), bottom), fill=colour)
 
 
-def film(scenario: Scenario, history: list[Fights]) -> list[Array]:
+def film(scenario: Scenario, history: list[Fights], scale: int = 18) -> list[Array]:
     """A frame for each moment of one episode; every moment is a batch of one fight."""
-    painter = Painter(scenario)
+    painter = Painter(scenario, scale)
     frames = []
     for step, moment in enumerate(history):
         N = moment.n_agents

@@ -63,14 +63,10 @@ class Terrain:
         self.convex = len(ys) == (np.ptp(ys) + 1) * (np.ptp(xs) + 1)
         self.waypoints = np.zeros((1, 1), np.int64) if self.convex else _waypoints(self.cells)
 
-    def layer_index(self, place: Array) -> Array:
-        """Index into a layer of `open` for points (2, ...); add GROUND or AIR."""
-        cell = np.add(place, PAD, dtype=np.float32).astype(np.int64)
-        return cell[1] * WIDTH + cell[0]
-
     def is_open(self, place: Array, layer: Array | int = GROUND) -> Array:
         """Whether points (2, ...) that are at most PAD off the map can be stood on."""
-        return self.open.take(self.layer_index(place) + layer)
+        cell = np.add(place, PAD, dtype=np.float32).astype(np.int64)
+        return self.open.take(cell[1] * WIDTH + cell[0] + layer)
 
     def detour(self, place: Array, aim: Array) -> tuple[Array, Array]:
         """Where to walk (2, ...) in order to get to `aim`, and whether that is not straight."""

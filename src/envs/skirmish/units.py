@@ -122,6 +122,7 @@ def _is(victim: Unit, attacker: Unit) -> bool:
     return victim.light if attacker.bonus_on == "light" else victim.armoured
 
 
+SPLASHES = TABLE["splash"] > 0
 DAMAGE = _damage(armoured=False)  # on shields, which have no armour
 DAMAGE_THROUGH_ARMOUR = _damage(armoured=True)  # on life
 MAY_HEAL = (TABLE["heals"] > 0)[:, None] & (TABLE["living"] > 0)[None]  # (K, K)
