@@ -14,5 +14,7 @@ REGISTRY = Registry(
         "sc2": "envs.sc2.adapter:SC2",
         "sc2v2": "envs.sc2.adapter:SC2v2",
         "sc2wrapped": "envs.sc2.adapter:SC2v2",  # as PyMARL2's relatives call it
+        "skirmish": "envs.skirmish.env:Skirmish",
+        "skirmish_v2": "envs.skirmish.env:SkirmishV2",
     },
 )

@@ -1,0 +1,175 @@
+"""SMACv2's scenarios: teams and starting places are drawn anew for every fight.
+
+Both teams have the same kinds of units; enemies beyond the agents' number are drawn in addition.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from envs.batched import Array
+from envs.skirmish.fights import Spawn
+from envs.skirmish.hashing import uniform
+from envs.skirmish.maps import MAPS, OPEN, SIZE
+from envs.skirmish.scenario import Scenario, fixed_scenario, has_shields, one_hots
+from envs.skirmish.terrain import terrain_of
+from envs.skirmish.units import KIND, TABLE, UNITS
+from utils.errors import UserError, did_you_mean
+
+RACES = {  # the order of SMACv2's one-hots of types
+    "10gen_protoss": ("stalker", "zealot", "colossus"),
+    "10gen_terran": ("marine", "marauder", "medivac"),
+    "10gen_zerg": ("zergling", "hydralisk", "baneling"),
+}
+WEIGHTS = (0.45, 0.45, 0.1)
+EXCEPTIONS = ("medivac", "baneling")  # no team may consist of these alone
+LIMIT = 200
+KINDS_STREAM, SIDES_STREAM, PLACES_STREAM = 3, 4, 5
+EDGE = 2.0  # cells that units keep from the map's edge at the start
+RING = (9.0, 12.0)  # how far those who surround stand from the middle
+MIDDLE = SIZE / 2
+CLUSTER = 2.5  # cells around the middle where those stand who are surrounded
+
+
+@dataclass(frozen=True)
+class TeamSettings:
+    """`capability_config`, flat: what of SMACv2's nested settings matters here."""
+
+    n_units: int = 5
+    n_enemies: int = 5
+    unit_types: tuple[str, ...] = ()
+    weights: tuple[float, ...] = WEIGHTS
+    exception_unit_types: tuple[str, ...] = EXCEPTIONS
+    surrounded: float = 0.5  # how often the enemies stand all around; else the teams are mirrored
+
+
+KNOWN = {"n_units", "n_enemies", "team_gen", "start_positions"}
+
+
+def find_scenario(name: str, capability_config: dict[str, Any]) -> Scenario:
+    """A map of SMAC's, or a scenario of SMACv2's for one of its three races."""
+    if name in RACES:
+        return generated_scenario(name, capability_config)
+    if name not in MAPS:
+        known = (*MAPS, *RACES)
+        raise UserError(
+            f"Unknown Skirmish map '{name}'.{did_you_mean(name, known)} Known: {', '.join(known)}."
+        )
+    if capability_config:
+        raise UserError(
+            f"capability_config is for {', '.join(RACES)}; map_name={name} has fixed teams."
+        )
+    return fixed_scenario(MAPS[name])
+
+
+def team_settings(name: str, config: dict[str, Any]) -> TeamSettings:
+    """From SMACv2's `capability_config`; what it leaves out is as in SMACv2's files."""
+    for key in config:
+        if key not in KNOWN:
+            raise UserError(
+                f"capability_config has no '{key}'.{did_you_mean(key, KNOWN)} "
+                f"Known: {', '.join(sorted(KNOWN))}."
+            )
+    team = config.get("team_gen", {})
+    given: dict[str, Any] = {k: config[k] for k in ("n_units", "n_enemies") if k in config}
+    for each in fields(TeamSettings):
+        if each.name in team:
+            given[each.name] = tuple(team[each.name])
+    settings = TeamSettings(**{"unit_types": RACES[name], **given})
+    start = config.get("start_positions", {})
+    settings = TeamSettings(**{**vars(settings), "surrounded": start.get("p", 0.5)})
+    _check(settings)
+    return settings
+
+
+def _check(s: TeamSettings) -> None:
+    unknown = [kind for kind in s.unit_types if kind not in UNITS]
+    if unknown:
+        raise UserError(f"Unknown unit '{unknown[0]}'.{did_you_mean(unknown[0], UNITS)}")
+    if not 1 <= s.n_units <= s.n_enemies:
+        raise UserError(
+            f"capability_config: n_units={s.n_units}, n_enemies={s.n_enemies}; there must be at "
+            "least one unit and as many enemies or more."
+        )
+    if len(s.weights) != len(s.unit_types) or min(s.weights) < 0 or sum(s.weights) <= 0:
+        raise UserError(
+            f"capability_config: weights {s.weights} must be one number, not negative, for each "
+            f"of unit_types {s.unit_types}."
+        )
+    if set(s.unit_types) <= set(s.exception_unit_types):
+        raise UserError(
+            f"capability_config: all unit_types {s.unit_types} are exception_unit_types; a team "
+            "needs others too."
+        )
+
+
+def generated_scenario(name: str, config: dict[str, Any]) -> Scenario:
+    s = team_settings(name, config)
+    order, team = s.unit_types, tuple((kind, 1) for kind in s.unit_types)
+    table = TABLE["life"] + TABLE["shield"]
+    return Scenario(
+        name=name,
+        n_agents=s.n_units,
+        n_enemies=s.n_enemies,
+        limit=LIMIT,
+        terrain=terrain_of(OPEN),
+        hunts=True,
+        ally_bits=one_hots(order),
+        enemy_bits=one_hots(order),
+        ally_shields=has_shields(team),
+        enemy_shields=has_shields(team),
+        healers=any(UNITS[kind].heals for kind in order),
+        toughness=s.n_enemies * max(float(table[KIND[kind]]) for kind in order),
+        spawn=RandomSpawn(s),
+    )
+
+
+@dataclass
+class RandomSpawn:
+    """Draws teams and places from the fights' seeds."""
+
+    settings: TeamSettings
+    _kinds: Array = field(init=False)
+    _shares: Array = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._kinds = np.array([KIND[kind] for kind in self.settings.unit_types])
+        self._shares = np.cumsum(self.settings.weights) / np.sum(self.settings.weights)
+
+    def __call__(self, seeds: Array) -> Spawn:
+        kind = self._teams(seeds)
+        place = self._places(seeds)
+        return Spawn(kind, place, place)
+
+    def _teams(self, seeds: Array) -> Array:
+        """(n, U) kinds; the agents sorted, the first enemies the same as they."""
+        s, n = self.settings, len(seeds)
+        drawn = uniform(seeds, s.n_enemies, KINDS_STREAM)
+        choice = np.searchsorted(self._shares, drawn, side="right")
+        choice = np.minimum(choice, len(self._kinds) - 1)
+        able = [i for i, kind in enumerate(s.unit_types) if kind not in s.exception_unit_types]
+        barred = ~np.isin(choice[:, : s.n_units], able).any(axis=1)
+        choice[barred, 0] = able[0]
+        first = np.sort(choice[:, : s.n_units], axis=1)
+        kinds = self._kinds[np.concatenate([first, first, choice[:, s.n_units :]], axis=1)]
+        return kinds.reshape(n, -1)
+
+    def _places(self, seeds: Array) -> Array:
+        """(2, n, U): mirrored at the middle, or the agents in the middle and enemies around."""
+        s, n = self.settings, len(seeds)
+        N, M = s.n_units, s.n_enemies
+        drawn = uniform(seeds, 2 * (N + M), PLACES_STREAM).reshape(n, 2, N + M).swapaxes(0, 1)
+        x = EDGE + drawn[0] * (MIDDLE - 2 * EDGE)
+        y = EDGE + drawn[1] * (SIZE - 2 * EDGE)
+        mirrored = np.stack([x, y])
+        mirrored[:, :, N : 2 * N] = mirrored[:, :, :N]
+        mirrored[0, :, N:] = SIZE - mirrored[0, :, N:]
+        angle = 2 * np.pi * (drawn[0] + np.arange(N + M)) / max(M, 1)
+        reach = RING[0] + drawn[1] * (RING[1] - RING[0])
+        around = MIDDLE + np.stack([np.cos(angle), np.sin(angle)]) * reach
+        around[:, :, :N] = MIDDLE + (2 * drawn[:, :, :N] - 1) * CLUSTER
+        surrounded = uniform(seeds, 1, SIDES_STREAM)[:, 0] < s.surrounded
+        return np.where(surrounded[:, None], around, mirrored).astype(np.float32)

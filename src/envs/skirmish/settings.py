@@ -1,0 +1,61 @@
+"""The arguments of the environment, under PyMARL's names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from utils.errors import UserError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """As in PyMARL's `sc2.yaml`; `src/config/envs/skirmish.yaml` says what each means."""
+
+    map_name: str = "3m"
+    capability_config: dict[str, Any] = field(default_factory=dict)
+    difficulty: str = "7"
+    move_amount: float = 2
+    step_mul: int = 8
+    episode_limit: int | None = None
+    continuing_episode: bool = False
+    obs_all_health: bool = True
+    obs_own_health: bool = True
+    obs_own_pos: bool = False
+    use_unit_ranges: bool = False
+    min_attack_range: float = 2
+    obs_last_action: bool = False
+    obs_pathing_grid: bool = False
+    obs_timestep_number: bool = False
+    obs_instead_of_state: bool = False
+    state_last_action: bool = True
+    state_timestep_number: bool = False
+    reward_sparse: bool = False
+    reward_only_positive: bool = True
+    reward_death_value: float = 10
+    reward_win: float = 200
+    reward_defeat: float = 0
+    reward_negative_scale: float = 0.5
+    reward_scale: bool = True
+    reward_scale_rate: float = 20
+
+    def __post_init__(self) -> None:
+        if self.step_mul < 1 or self.move_amount <= 0:
+            raise UserError(
+                f"skirmish: step_mul={self.step_mul}, move_amount={self.move_amount}; step_mul "
+                "must be at least 1 and move_amount greater than 0. SMAC has 8 and 2."
+            )
+        if self.episode_limit is not None and self.episode_limit < 1:
+            raise UserError(
+                f"episode_limit is {self.episode_limit}; it must be at least 1, or null for the "
+                "map's own."
+            )
+
+
+@dataclass(frozen=True)
+class SettingsV2(Settings):
+    """What SMACv2's files set otherwise."""
+
+    map_name: str = "10gen_protoss"
+    obs_own_pos: bool = True
+    use_unit_ranges: bool = True
