@@ -1,162 +1,166 @@
-"""The fight behind the protocol: units, orders, loops. Simple, deterministic but for its seed.
+"""The fight behind the protocol, on the Skirmish engine: tags, orders, respawns, loops.
 
-The server needs only this much of a battle: `units`, `loop`, `order`, `step`, `kill`, `create`.
+The server needs only this much of a battle: `units`, `loop`, `order`, `step`, `kill`, `create`,
+`terrain`, `own_types`.
 """
 
 from __future__ import annotations
 
-import random
-from dataclasses import dataclass, field
-from itertools import count
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from tests.fake_sc2.scenarios import (
-    KINDS,
-    OWN_HYDRALISK_LIFE,
-    SCENARIOS,
-    TYPES_OF_SMACV2,
-    Kind,
-    Point,
-)
+import numpy as np
+
+from envs.skirmish.engine import Engine
+from envs.skirmish.fights import Fights, Spawn
+from envs.skirmish.maps import MAPS, OPEN
+from envs.skirmish.opponent import find_skill
+from envs.skirmish.plan import Orders
+from envs.skirmish.scenario import fixed_scenario
+from envs.skirmish.terrain import terrain_of
+from envs.skirmish.units import KIND, KINDS
 
 OWN_TYPES = 2000  # the first number of the allies' types, which maps define themselves
 ALLY, ENEMY = 1, 2
 MOVE, ATTACK, STOP, HEAL = 16, 23, 4, 386
-SIDE = 32.0
-SHIELD_PAUSE, SHIELD_GAIN = 160, 2 / 16
+GENERATION = 1000  # tags of one generation of units
+FLAT = "32x32_flat"  # SMACv2's map, which begins empty
+NUMBERS = {
+    "marine": 48, "marauder": 51, "medivac": 54, "zealot": 73, "stalker": 74, "colossus": 4,
+    "baneling": 9, "zergling": 105, "hydralisk": 107, "spine_crawler": 98,
+}  # fmt: skip
+DIFFICULTY = "7"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Unit:
-    """One living unit."""
+    """What the protocol shows of one living unit."""
 
     tag: int
-    kind: Kind
-    number: int  # of its type, as the protocol shows it
+    number: int  # of its type
     owner: int
     x: float
     y: float
     life: float
     life_max: float
     shield: float
+    shield_max: float
     energy: float
-    cooldown: float = 0.0
-    unhurt: int = 0  # loops since it was last hit
-    goal: Point | None = None
-    target: int | None = None
-
-    def distance(self, point: Point) -> float:
-        return ((self.x - point[0]) ** 2 + (self.y - point[1]) ** 2) ** 0.5
-
-    @property
-    def place(self) -> Point:
-        return self.x, self.y
+    cooldown: float
 
 
-@dataclass
 class Battle:
     """All units of one game, respawned by the map when both sides are gone."""
 
-    map_name: str
-    seed: int
-    loop: int = 0
-    units: dict[int, Unit] = field(default_factory=dict)  # by tag, in the order of their birth
-
-    def __post_init__(self) -> None:
-        self._random = random.Random(self.seed)
-        self._tags = count(100)
-        scenario = self._scenario = SCENARIOS[self.map_name]
-        names = sorted(scenario.allies) or TYPES_OF_SMACV2
-        self._own_types = {name: OWN_TYPES + i for i, name in enumerate(names)}
+    def __init__(self, map_name: str, seed: int) -> None:
+        self._seed, self._generation, self.loop = seed, 0, 0
+        self._born: list[tuple[int, int, tuple[float, float]]] = []  # kind, owner, place
         self._someone_died = False
-        self._spawn()
+        self._scenario = None if map_name == FLAT else fixed_scenario(MAPS[map_name])
+        self.terrain = self._scenario.terrain if self._scenario else terrain_of(OPEN)
+        hunts = self._scenario.hunts if self._scenario else True
+        self._engine = Engine(self.terrain, find_skill(DIFFICULTY), hunts)
+        self._f = Fights(1, 0, 0)
+        if self._scenario:
+            team = {kind for kind, _ in MAPS[map_name].allies}
+            self._respawn()
+        else:
+            team = {*KINDS} - {"spine_crawler"}
+        self._own_types = {name: OWN_TYPES + i for i, name in enumerate(sorted(team))}
 
-    def order(self, tag: int, ability: int, point: Point | None, target: int | None) -> None:
+    @property
+    def units(self) -> dict[int, Unit]:
+        """Those that live, by tag."""
+        return {unit.tag: unit for unit in self._living()}
+
+    def order(
+        self, tag: int, ability: int, point: tuple[float, float] | None, target: int | None
+    ) -> None:
         """Allies only; whoever is dead or unknown hears nothing."""
-        unit = self.units.get(tag)
-        if unit is not None and unit.owner == ALLY:
-            unit.goal = point if ability == MOVE else None
-            unit.target = target if ability in (ATTACK, HEAL) else None
+        slot = self._slot(tag)
+        if slot is None or slot >= self._f.n_agents:
+            return
+        orders, other = self._orders, None if target is None else self._slot(target)
+        orders.target[0, slot] = -1 if other is None else other
+        orders.walking[0, slot] = ability == MOVE
+        if point is not None:
+            orders.goal[:, 0, slot] = point
 
     def step(self, loops: int) -> None:
-        for _ in range(loops):
-            self.loop += 1
-            for unit in list(self.units.values()):
-                if unit.tag in self.units:
-                    self._act(unit)
-            if not self.units and self._someone_died:
-                self._spawn()
+        self._settle()
+        if self._f.n_units and self._f.alive.any():
+            self._engine.advance(self._f, self._orders, loops)
+            self._someone_died |= not self._f.alive.all()
+        if self._someone_died and not self._f.alive.any() and self._scenario:
+            self._respawn()
+        self.loop += loops
 
     def kill(self, tags: list[int]) -> None:
         for tag in tags:
-            self._someone_died |= self.units.pop(tag, None) is not None
+            slot = self._slot(tag)
+            if slot is not None:
+                self._f.health[0, slot] = 0
+                self._someone_died = True
 
-    def create(self, number: int, owner: int, place: Point) -> None:
-        """By the number of the type, as SMACv2 does."""
-        own = {own: name for name, own in self._own_types.items()}
-        live = {kind.number: name for name, kind in KINDS.items()}
-        name = own[number] if number in own else live[number]
-        self._add(name, number, owner, place)
+    def create(self, number: int, owner: int, place: tuple[float, float]) -> None:
+        """By the number of the type, as SMACv2 does; the unit appears with the next loop."""
+        names = {own: name for name, own in self._own_types.items()}
+        names |= {number: name for name, number in NUMBERS.items()}
+        self._born.append((KIND[names[number]], owner, place))
 
     def own_types(self) -> list[int]:
         return sorted(self._own_types.values())
 
-    def _spawn(self) -> None:
-        self._someone_died = False
-        scenario = self._scenario
-        for owner, team, start in (
-            (ALLY, scenario.allies, scenario.ally_start),
-            (ENEMY, scenario.enemies, scenario.enemy_start),
-        ):
-            for name in (name for name, number in team.items() for _ in range(number)):
-                number = self._own_types[name] if owner == ALLY else KINDS[name].number
-                x, y = (value + self._random.uniform(-1.5, 1.5) for value in start)
-                self._add(name, number, owner, (x, y))
+    def _respawn(self) -> None:
+        assert self._scenario is not None
+        seeds = np.array([self._seed + self._generation])
+        self._begin(self._scenario.n_agents, self._scenario.spawn(seeds), seeds)
 
-    def _add(self, name: str, number: int, owner: int, place: Point) -> None:
-        kind, tag = KINDS[name], next(self._tags)
-        own_hydralisk = name == "hydralisk" and owner == ALLY
-        life = OWN_HYDRALISK_LIFE if own_hydralisk else kind.life
-        self.units[tag] = Unit(
-            tag, kind, number, owner, *place, life, life, kind.shield, kind.energy
-        )
-
-    def _act(self, unit: Unit) -> None:
-        unit.cooldown = max(0.0, unit.cooldown - 1)
-        unit.unhurt += 1
-        if unit.unhurt > SHIELD_PAUSE:
-            unit.shield = min(unit.kind.shield, unit.shield + SHIELD_GAIN)
-        if unit.owner == ENEMY:
-            self._choose(unit)
-        target = self.units.get(unit.target) if unit.target is not None else None
-        if target is None:
-            if unit.goal is not None:
-                self._move(unit, unit.goal)
-        elif unit.distance(target.place) > unit.kind.reach:
-            self._move(unit, target.place)
-        elif unit.cooldown == 0:
-            self._use(unit, target)
-
-    def _choose(self, unit: Unit) -> None:
-        """Enemies go for the nearest ally; medivacs follow without an effect."""
-        allies = [other for other in self.units.values() if other.owner == ALLY]
-        nearest = min(allies, key=lambda other: unit.distance(other.place), default=None)
-        unit.target = nearest.tag if nearest else None
-
-    def _use(self, unit: Unit, target: Unit) -> None:
-        unit.cooldown = unit.kind.pause
-        if unit.owner == target.owner:  # a medivac heals
-            target.life = min(target.life_max, target.life + 12.6)
+    def _settle(self) -> None:
+        """Let the units begin that were created, allies first."""
+        if not self._born:
             return
-        target.unhurt = 0
-        through = max(0.0, unit.kind.damage - target.shield)
-        target.shield = max(0.0, target.shield - unit.kind.damage)
-        target.life -= through
-        if target.life <= 0:
-            self.kill([target.tag])
+        assert not self._f.alive.any(), "Units are created for empty maps only."
+        born = sorted(self._born, key=lambda unit: unit[1])
+        self._born = []
+        kind = np.array([[kind for kind, _, _ in born]])
+        place = np.array([place for _, _, place in born], np.float32).T[:, None]  # (2, 1, U)
+        n_agents = sum(owner == ALLY for _, owner, _ in born)
+        seeds = np.array([self._seed + self._generation])
+        self._begin(n_agents, Spawn(kind, place, place.copy()), seeds)
 
-    @staticmethod
-    def _move(unit: Unit, goal: Point) -> None:
-        far = unit.distance(goal)
-        share = min(1.0, unit.kind.speed / far) if far else 0.0
-        unit.x = min(SIDE - 0.5, max(0.5, unit.x + share * (goal[0] - unit.x)))
-        unit.y = min(SIDE - 0.5, max(0.5, unit.y + share * (goal[1] - unit.y)))
+    def _begin(self, n_agents: int, spawn: Spawn, seeds: np.ndarray) -> None:
+        n_units = spawn.kind.shape[1]
+        self._f = Fights(1, n_agents, n_units)
+        self._f.begin(np.arange(1), seeds, spawn)
+        self._orders = Orders(
+            target=np.full((1, n_agents), -1),
+            goal=self._f.place[:, :, :n_agents].copy(),
+            walking=np.zeros((1, n_agents), bool),
+        )
+        self._generation += 1
+        self._someone_died = False
+
+    def _slot(self, tag: int) -> int | None:
+        slot = tag - self._generation * GENERATION
+        known = 0 <= slot < self._f.n_units and self._f.alive[0, slot]
+        return slot if known else None
+
+    def _living(self) -> Iterator[Unit]:
+        f = self._f
+        for slot in np.flatnonzero(f.alive[0]) if f.n_units else ():
+            name = KINDS[f.kind[0, slot]]
+            mine = slot < f.n_agents
+            yield Unit(
+                tag=self._generation * GENERATION + int(slot),
+                number=self._own_types[name] if mine else NUMBERS[name],
+                owner=ALLY if mine else ENEMY,
+                x=float(f.x[0, slot]),
+                y=float(f.y[0, slot]),
+                life=float(f.health[0, slot]),
+                life_max=float(f.life[0, slot]),
+                shield=float(f.shield[0, slot]),
+                shield_max=float(f.shield_max[0, slot]),
+                energy=float(f.energy[0, slot]),
+                cooldown=max(0.0, float(f.cooldown[0, slot])),
+            )

@@ -9,7 +9,8 @@ from pathlib import Path
 
 
 def main() -> None:
-    sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
+    root = Path(__file__).resolve().parents[2]
+    sys.path[:0] = [str(root), str(root / "src")]
     os.environ["PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION"] = "python"
     from tests.fake_sc2.faults import write_down
     from tests.fake_sc2.server import serve

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from s2clientprotocol import sc2api_pb2 as sc_pb
 
-from tests.fake_sc2.battle import Battle
+from envs.skirmish.maps import MAPS
+from tests.fake_sc2.battle import FLAT, Battle
 from tests.fake_sc2.faults import LAST_LOOP, Faults
 from tests.fake_sc2.frames import handshake, receive, send
-from tests.fake_sc2.scenarios import SCENARIOS
 
 LAUNCHED, INIT_GAME, IN_GAME, ENDED = 1, 2, 3, 5
 CELLS = 32  # a side of every map
@@ -79,7 +80,7 @@ class Game:
 
     def do_create_game(self, request: Any, response: Any) -> None:
         name = Path(request.local_map.map_path).stem
-        if name not in SCENARIOS:
+        if name not in {*MAPS, FLAT}:
             response.error = sc_pb.ResponseCreateGame.InvalidMapPath
             return
         self._created = (name, request.random_seed)
@@ -95,7 +96,7 @@ class Game:
         raw.map_size.x = raw.map_size.y = CELLS
         raw.playable_area.p1.x = raw.playable_area.p1.y = CELLS
         raw.pathing_grid.bits_per_pixel = 1
-        raw.pathing_grid.data = b"\xff" * (CELLS * CELLS // 8)
+        raw.pathing_grid.data = np.packbits(self._battle().terrain.cells).tobytes()
         raw.terrain_height.bits_per_pixel = 8
         raw.terrain_height.data = bytes([127]) * (CELLS * CELLS)
 
@@ -114,7 +115,7 @@ class Game:
                 health=unit.life,
                 health_max=unit.life_max,
                 shield=unit.shield,
-                shield_max=unit.kind.shield,
+                shield_max=unit.shield_max,
                 energy=unit.energy,
                 weapon_cooldown=unit.cooldown,
             )

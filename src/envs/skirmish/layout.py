@@ -90,8 +90,16 @@ class Layout:
         """(n, N, steps) whether the ground at (2, steps) from each agent may be walked."""
         terrain = self._scenario.terrain
         point = f.place[:, :, : f.n_agents, None] + steps[:, None, None]
-        inside = ((point >= 0) & (point < SIZE)).all(axis=0)
+        inside = ((point > -1) & (point < SIZE)).all(axis=0)  # SMAC truncates -0.5 to 0
         return inside & terrain.is_open(np.minimum(np.maximum(point, 0), SIZE - 1))
+
+    def _ground(self, f: Fights) -> Array:
+        """(n, N, 8) whether the ground around each agent may be walked; SMAC says so beyond the
+        map's edge as well."""
+        cell = np.floor(f.place[:, :, : f.n_agents, None])
+        point = cell + (RING * np.float32(self._settings.move_amount))[:, None, None]
+        outside = ((point < 0) | (point >= SIZE)).any(axis=0)
+        return outside | self._scenario.terrain.is_open(point.clip(0, SIZE - 1))
 
     def obs(self, f: Fights, avail: Array, last_actions: Array, t: Array, out: Array) -> None:
         """Write (n, N, O). Agents that are dead see nothing; `t` (n,) counts steps."""
@@ -103,7 +111,7 @@ class Layout:
         own = allies + (N - 1) * self._ally_size
         out[:, :, :4] = avail[:, :, MOVE:ATTACK]
         if s.obs_pathing_grid:
-            out[:, :, 4:12] = self._free(f, RING * np.float32(s.move_amount / 2))
+            out[:, :, 4:12] = self._ground(f)
         marks = avail[:, :, ATTACK : ATTACK + M]
         features = self._vitals(f, slice(N, None))  # (n, M, F)
         part = out[:, :, enemies:allies].reshape(n, N, M, self._enemy_size)

@@ -94,6 +94,10 @@ class View:
         self.f = f = env.fights if len(rows) == env.n_envs else env.fights.take(rows)
         N = self.N = f.n_agents
         self.avail = env.avail[rows]
+        length = np.float32(env.settings.move_amount / 2)
+        ahead = f.place[:, :, :N, None] + (NORTH_SOUTH_EAST_WEST * length)[:, None, None]
+        # Just inside the edge SMAC allows a step out of the map, which leads nowhere.
+        self.moves = (self.avail[:, :, MOVE:ATTACK] > 0) & (ahead >= 0).all(axis=0)
         self.offset = f.place[:, :, None, N:] - f.place[:, :, :N, None]  # (2, n, N, M)
         alive = f.alive[:, None, N:]
         self.distance = np.where(alive, np.hypot(*self.offset), FAR)
@@ -183,7 +187,7 @@ class View:
         threat = (near * dangerous[:, :, None]).sum(axis=3)
         middle = self.env.scenario.terrain.middle
         threat += TO_THE_MIDDLE * np.hypot(*(after - middle[:, None, None, None]))
-        threat = np.where(self.avail[:, :, MOVE:ATTACK] > 0, threat, FAR)
+        threat = np.where(self.moves, threat, FAR)
         return np.where(threat.min(axis=2) < FAR, MOVE + threat.argmin(axis=2), self.stop())
 
     def hold(self, mouth: Array, inward: Array) -> Array:
@@ -214,7 +218,7 @@ class View:
             goal = terrain.detour(here, np.clip(goal, 0, 31.99))[0]
         way = goal - here
         gain = np.einsum("cd,cna->nad", NORTH_SOUTH_EAST_WEST, way)
-        gain = np.where(self.avail[:, :, MOVE:ATTACK] > 0, gain, -FAR)
+        gain = np.where(self.moves, gain, -FAR)
         best = np.where(gain.max(axis=2) > 0, MOVE + gain.argmax(axis=2), STOP)
         return np.where(f.alive[:, :N], best, 0)
 

@@ -24,22 +24,26 @@ class Reward:
 
     def __call__(self, before: Array, f: Fights, won: Array, lost: Array) -> Array:
         """(n,) float32; `before` (n, U) is life and shield one step ago."""
+        s = self._settings
+        if s.reward_sparse:
+            reward = won.astype(np.float64) - lost
+        else:
+            reward = self._dense(before, f) + s.reward_win * won + s.reward_defeat * lost
+        if s.reward_scale:  # SMAC scales the sparse reward, too
+            most = self._without_life + _sum((f.life + f.shield_max)[:, f.n_agents :])
+            reward = reward * (s.reward_scale_rate / most)
+        return reward.astype(np.float32)
+
+    def _dense(self, before: Array, f: Fights) -> Array:
+        """(n,) for damage and kills."""
         s, N = self._settings, f.n_agents
         now = f.health + f.shield
         change, died = before - now, (before > 0) & ~f.alive
-        if s.reward_sparse:
-            return (won.astype(np.float32) - lost.astype(np.float32)).astype(np.float32)
         reward = _sum(change[:, N:]) + s.reward_death_value * died[:, N:].sum(axis=1)
         if s.reward_only_positive:
-            reward = np.abs(reward)
-        else:
-            losses = _sum(change[:, :N]) + s.reward_death_value * died[:, :N].sum(axis=1)
-            reward = reward - s.reward_negative_scale * losses
-        reward = reward + s.reward_win * won + s.reward_defeat * lost
-        if s.reward_scale:
-            most = self._without_life + _sum((f.life + f.shield_max)[:, N:])
-            reward = reward * (s.reward_scale_rate / most)
-        return reward.astype(np.float32)
+            return np.abs(reward)
+        losses = _sum(change[:, :N]) + s.reward_death_value * died[:, :N].sum(axis=1)
+        return reward - s.reward_negative_scale * losses
 
 
 def _sum(values: Array) -> Array:

@@ -85,7 +85,7 @@ class Reading:
         flags[1] = 1
         for place, (dx, dy) in enumerate(WAYS):
             x, y = unit.x + dx, unit.y + dy
-            inside = 0 <= x < 32 and 0 <= y < 32
+            inside = -1 < x < 32 and -1 < y < 32  # SMAC truncates -0.5 to 0
             flags[2 + place] = int(inside and bool(self.cells[int(y), int(x)]))
         heals = unit.kind == "medivac"
         for place, other in enumerate(self.allies if heals else self.enemies):
