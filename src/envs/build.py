@@ -70,7 +70,7 @@ def warn_once(text: str) -> None:
 
 
 def _keywords(name: str, env_class: Any, settings: dict[str, Any]) -> dict[str, Any]:
-    """What the constructor accepts; the rest is dropped, what not all are offered with a warning."""
+    """What the constructor accepts; what else was set for it is dropped with a warning."""
     parameters = inspect.signature(env_class).parameters
     if "env_args" in parameters:  # FACMAC's style: one packed dictionary
         packed: dict[str, Any] = {"env_args": settings}
