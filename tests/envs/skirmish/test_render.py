@@ -9,8 +9,9 @@ import pytest
 
 from envs.build import make_batched, make_env
 from envs.skirmish.policies import POLICIES, play
-from envs.skirmish.render import ALLY, ENEMY, GROUND, WALL, Painter, save_animation
+from envs.skirmish.render import ALLY, ENEMY, GROUND, WALL, Painter
 from utils.errors import UserError
+from utils.pictures import save_animation
 
 
 def test_a_frame_shows_both_teams_on_their_ground() -> None:
