@@ -33,7 +33,7 @@ class CEMAgent(nn.Module):
         features = F.relu(self.fc1(inputs))
         return features, features
 
-    def unroll(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    def unroll(self, inputs: Tensor, start: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """inputs (B, T, N, F) -> (B, T, N, H), twice."""
         return self(inputs, inputs)
 
@@ -59,6 +59,6 @@ class CEMRecurrentAgent(CEMAgent):
         hidden = self.rnn(x, hidden_state.reshape(-1, self.hidden_dim))
         return hidden, hidden
 
-    def unroll(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        hidden = unroll_gru(self.rnn, F.relu(self.fc1(inputs)), self.training)
+    def unroll(self, inputs: Tensor, start: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        hidden = unroll_gru(self.rnn, F.relu(self.fc1(inputs)), self.training, start)
         return hidden, hidden

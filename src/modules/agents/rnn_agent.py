@@ -32,21 +32,25 @@ class RNNAgent(nn.Module):
         hidden = self.rnn(x, hidden_state.reshape(-1, self.hidden_dim))
         return self.fc2(hidden), hidden
 
-    def unroll(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """All slots from a zero hidden state: inputs (B, T, N, F) -> (B, T, N, A), (B, T, N, H)."""
-        hidden = unroll_gru(self.rnn, F.relu(self.fc1(inputs)), self.training)
+    def unroll(self, inputs: Tensor, start: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """All slots, from the hidden state `start` (B, N, H) or zeros.
+
+        inputs (B, T, N, F) -> outputs (B, T, N, A), hidden states (B, T, N, H)
+        """
+        hidden = unroll_gru(self.rnn, F.relu(self.fc1(inputs)), self.training, start)
         return self.fc2(hidden), hidden
 
 
-def unroll_gru(cell: nn.GRUCell, x: Tensor, training: bool) -> Tensor:
-    """x (B, T, N, H) -> hidden states (B, T, N, H), from zeros.
+def unroll_gru(cell: nn.GRUCell, x: Tensor, training: bool, start: Tensor | None = None) -> Tensor:
+    """x (B, T, N, H) -> hidden states (B, T, N, H), from `start` (B, N, H) or zeros.
 
     One fused GRU call over the cell's own weights instead of T Python steps.
     """
     B, T, N, _ = x.shape
     x = x.transpose(1, 2).reshape(B * N, T, -1)
-    start = x.new_zeros(1, B * N, cell.hidden_size)
+    size = (1, B * N, cell.hidden_size)
+    before = x.new_zeros(size) if start is None else start.reshape(size)
     weights = [cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh]
     # biases, layers, dropout, training, bidirectional, batch first
-    hidden, _ = torch.gru(x, start, weights, True, 1, 0.0, training, False, True)
+    hidden, _ = torch.gru(x, before, weights, True, 1, 0.0, training, False, True)
     return hidden.reshape(B, N, T, -1).transpose(1, 2)  # (B, T, N, H)

@@ -43,8 +43,11 @@ class SeparateAgents(nn.Module):
         ]
         return torch.stack(values, dim=-1)
 
-    def unroll(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """inputs (B, T, N, F) -> (B, T, N, A), (B, T, N, H)."""
-        parts = [agent.unroll(inputs[:, :, i : i + 1]) for i, agent in enumerate(self.agents)]
+    def unroll(self, inputs: Tensor, start: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """inputs (B, T, N, F), start (B, N, H) -> (B, T, N, A), (B, T, N, H)."""
+        parts = [
+            agent.unroll(inputs[:, :, i : i + 1], None if start is None else start[:, i : i + 1])
+            for i, agent in enumerate(self.agents)
+        ]
         outputs, features = (torch.cat(each, dim=2) for each in zip(*parts, strict=True))
         return outputs, features
