@@ -110,7 +110,7 @@ class MAPPOLearner(OnPolicyLearner):
         """What the critic should have said: (B, T, N), on the scale of the rewards."""
         args = self.args
         values = self.norm.restore(self.target_critic.judge(seen) if args.critic_targets else said)
-        paid = batch["reward"][:, :-1], batch["terminated"][:, :-1].float(), mask
+        paid = batch["reward"][:, :-1], batch["terminated"][:, :-1].to(values), mask
         if args.return_steps:
             return n_step_returns(*paid, values, args.gamma, args.return_steps)
         return gae(*paid, values, args.gamma, args.gae_lambda) + values[:, :-1]
@@ -157,9 +157,14 @@ class MAPPOLearner(OnPolicyLearner):
         """To what the others' ratios are, where they matter; None: their present policies."""
         return None
 
+    # Devices and files
+
     def cuda(self) -> None:
         super().cuda()
         self.norm.cuda()
+
+    def files(self) -> dict[str, Any]:
+        return {**super().files(), "value_norm.th": self.norm}
 
 
 class IPPOLearner(MAPPOLearner):
@@ -178,8 +183,7 @@ def of_round(whole: Round, head: ActionHead) -> Statistics:
     explained = 1 - variance(errors, valid) / spread
     pi_max = head.log_prob(whole.outputs, whole.avail, likeliest).exp()
     return {
-        "explained_variance": 1
-        - variance(errors, valid) / variance(returns, valid).clamp_min(1e-12),
+        "explained_variance": torch.where(spread > 0, explained, 0.0),
         "td_error_abs": mean_over(errors.abs(), valid),
         "q_taken_mean": mean_over(values, valid),
         "target_mean": mean_over(returns, valid),

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from components.experience import Experience, mean_over
 
-# Others' joint ratios are products over agents; beyond exp(5) only clipping of gradients would be
-# left of a step.
-LARGEST_LOG_RATIO = 5.0
+# Others' joint ratios are products over agents: beyond exp(5) few steps would drown all others.
+OTHERS_LIMIT = 5.0
+# One's own ratio only has to stay a number: infinite, it would poison the gradient it is not in.
+OWN_LIMIT = 20.0
 
 
 class Surrogate:
@@ -38,12 +39,12 @@ class Surrogate:
         reference: Tensor | None = None,
     ) -> None:
         self.own = own
-        self.ratio = (own - played.log_probs).exp()
+        self.ratio = (own - played.log_probs).clamp(max=OWN_LIMIT).exp()
         self._played, self._bonus = played, args.entropy_coef * entropy
         self._clip, self._form = args.eps_clip, FORMS[args.kmappo_ratio]
         self._behaviour = reference
         self._reference = own.detach() if reference is None else reference
-        self._others = torch.ones_like(self._reference)  # M_i, of the last level
+        self._others: Tensor | None = None  # M_i of the last level, if there was one
 
     def base(self) -> Tensor:
         """Everybody as now; that is level 0 against the behaviour if this is the reference."""
@@ -58,6 +59,8 @@ class Surrogate:
 
     def diagnostics(self) -> dict[str, Tensor]:
         """How much the others' next policies reweigh the agents' steps."""
+        if self._others is None:
+            return {}
         change = (self._others - 1).abs()
         return {"k/others_ratio": mean_over(change, self._played.deciding)}
 
@@ -69,7 +72,7 @@ def others_ratio(log_probs: Tensor, reference: Tensor) -> Tensor:
     """M_i = prod over j != i of pi_j / pi_j(reference), all at once. (R, L, N)"""
     change = log_probs - reference
     of_others = change.sum(dim=-1, keepdim=True) - change
-    return of_others.clamp(-LARGEST_LOG_RATIO, LARGEST_LOG_RATIO).exp()
+    return of_others.clamp(-OTHERS_LIMIT, OTHERS_LIMIT).exp()
 
 
 def clipped(ratio: Tensor, advantages: Tensor, clip: float) -> Tensor:
