@@ -14,6 +14,7 @@ REGISTRY = Registry(
         "kmaddpg_learner": "learners.kmaddpg_learner:KMADDPGLearner",
         "mappo_learner": "learners.mappo_learner:MAPPOLearner",
         "ippo_learner": "learners.mappo_learner:IPPOLearner",
+        "coma_learner": "learners.coma_learner:COMALearner",
         "kmappo_learner": "learners.kmappo_learner:KMAPPOLearner",
         # FACMAC's names for discrete actions; here one learner serves both kinds.
         "facmac_learner_discrete": "learners.facmac_learner:FACMACLearner",

@@ -119,6 +119,16 @@ def unrolled(mac: Any, batch: EpisodeBatch, n_slots: int | None = None, first: i
     return torch.stack(outputs[first:], dim=1)
 
 
+def policies(mac: Any, batch: EpisodeBatch, n_slots: int) -> Tensor:
+    """What the actors draw from in the first slots, as probabilities. (B, T, N, A)"""
+    if hasattr(mac, "interpret"):
+        return mac.interpret(
+            mac.unroll(batch, n_slots).outputs, batch["avail_actions"][:, :n_slots]
+        )
+    mac.init_hidden(batch.batch_size)
+    return torch.stack([mac.forward(batch, t=t) for t in range(n_slots)], dim=1)
+
+
 def actor_inputs(mac: Any, batch: EpisodeBatch, n_slots: int) -> tuple[Tensor, Tensor]:
     """What the actors see in the first slots (B, T, N, F), and their memory before (B, N, H)."""
     B, N = batch.batch_size, mac.n_agents
