@@ -46,8 +46,7 @@ def everything(learner: Any) -> list[Tensor]:
 
 @pytest.mark.parametrize("kmappo_ratio", FORMS)
 @pytest.mark.parametrize("continuous", [False, True])
-@pytest.mark.parametrize("agent", ["rnn", "mlp"])
-@pytest.mark.parametrize("share", [True, False])
+@pytest.mark.parametrize(("agent", "share"), [("rnn", True), ("mlp", False)])
 def test_one_level_is_mappo_bit_for_bit(
     kmappo_ratio: str, continuous: bool, agent: str, share: bool
 ) -> None:
