@@ -122,7 +122,7 @@ def stochastic() -> tuple[GaussianHead, torch.Tensor, torch.Tensor]:
 
 def test_continuous_policies_that_are_sampled_have_a_spread_of_their_own() -> None:
     head, outputs, avail = stochastic()
-    outputs = outputs[:1, :1].expand(50_000, 1, -1).clone()
+    outputs = outputs[:1, :1].expand(50_000, N, -1).clone()
     outputs[..., :A] = -0.5  # far enough from both bounds
     outputs[..., A:] -= 2.0
     actions = head.explore(outputs, avail)
@@ -130,7 +130,7 @@ def test_continuous_policies_that_are_sampled_have_a_spread_of_their_own() -> No
     spread = 0.8 * (3 * torch.tanh(outputs[0, 0, A:] / 3)).exp()
     torch.testing.assert_close(actions.std(dim=0)[0], spread, rtol=0.02, atol=0)
     torch.testing.assert_close(actions.mean(dim=0), head.mode(outputs, avail)[0], atol=0.02, rtol=0)
-    normal = torch.distributions.Normal(head.mode(outputs, avail), spread)
+    normal = torch.distributions.Normal(head.mode(outputs, avail), spread.expand(50_000, N, A))
     inside = ((actions > -1) & (actions < 2)).all(dim=2)
     assert inside.float().mean() > 0.99
     torch.testing.assert_close(
