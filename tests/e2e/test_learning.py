@@ -114,7 +114,7 @@ ON_POLICY = "batch_size_run=32 batch_size=32 buffer_size=32 minibatches=1 epochs
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("algorithm", ["mappo", "ippo", "kmappo"])
+@pytest.mark.parametrize("algorithm", ["mappo", "kmappo"])
 def test_sampled_policies_meet_on_the_grid(
     run_main: Command, results: Results, algorithm: str
 ) -> None:
