@@ -133,6 +133,24 @@ def test_arguments_of_the_environment_are_merged_and_checked() -> None:
     assert ("env_args.size", 9, "command line") in loaded.changed
 
 
+@pytest.mark.parametrize(
+    ("typed", "value"), [("4.10", "4.10"), ("'4.10'", "4.10"), ("null", None), ("4", "4")]
+)
+def test_text_that_looks_like_a_number_stays_text(typed: str, value: Any) -> None:
+    assert load(f"env_args.game_version={typed}", env="sc2").config["env_args"] == {
+        **load(env="sc2").config["env_args"],
+        "game_version": value,
+    }
+    assert load("label=1e3").config["label"] == "1e3"
+
+
+def test_a_number_in_a_file_where_text_belongs_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("env: sc2\nenv_args:\n  game_version: 4.10\n")
+    with pytest.raises(UserError, match=r'game_version=4.1 (.|\n)*as "4.10", in quotes'):
+        load(env=str(path))
+
+
 def test_force_lets_an_unknown_setting_through() -> None:
     loaded = load_config(["--force", *BASE, "with", "mine=3"])
 

@@ -82,6 +82,12 @@ def choose_build(root: Path, game_version: str | None) -> int:
     installed = builds(root)
     if game_version is None:
         return installed[-1]
+    if not isinstance(game_version, str):  # a number has lost the zero of 4.10
+        raise PreflightError(
+            f"env_args.game_version is the number {game_version}; it must be text. In YAML put it "
+            'in quotes, as in game_version: "4.10".',
+            WRONG_VERSION,
+        )
     wanted = build_of(game_version)
     if wanted is None:
         raise PreflightError(

@@ -93,6 +93,11 @@ class TestWithSmac:
     def test_an_unknown_version(self, game: Path) -> None:
         assert refused(game_version="9.9").exit_code == failures.WRONG_VERSION
 
+    def test_a_version_that_yaml_read_as_a_number(self, game: Path) -> None:
+        error = refused(game_version=4.10)
+        assert error.exit_code == failures.WRONG_VERSION
+        assert 'game_version: "4.10"' in str(error)
+
     def test_the_latest_build_counts(self, game: Path) -> None:
         make_installation(game.with_name("newer"), build=81433)
         (game.with_name("newer") / "Versions" / "Base81433").rename(game / "Versions" / "Base81433")
