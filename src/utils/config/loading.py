@@ -20,6 +20,7 @@ from utils.config.yaml_files import YamlFile, find_yaml, names
 from utils.errors import UserError, did_you_mean
 
 COMMAND_LINE = "command line"
+TIME_LIMITS = ("env_start_timeout", "env_step_timeout")  # that go with what an environment does
 
 
 @dataclass(frozen=True)
@@ -177,8 +178,11 @@ def find_environment(name: str) -> YamlFile:
 def _merge_env(draft: _Draft, file: YamlFile) -> None:
     env_args = file.values.get("env_args")
     draft.packaged = packaged(str(file.values.get("env")))
-    if isinstance(env_args, dict):
-        draft.env_defaults = dict(env_args)
+    own = draft.packaged
+    draft.env_defaults = {**own.env_args, **(env_args if isinstance(env_args, dict) else {})}
+    for key in TIME_LIMITS:
+        if key in own.values:
+            draft.set(key, own.values[key], own.label)
     _merge(draft, file)
 
 
@@ -199,7 +203,7 @@ def _update(draft: _Draft, key: str, text: str, force: bool) -> None:
     value = parse_as(draft.setting(key), text)
     outer, dot, inner = key.partition(".")
     if outer == "env_args" and dot:
-        known: Iterable[str] = {*draft.config["env_args"], "seed"}
+        known: Iterable[str] = {*draft.config["env_args"], *draft.packaged.env_args, "seed"}
         if inner.partition(".")[0] not in known and not force:
             raise UserError(
                 f"Unknown setting 'env_args.{inner}' (command line).{did_you_mean(inner, known)}\n"
