@@ -8,7 +8,8 @@ usage() {
 ./install_sc2.sh [options]
 
   --version 4.10|4.6.2    of the game; 4.10 if not given. Results of the two are not comparable
-  --dir DIR               where to; else $SC2PATH, else 3rdparty/StarCraftII beside this script
+  --dir DIR               where to; else $SC2PATH, else where a game is already: 3rdparty/StarCraftII
+                          beside this script or ~/StarCraftII; else the first of the two
   --offline-zip FILE      the game's package, downloaded elsewhere
   --offline-maps FILE     SMAC_Maps.zip, downloaded elsewhere
   --smacv2-maps           SMACv2's maps as well (the same files and one more), and its package
@@ -35,7 +36,7 @@ SMACV2_COMMIT=577ab5a2cff2391f8df582da5731ea9cd6adf3c6
 LICENSE_PAGE=$BLIZZARD/AI_AND_MACHINE_LEARNING_LICENSE.html
 PASSWORD=iagreetotheeula # Blizzard's: whoever types it accepts the license
 
-version=4.10 dir=${SC2PATH:-$HERE/3rdparty/StarCraftII} game_zip='' maps_zip=''
+version=4.10 dir='' game_zip='' maps_zip=''
 with_game=yes with_maps=yes with_python=yes with_smacv2=no accepted=${SC2_ACCEPT_EULA:-no}
 
 say() { printf '%s\n' "$*"; }
@@ -72,6 +73,17 @@ read_options() {
         4.6.2) build=69232 package=SC2.4.6.2.69232.zip ;;
         *) fail 2 "--version $version: Blizzard's packages here are 4.10 and 4.6.2." ;;
     esac
+}
+
+usual_place() { # as runs look for the game
+    local own=$HERE/3rdparty/StarCraftII usual=${HOME:-}/StarCraftII
+    if [ -n "${SC2PATH:-}" ]; then
+        say "$SC2PATH"
+    elif [ ! -d "$own/Versions" ] && [ -d "$usual/Versions" ]; then
+        say "$usual"
+    else
+        say "$own"
+    fi
 }
 
 check_machine() {
@@ -229,6 +241,7 @@ install_python() {
 
 read_options "$@"
 python=${PYTHON:-python3}
+[ -n "$dir" ] || dir=$(usual_place)
 case $dir in /*) ;; *) dir=$PWD/$dir ;; esac
 downloads=${dir%/}.download
 [ "$with_game" = no ] || check_machine
@@ -239,7 +252,7 @@ if [ "$with_game$with_maps" != nono ]; then need unzip; fi
 rmdir "$downloads" 2>/dev/null || true
 
 say "
-Add this to your shell's profile unless the game is in 3rdparty/StarCraftII:
+Add this to your shell's profile unless that is 3rdparty/StarCraftII here or ~/StarCraftII:
   export SC2PATH='$dir'
 "
 [ "$with_game$with_maps" != nono ] || exit 0

@@ -230,6 +230,27 @@ def test_only_the_maps_and_those_of_smacv2(web: Web, place: Path) -> None:
     assert (place / "Maps" / "SMAC_Maps" / "32x32_flat.SC2Map").exists()
 
 
+@pytest.mark.parametrize("there", [[], ["home"], ["home", "own"]])
+def test_maps_go_to_the_game_that_runs_would_take(
+    web: Web, tmp_path: Path, there: list[str]
+) -> None:
+    script = tmp_path / "code" / SCRIPT.name
+    script.parent.mkdir()
+    shutil.copy(SCRIPT, script)
+    places = {"home": tmp_path / "StarCraftII", "own": tmp_path / "code/3rdparty/StarCraftII"}
+    for name in there:
+        (places[name] / "Versions").mkdir(parents=True)
+    settings = {"SMAC_MIRROR": web.url, "PYTHON": "false", "no_proxy": "*", "HOME": str(tmp_path)}
+    subprocess.run(
+        ["bash", str(script), "--maps-only"],
+        env={**{k: v for k, v in os.environ.items() if k != "SC2PATH"}, **settings},
+        check=True,
+        timeout=60,
+    )
+    expected = places["home" if there == ["home"] else "own"]
+    assert (expected / "Maps" / "SMAC_Maps" / "3m.SC2Map").exists()
+
+
 def test_maps_that_lack_what_smacv2_needs(web: Web, place: Path) -> None:
     web.files[MORE_MAPS] = web.files[MAPS]
     said = install(web, place, "--maps-only", "--smacv2-maps", code=UNSOUND)

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import os
 import platform
+import shlex
 from pathlib import Path
 
 from envs.sc2.failures import (
@@ -36,9 +37,14 @@ def game_folder() -> Path:
     """As pysc2 looks for it, and as PyMARL did: SC2PATH, else beside the code, else the usual."""
     if given := os.environ.get("SC2PATH"):
         return Path(given).expanduser()
-    if OWN_FOLDER.is_dir():
+    if (OWN_FOLDER / "Versions").is_dir():  # maps alone do not hide a game elsewhere
         return OWN_FOLDER
     return Path(USUAL_FOLDERS.get(platform.system(), USUAL_FOLDERS["Linux"])).expanduser()
+
+
+def installer(root: Path, *options: str) -> str:
+    """The command that completes the installation in `root`."""
+    return " ".join(["./install_sc2.sh", *options, "--dir", shlex.quote(str(root))])
 
 
 def point_to_game() -> None:

@@ -100,11 +100,8 @@ def check_map(plan: Plan) -> Finding:
     if plan.map_name not in known and not (plan.suite is SMAC and plan.map_file.is_file()):
         raise PreflightError(_unknown_map(plan), UNKNOWN_MAP)
     if not plan.map_file.is_file():
-        raise PreflightError(
-            f"{plan.map_file} is missing: StarCraft II is there, {plan.suite.title}'s maps are "
-            "not.\nType: ./install_sc2.sh --maps-only",
-            MISSING_MAP,
-        )
+        command = installation.installer(plan.root, "--maps-only", *plan.suite.installer_options)
+        raise PreflightError(f"{plan.map_file} is missing.\nType: {command}", MISSING_MAP)
     digest = installation.sha256(plan.map_file)
     expected = SMAC_MAPS.get(plan.map_file.stem)
     if expected is not None and not digest.startswith(expected):

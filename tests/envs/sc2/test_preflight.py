@@ -141,7 +141,19 @@ class TestWithSmac:
         error = refused()
 
         assert error.exit_code == failures.MISSING_MAP
-        assert "--maps-only" in str(error)
+        assert str(error).endswith(f"./install_sc2.sh --maps-only --dir {game}")
+
+    def test_maps_alone_do_not_hide_a_game(
+        self, game: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        own = tmp_path / "3rdparty" / "StarCraftII"
+        (own / "Maps" / "SMAC_Maps").mkdir(parents=True)
+        monkeypatch.setattr(installation, "OWN_FOLDER", own)
+        monkeypatch.delenv("SC2PATH")
+        monkeypatch.setattr(installation, "USUAL_FOLDERS", {"Linux": str(game)})
+        assert installation.game_folder() == game
+        (own / "Versions").mkdir()
+        assert installation.game_folder() == own
 
     def test_no_temporary_folder(self, game: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("envs.sc2.preflight.tempfile.gettempdir", lambda: "/nowhere/at/all")
