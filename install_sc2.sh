@@ -154,7 +154,29 @@ broken_off() { # url, partial file, its size before
 download it elsewhere and use --offline-zip or --offline-maps."
 }
 
-checksum() { sha256sum "$1" | cut -d ' ' -f 1; }
+checksum() { # file
+    if command -v sha256sum >/dev/null; then
+        sha256sum "$1" | cut -d ' ' -f 1
+    else
+        shasum -a 256 "$1" | cut -d ' ' -f 1 # macOS
+    fi
+}
+
+whole() { # folder, stamp: whether every file is there that the stamp names, and unchanged
+    local digest name
+    grep -q '^file ' "$2" 2>/dev/null || return 1
+    while read -r _ digest name; do
+        [ -f "$1/$name" ] && [ "$(checksum "$1/$name")" = "$digest" ] || return 1
+    done < <(grep '^file ' "$2")
+}
+
+note_files() { # folder, names: lines of a stamp
+    local folder=$1 name
+    shift
+    for name in "$@"; do
+        printf 'file %s %s\n' "$(checksum "$folder/$name")" "$name"
+    done
+}
 
 unpack() { # zip file, folder; the folder appears complete or not at all
     rm -rf "$2.part"
@@ -165,8 +187,8 @@ unpack() { # zip file, folder; the folder appears complete or not at all
 }
 
 install_game() {
-    local stamp=$dir/.pymarlk/game-$version binary=$dir/Versions/Base$build/SC2_x64 digest
-    if [ -f "$stamp" ] && [ -f "$binary" ]; then
+    local stamp=$dir/.pymarlk/game-$version binary=Versions/Base$build/SC2_x64 digest
+    if whole "$dir" "$stamp"; then
         say "StarCraft II $version is there: $dir"
     else
         ask_for_license
@@ -183,16 +205,22 @@ install_game() {
         fi
         say "Unpacking $game_zip"
         unpack "$game_zip" "$downloads/unpacked"
-        [ -d "$downloads/unpacked/StarCraftII/Versions/Base$build" ] ||
+        if [ ! -f "$downloads/unpacked/StarCraftII/$binary" ]; then
+            rm -rf "$downloads/unpacked"
+            rmdir "$downloads" 2>/dev/null || true
             fail 5 "$game_zip holds no StarCraft II $version (build $build)."
+        fi
         place_game "$downloads/unpacked/StarCraftII"
         rm -rf "$downloads/unpacked"
         mkdir -p "$dir/.pymarlk"
-        printf 'sha256 %s\nbytes %s\n' "$digest" "$(wc -c <"$game_zip")" >"$stamp.part"
+        {
+            printf 'sha256 %s\nbytes %s\n' "$digest" "$(wc -c <"$game_zip")"
+            note_files "$dir" "$binary"
+        } >"$stamp.part"
         mv "$stamp.part" "$stamp" # last: without it, all of this is done again
         rm -f "$downloads/$package"
     fi
-    chmod +x "$binary" # tools that copy folders lose it
+    chmod +x "$dir/$binary" # tools that copy folders lose it
 }
 
 place_game() { # unpacked folder
@@ -209,7 +237,7 @@ install_maps() {
     if [ "$with_smacv2" = yes ]; then
         url=$OXWHIRL/smacv2/releases/download/maps/SMAC_Maps.zip stamp=$dir/.pymarlk/maps-smacv2
     fi
-    if [ -f "$stamp" ] && [ -f "$place/3m.SC2Map" ]; then
+    if whole "$place" "$stamp" || { [ "$with_smacv2" = no ] && whole "$place" "$stamp-smacv2"; }; then
         say "The maps are there: $place"
         return
     fi
@@ -225,7 +253,13 @@ install_maps() {
     if [ "$with_smacv2" = yes ] && [ ! -f "$place/32x32_flat.SC2Map" ]; then
         fail 5 "$maps_zip lacks 32x32_flat.SC2Map, which SMACv2 needs."
     fi
-    printf 'sha256 %s\n' "$(checksum "$maps_zip")" >"$stamp"
+    {
+        printf 'sha256 %s\n' "$(checksum "$maps_zip")"
+        find "$downloads/maps" -name '*.SC2Map' | while read -r map; do
+            note_files "$place" "$(basename "$map")"
+        done
+    } >"$stamp.part"
+    mv "$stamp.part" "$stamp"
     rm -rf "$downloads/maps" "$downloads/$(basename "$stamp").zip"
 }
 
@@ -243,6 +277,7 @@ read_options "$@"
 python=${PYTHON:-python3}
 [ -n "$dir" ] || dir=$(usual_place)
 case $dir in /*) ;; *) dir=$PWD/$dir ;; esac
+[ ! -d "$dir" ] || dir=$(cd "$dir" && pwd) # without dots
 downloads=${dir%/}.download
 [ "$with_game" = no ] || check_machine
 if [ "$with_game$with_maps" != nono ]; then need unzip; fi
@@ -251,13 +286,19 @@ if [ "$with_game$with_maps" != nono ]; then need unzip; fi
 [ "$with_python" = no ] || install_python
 rmdir "$downloads" 2>/dev/null || true
 
+[ "$version" = 4.10 ] || say "
+For this version, where others are installed too: env_args.game_version=$version"
 say "
 Add this to your shell's profile unless that is 3rdparty/StarCraftII here or ~/StarCraftII:
   export SC2PATH='$dir'
 "
 [ "$with_game$with_maps" != nono ] || exit 0
 if "$python" -c 'import numpy, yaml' 2>/dev/null; then
-    SC2PATH=$dir "$python" "$HERE/src/main.py" doctor
+    examined=()
+    [ "$version" = 4.10 ] || examined=(env_args.game_version="$version")
+    [ "$with_smacv2" = no ] || SC2PATH=$dir "$python" "$HERE/src/main.py" doctor --env-config=sc2v2 \
+        ${examined[@]+with "${examined[@]}"}
+    SC2PATH=$dir "$python" "$HERE/src/main.py" doctor ${examined[@]+with "${examined[@]}"}
 else
     say "To check everything: pip install -r requirements.txt, then python src/main.py doctor"
 fi

@@ -89,9 +89,8 @@ def check_version(plan: Plan) -> Finding:
 
 
 def check_binary(plan: Plan) -> Finding:
-    binary = installation.binary_of(plan.root, plan.build)
-    installation.check_binary(binary)
-    return Finding(str(binary))
+    installation.check_binary(plan.root, plan.build)
+    return Finding(str(installation.binary_of(plan.root, plan.build)))
 
 
 def check_map(plan: Plan) -> Finding:

@@ -15,7 +15,7 @@ import pytest
 from envs.sc2 import failures, installation, leftovers, processes, suites
 from envs.sc2.doctor import main as doctor
 from envs.sc2.failures import PreflightError
-from envs.sc2.preflight import check_run, with_capabilities
+from envs.sc2.preflight import check_map, check_run, plan_for, with_capabilities
 from envs.sc2.suites import SMAC, SMACV2
 from envs.sc2.teams import Teams
 from tests.envs.sc2.places import make_installation
@@ -50,6 +50,12 @@ def test_without_smac(game: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert error.exit_code == failures.MISSING_PACKAGES
     assert "git+https://github.com/oxwhirl/smac.git" in str(error)
     assert "requirements/sc2.txt" in str(error)
+
+
+def test_smacv2_has_a_command_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suites.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(PreflightError, match=r"install_sc2\.sh --python-only --smacv2-maps"):
+        SMACV2.check_installed()
 
 
 def test_another_project_called_smac(
@@ -87,8 +93,17 @@ class TestWithSmac:
     def test_another_version_than_asked_for(self, game: Path) -> None:
         error = refused(game_version="4.6.2")
         assert error.exit_code == failures.WRONG_VERSION
+        assert "--version 4.6.2 --dir" in str(error)
         assert "69232" in str(error)
         assert "75689" in str(error)
+
+    def test_a_version_that_the_script_does_not_have(
+        self, game: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(installation, "build_of", lambda game_version: 81433)
+        error = refused(game_version="5.0.3")
+        assert "81433" in str(error)
+        assert "install_sc2.sh" not in str(error)
 
     def test_an_unknown_version(self, game: Path) -> None:
         assert refused(game_version="9.9").exit_code == failures.WRONG_VERSION
@@ -111,7 +126,8 @@ class TestWithSmac:
         [
             (Path.unlink, "is missing"),
             (lambda path: path.chmod(0o644), "chmod +x"),
-            (lambda path: path.write_bytes(b"<html>"), "no Linux program"),
+            (lambda path: path.write_bytes(b"<html>"), "--version 4.10"),
+            (lambda path: path.write_bytes(b"\x7fELF" + bytes(9)), "no Linux program"),
             (lambda path: path.write_bytes(b"\x7fELF" + bytes(14) + b"\xb7\0"), "x86_64 only"),
         ],
     )
@@ -142,6 +158,12 @@ class TestWithSmac:
 
         assert error.exit_code == failures.MISSING_MAP
         assert str(error).endswith(f"./install_sc2.sh --maps-only --dir {game}")
+
+    def test_the_map_of_smacv2(self, game: Path) -> None:
+        (game / "Maps" / "SMAC_Maps" / "32x32_flat.SC2Map").unlink()
+        with pytest.raises(PreflightError, match="--maps-only --smacv2-maps --dir") as error:
+            check_map(plan_for(SMACV2, {"map_name": "10gen_zerg"}))
+        assert error.value.exit_code == failures.MISSING_MAP
 
     def test_maps_alone_do_not_hide_a_game(
         self, game: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
