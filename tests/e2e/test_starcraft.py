@@ -87,6 +87,22 @@ def test_the_command_of_the_readme(run_main: Command, results: Results, runner: 
     assert replays[0].read_bytes() == b"a replay of the stand-in"
 
 
+@needs_smac
+def test_an_evaluation_outlives_a_replay_that_cannot_be_saved(
+    run_main: Command, results: Results, tmp_path: Path
+) -> None:
+    words = ["--config=qmix", "--env-config=sc2", "with", "env_args.map_name=3m", *SMALL]
+    run_main(*words)
+    (tmp_path / "file").touch()
+    done = run_main(*words, f"checkpoint_path={results.models}", "save_replay=True",
+                    f"env_args.replay_dir={tmp_path / 'file'}")  # fmt: skip
+
+    assert "env_args.replay_dir=/writable/place" in done.stdout
+    assert results.status(2) == "COMPLETED"
+    assert "test_battle_won_mean" in results.json("run.json", 2)["result"]
+    assert list(tmp_path.glob("sc-*")) == []
+
+
 @needs_smacv2
 def test_a_scenario_of_smacv2(run_main: Command, results: Results) -> None:
     run_main("--config=qmix", "--env-config=sc2v2", "with", "env_args.n_units=3",

@@ -141,7 +141,7 @@ class SC2(MultiAgentEnv):
             return action()
         except Exception as error:
             self._game.kill()  # pysc2 would wait three seconds for one that hangs
-            if isinstance(error, GameCrashed):
+            if isinstance(error, GameCrashed | UserError):
                 raise
             raise GameCrashed(f"{type(error).__name__}: {error}") from error
 
@@ -150,7 +150,7 @@ class SC2(MultiAgentEnv):
         """After a crash a worker is killed before it can remove the game's temporary folder."""
         try:
             yield
-        except GameCrashed:
+        except (GameCrashed, UserError):
             self.close()
             raise
 
@@ -187,20 +187,32 @@ class SC2(MultiAgentEnv):
         """The file with all episodes since the game was started."""
         if not self._launched:
             raise UserError("There is no game whose replay could be saved.")
+        with self._tidy(), self._noting_replays() as written:
+            self._guarded(self._env.save_replay)
+        return written[-1]
+
+    @contextlib.contextmanager
+    def _noting_replays(self) -> Iterator[list[str]]:
+        """The files that pysc2 writes inside; SMAC does not pass on where they are."""
         written: list[str] = []
         run_config = self._core._run_config
         save = run_config.save_replay
 
         def note(*args: Any, **kwargs: Any) -> str:
-            written.append(save(*args, **kwargs))
+            try:
+                written.append(save(*args, **kwargs))
+            except OSError as error:
+                raise UserError(
+                    f"The replay cannot be written: {error}. Type env_args.replay_dir="
+                    "/writable/place"
+                ) from error
             return written[-1]
 
         run_config.save_replay = note
         try:
-            self._guarded(self._env.save_replay)
+            yield written
         finally:
             run_config.save_replay = save
-        return written[-1]
 
     # What SMAC says
 

@@ -15,6 +15,7 @@ from runners.rollout import RolloutRunner
 from tests.envs.sc2.places import Fault
 from tests.runners.test_rollout import make_runner
 from utils.errors import UserError
+from utils.replays import ReplayNotSavedError
 
 QUICK = {"map_name": "3m", "launch_spacing": 0.0, "sc2_timeout": 1.0, "reset_timeout": 5.0}
 REWARD = pytest.approx(44.0 * 20 / (2 * 10 + 200 + 2 * 45), abs=1e-5)  # of each step, scaled
@@ -184,6 +185,24 @@ def test_replays_come_from_every_environment(runner: str, game: Path) -> None:
     assert len(written) == 2
     assert all(Path(place).read_bytes() == b"a replay" for place in written)
     assert {Path(place).parent for place in written} == {game / "Replays" / "mine"}
+
+
+@pytest.mark.parametrize("runner", ["episode", "parallel"])
+@pytest.mark.parametrize("what", ["die@save_replay:1", "no place"])
+def test_a_replay_that_cannot_be_saved(
+    runner: str, what: str, game: Path, fault: Fault, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    fault(what if "@" in what else "die@ping:99", times=1)
+    said = "probably crashed" if "@" in what else "env_args.replay_dir=/writable/place"
+    made = make(runner, env_args={"replay_dir": str(tmp_path / "file")})
+    try:
+        made.run()
+        with pytest.raises(ReplayNotSavedError, match=said) as error:
+            made.save_replay()
+    finally:
+        made.close_env()
+    assert len(str(error.value).splitlines()) == 1
 
 
 def test_a_replay_needs_a_game() -> None:
