@@ -73,7 +73,9 @@ def check_folder(root: Path) -> None:
 def builds(root: Path) -> list[int]:
     """The numbers of the installed builds, in order."""
     numbers = []
-    for folder in (root / "Versions").glob("Base*"):
+    for folder in (root / "Versions").iterdir():  # glob would not say that it may not look
+        if not folder.name.startswith("Base"):
+            continue
         number = folder.name.removeprefix("Base")
         if not number.isdecimal():
             raise PreflightError(

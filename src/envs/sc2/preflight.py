@@ -16,7 +16,13 @@ from typing import Any
 
 from envs.multiagentenv import RunFacts
 from envs.sc2 import installation
-from envs.sc2.failures import MISSING_MAP, NO_TEMPORARY_FOLDER, UNKNOWN_MAP, PreflightError
+from envs.sc2.failures import (
+    MISSING_GAME,
+    MISSING_MAP,
+    NO_TEMPORARY_FOLDER,
+    UNKNOWN_MAP,
+    PreflightError,
+)
 from envs.sc2.maps import SMAC_MAPS, SMACV2_FILE, SMACV2_MAPS, capabilities
 from envs.sc2.suites import (
     SMAC,
@@ -120,13 +126,13 @@ def _unknown_map(plan: Plan) -> str:
 
 
 def check_temporary_folder(plan: Plan) -> Finding:
-    folder = tempfile.gettempdir()
     try:
+        folder = tempfile.gettempdir()
         with tempfile.TemporaryFile():
             status = os.statvfs(folder)
     except OSError as error:
         raise PreflightError(
-            f"The temporary folder {folder} cannot be used: {error.strerror}. Type: export "
+            f"No temporary folder can be used: {error.strerror}. Type: export "
             "TMPDIR=/some/other/place",
             NO_TEMPORARY_FOLDER,
         ) from error
@@ -147,12 +153,22 @@ CHECKS: dict[str, Callable[[Plan], Finding]] = {
 }
 
 
+def look(check: Callable[[Plan], Finding], plan: Plan) -> Finding:
+    """Make one check; what may not be read is as good as missing."""
+    try:
+        return check(plan)
+    except OSError as error:
+        raise PreflightError(
+            f"StarCraft II cannot be looked at: {error}.\n{installation.WAYS_OUT}", MISSING_GAME
+        ) from error
+
+
 def check_run(suite: Suite, env_args: dict[str, Any], n_games: int) -> RunFacts:
     """The facts of a run that can start; else the error that says what to do."""
     pass_by_proxies()
     allow_new_protobuf()  # before TensorBoard, say, brings protobuf in
     plan = plan_for(suite, env_args, n_games)
-    findings = {name: check(plan) for name, check in CHECKS.items()}
+    findings = {name: look(check, plan) for name, check in CHECKS.items()}
     return RunFacts(
         head=f"StarCraft II {installation.version_name(plan.build)}",
         details=f"{findings['map'].text}; {findings['packages'].text}",

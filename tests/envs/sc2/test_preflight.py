@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -178,8 +179,29 @@ class TestWithSmac:
         assert installation.game_folder() == own
 
     def test_no_temporary_folder(self, game: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("envs.sc2.preflight.tempfile.gettempdir", lambda: "/nowhere/at/all")
-        assert refused().exit_code == failures.NO_TEMPORARY_FOLDER
+        monkeypatch.setattr(tempfile, "tempdir", None)  # else it remembers
+        monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/nowhere/at/all"])
+        error = refused()
+
+        assert error.exit_code == failures.NO_TEMPORARY_FOLDER
+        assert "TMPDIR=" in str(error)
+
+    @pytest.mark.parametrize("method", ["is_dir", "iterdir", "read_bytes"])
+    def test_a_game_that_may_not_be_read(
+        self, method: str, game: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        original = getattr(Path, method)
+
+        def denied(path: Path) -> Any:
+            if path.is_relative_to(game):
+                raise PermissionError(13, "Permission denied", str(path))
+            return original(path)
+
+        installation.sha256.cache_clear()
+        monkeypatch.setattr(Path, method, denied)
+        error = refused()
+        assert error.exit_code == failures.MISSING_GAME
+        assert "Permission denied" in str(error)
 
 
 def test_every_fault_has_an_exit_code_of_its_own() -> None:
@@ -211,6 +233,29 @@ def test_doctor_goes_on_after_a_fault(game: Path, capsys: pytest.CaptureFixture[
     (game / "Versions" / "Base75689" / "SC2_x64").unlink()
     assert doctor(["with", "env_args.map_name=nonsense"]) == failures.BROKEN_BINARY
     assert "Unknown map 'nonsense'" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("map_name", ["3m", "nonsense"])
+def test_doctor_on_a_fresh_machine(
+    map_name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(suites.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setenv("SC2PATH", str(tmp_path / "nowhere"))
+    assert doctor(["with", f"env_args.map_name={map_name}"]) == failures.MISSING_PACKAGES
+    said = capsys.readouterr().out
+    assert said.count("One of three ways out") == 1
+    assert "SC2Map" not in said
+    assert "memory" in said
+
+
+@pytest.mark.usefixtures("fake_smac")
+def test_a_fault_is_not_told_twice(game: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (game / "Versions" / "Base75689.bak").mkdir()
+    assert doctor(["with", "env_args.map_name=3m"]) == failures.WRONG_VERSION
+    assert capsys.readouterr().out.count("confuses pysc2") == 1
 
 
 def test_proxies_are_passed_by(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -319,14 +364,26 @@ def test_leftovers_are_found_by_their_traces(
         (70, 1, f"/g/SC2_x64\0-tempDir\0{tmp_path}/sc-alive/"),
         (71, 70, "/g/SC2_x64"),
         (72, 1, "/bin/sleep"),
+        (80, 1, "/lib/systemd/systemd\0--user"),
+        (81, 80, "/g/SC2_x64"),
+        (90, 1, "python3\0main.py"),
+        (91, 90, "/g/SC2_x64"),
     ):
         folder = tmp_path / "proc" / str(pid)
         folder.mkdir(parents=True)
         (folder / "cmdline").write_bytes(command.encode())
         (folder / "stat").write_text(f"{pid} (a game) S {parent} 0")
 
-    assert leftovers.orphans() == [70]
+    assert sorted(leftovers.orphans()) == [70, 81]
     assert leftovers.dead_folders() == [tmp_path / "sc-dead"]
+
+    (tmp_path / "proc" / "1").mkdir()
+    (tmp_path / "proc" / "1" / "cmdline").write_bytes(b"python\0src/main.py")
+    (tmp_path / "proc" / "1" / "stat").write_text("1 (python) S 0 0")
+    assert leftovers.orphans() == [81]  # a container, whose first process is a run
+
+    monkeypatch.setattr(leftovers, "PROC", tmp_path / "none")
+    assert leftovers.orphans() == leftovers.dead_folders() == []
 
 
 @pytest.mark.usefixtures("fake_smac")
