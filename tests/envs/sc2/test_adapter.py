@@ -119,6 +119,7 @@ def test_tests_count_exactly_as_many_episodes_as_asked(fault: Fault) -> None:
     check_whole(batches)
     assert runner.env_restarts == 3
     assert runner.logger.latest("test_battle_won_mean") == 1.0
+    assert runner.logger.latest("env_restarts") == 3
     assert runner._test is not None
     assert runner._test.episodes == [32 + 3]
     assert runner._test.tally.episodes == 0  # all 32 have been reported, and none is left over
