@@ -145,6 +145,19 @@ def test_games_are_renewed_before_they_end_themselves(
     assert len(seeds) == len(set(seeds)) == 3  # 34 loops an episode; none that begins above 136
 
 
+def test_no_two_games_have_the_same_seed(
+    fault: Fault, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GAME_SEEDS", str(tmp_path / "seeds"))
+    fault("die@actions:2", "die@step:9")
+    runner = make()
+    play(runner, "train train train")
+
+    assert runner.env_restarts == 2
+    seeds = (tmp_path / "seeds").read_text().split()
+    assert len(seeds) == len(set(seeds)) == 3
+
+
 def test_room_for_one_episode_is_needed() -> None:
     with pytest.raises(UserError, match=r"max_game_loops=50 leaves no room"):
         make(env_args={"max_game_loops": 50})
