@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from envs.sc2.failures import (
     MISSING_MAP,
     NO_TEMPORARY_FOLDER,
     UNKNOWN_MAP,
+    WRONG_SETTING,
     PreflightError,
 )
 from envs.sc2.maps import SMAC_MAPS, SMACV2_FILE, SMACV2_MAPS, capabilities
@@ -36,6 +37,7 @@ from envs.sc2.suites import (
 from utils.errors import did_you_mean
 
 PACKAGES = ("SMAC", "SMACv2", "pysc2", "s2clientprotocol", "websocket-client", "protobuf", "numpy")
+DIFFICULTIES = (*"123456789", "A")
 ROOM = 200 * 2**20  # bytes that one game may unpack into the temporary folder, generously
 
 
@@ -55,6 +57,7 @@ class Plan:
     map_name: str
     game_version: str | None
     n_games: int = 1
+    env_args: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def root(self) -> Path:
@@ -71,7 +74,25 @@ class Plan:
 
 
 def plan_for(suite: Suite, env_args: dict[str, Any], n_games: int = 1) -> Plan:
-    return Plan(suite, env_args["map_name"], env_args.get("game_version"), n_games)
+    return Plan(suite, env_args["map_name"], env_args.get("game_version"), n_games, env_args)
+
+
+def check_settings(plan: Plan) -> Finding:
+    """Those with which every episode would fail, and the run only after all its tries."""
+    difficulty = plan.env_args.get("difficulty", "7")
+    if difficulty not in DIFFICULTIES:
+        raise PreflightError(
+            f"env_args.difficulty={difficulty!r} cannot be. It is text, one of "
+            f"{', '.join(DIFFICULTIES)}; PyMARL's is 7.",
+            WRONG_SETTING,
+        )
+    if plan.suite is SMAC and plan.env_args.get("obs_timestep_number"):
+        raise PreflightError(
+            "env_args.obs_timestep_number=True makes SMAC's observations one longer than it says. "
+            "Leave it out; state_timestep_number=True works.",
+            WRONG_SETTING,
+        )
+    return Finding("as they must be")
 
 
 def check_packages(plan: Plan) -> Finding:
@@ -144,6 +165,7 @@ def check_temporary_folder(plan: Plan) -> Finding:
 
 
 CHECKS: dict[str, Callable[[Plan], Finding]] = {
+    "settings": check_settings,
     "packages": check_packages,
     "game": check_game,
     "version": check_version,

@@ -141,6 +141,14 @@ class TestWithSmac:
         assert error.exit_code == failures.BROKEN_BINARY
         assert said in str(error)
 
+    @pytest.mark.parametrize(
+        "wrong", [{"difficulty": "Z"}, {"difficulty": 7}, {"obs_timestep_number": True}]
+    )
+    def test_settings_that_cannot_work(self, game: Path, wrong: dict[str, Any]) -> None:
+        error = refused(**wrong)
+        assert error.exit_code == failures.WRONG_SETTING
+        assert next(iter(wrong)) in str(error)
+
     def test_an_unknown_map(self, game: Path) -> None:
         error = refused(map_name="coridor")
         assert error.exit_code == failures.UNKNOWN_MAP
@@ -206,7 +214,7 @@ class TestWithSmac:
 
 def test_every_fault_has_an_exit_code_of_its_own() -> None:
     codes = [value for name, value in vars(failures).items() if name.isupper()]
-    assert len(codes) == len(set(codes)) == 8
+    assert len(codes) == len(set(codes)) == 9
     assert min(codes) > 2
 
 
