@@ -8,7 +8,8 @@ usage() {
 ./install_sc2.sh [options]
 
   --version 4.10|4.6.2    of the game; 4.10 if not given. Results of the two are not comparable
-  --dir DIR               where to; else $SC2PATH, else 3rdparty/StarCraftII beside this script
+  --dir DIR               where to; else $SC2PATH, else where a game is already: 3rdparty/StarCraftII
+                          beside this script or ~/StarCraftII; else the first of the two
   --offline-zip FILE      the game's package, downloaded elsewhere
   --offline-maps FILE     SMAC_Maps.zip, downloaded elsewhere
   --smacv2-maps           SMACv2's maps as well (the same files and one more), and its package
@@ -35,7 +36,7 @@ SMACV2_COMMIT=577ab5a2cff2391f8df582da5731ea9cd6adf3c6
 LICENSE_PAGE=$BLIZZARD/AI_AND_MACHINE_LEARNING_LICENSE.html
 PASSWORD=iagreetotheeula # Blizzard's: whoever types it accepts the license
 
-version=4.10 dir=${SC2PATH:-$HERE/3rdparty/StarCraftII} game_zip='' maps_zip=''
+version=4.10 dir='' game_zip='' maps_zip=''
 with_game=yes with_maps=yes with_python=yes with_smacv2=no accepted=${SC2_ACCEPT_EULA:-no}
 
 say() { printf '%s\n' "$*"; }
@@ -72,6 +73,17 @@ read_options() {
         4.6.2) build=69232 package=SC2.4.6.2.69232.zip ;;
         *) fail 2 "--version $version: Blizzard's packages here are 4.10 and 4.6.2." ;;
     esac
+}
+
+usual_place() { # as runs look for the game
+    local own=$HERE/3rdparty/StarCraftII usual=${HOME:-}/StarCraftII
+    if [ -n "${SC2PATH:-}" ]; then
+        say "$SC2PATH"
+    elif [ ! -d "$own/Versions" ] && [ -d "$usual/Versions" ]; then
+        say "$usual"
+    else
+        say "$own"
+    fi
 }
 
 check_machine() {
@@ -142,7 +154,29 @@ broken_off() { # url, partial file, its size before
 download it elsewhere and use --offline-zip or --offline-maps."
 }
 
-checksum() { sha256sum "$1" | cut -d ' ' -f 1; }
+checksum() { # file
+    if command -v sha256sum >/dev/null; then
+        sha256sum "$1" | cut -d ' ' -f 1
+    else
+        shasum -a 256 "$1" | cut -d ' ' -f 1 # macOS
+    fi
+}
+
+whole() { # folder, stamp: whether every file is there that the stamp names, and unchanged
+    local digest name
+    grep -q '^file ' "$2" 2>/dev/null || return 1
+    while read -r _ digest name; do
+        [ -f "$1/$name" ] && [ "$(checksum "$1/$name")" = "$digest" ] || return 1
+    done < <(grep '^file ' "$2")
+}
+
+note_files() { # folder, names: lines of a stamp
+    local folder=$1 name
+    shift
+    for name in "$@"; do
+        printf 'file %s %s\n' "$(checksum "$folder/$name")" "$name"
+    done
+}
 
 unpack() { # zip file, folder; the folder appears complete or not at all
     rm -rf "$2.part"
@@ -153,8 +187,8 @@ unpack() { # zip file, folder; the folder appears complete or not at all
 }
 
 install_game() {
-    local stamp=$dir/.pymarlk/game-$version binary=$dir/Versions/Base$build/SC2_x64 digest
-    if [ -f "$stamp" ] && [ -f "$binary" ]; then
+    local stamp=$dir/.pymarlk/game-$version binary=Versions/Base$build/SC2_x64 digest
+    if whole "$dir" "$stamp"; then
         say "StarCraft II $version is there: $dir"
     else
         ask_for_license
@@ -171,16 +205,22 @@ install_game() {
         fi
         say "Unpacking $game_zip"
         unpack "$game_zip" "$downloads/unpacked"
-        [ -d "$downloads/unpacked/StarCraftII/Versions/Base$build" ] ||
+        if [ ! -f "$downloads/unpacked/StarCraftII/$binary" ]; then
+            rm -rf "$downloads/unpacked"
+            rmdir "$downloads" 2>/dev/null || true
             fail 5 "$game_zip holds no StarCraft II $version (build $build)."
+        fi
         place_game "$downloads/unpacked/StarCraftII"
         rm -rf "$downloads/unpacked"
         mkdir -p "$dir/.pymarlk"
-        printf 'sha256 %s\nbytes %s\n' "$digest" "$(wc -c <"$game_zip")" >"$stamp.part"
+        {
+            printf 'sha256 %s\nbytes %s\n' "$digest" "$(wc -c <"$game_zip")"
+            note_files "$dir" "$binary"
+        } >"$stamp.part"
         mv "$stamp.part" "$stamp" # last: without it, all of this is done again
         rm -f "$downloads/$package"
     fi
-    chmod +x "$binary" # tools that copy folders lose it
+    chmod +x "$dir/$binary" # tools that copy folders lose it
 }
 
 place_game() { # unpacked folder
@@ -197,7 +237,7 @@ install_maps() {
     if [ "$with_smacv2" = yes ]; then
         url=$OXWHIRL/smacv2/releases/download/maps/SMAC_Maps.zip stamp=$dir/.pymarlk/maps-smacv2
     fi
-    if [ -f "$stamp" ] && [ -f "$place/3m.SC2Map" ]; then
+    if whole "$place" "$stamp" || { [ "$with_smacv2" = no ] && whole "$place" "$stamp-smacv2"; }; then
         say "The maps are there: $place"
         return
     fi
@@ -213,7 +253,13 @@ install_maps() {
     if [ "$with_smacv2" = yes ] && [ ! -f "$place/32x32_flat.SC2Map" ]; then
         fail 5 "$maps_zip lacks 32x32_flat.SC2Map, which SMACv2 needs."
     fi
-    printf 'sha256 %s\n' "$(checksum "$maps_zip")" >"$stamp"
+    {
+        printf 'sha256 %s\n' "$(checksum "$maps_zip")"
+        find "$downloads/maps" -name '*.SC2Map' | while read -r map; do
+            note_files "$place" "$(basename "$map")"
+        done
+    } >"$stamp.part"
+    mv "$stamp.part" "$stamp"
     rm -rf "$downloads/maps" "$downloads/$(basename "$stamp").zip"
 }
 
@@ -229,7 +275,9 @@ install_python() {
 
 read_options "$@"
 python=${PYTHON:-python3}
+[ -n "$dir" ] || dir=$(usual_place)
 case $dir in /*) ;; *) dir=$PWD/$dir ;; esac
+[ ! -d "$dir" ] || dir=$(cd "$dir" && pwd) # without dots
 downloads=${dir%/}.download
 [ "$with_game" = no ] || check_machine
 if [ "$with_game$with_maps" != nono ]; then need unzip; fi
@@ -238,13 +286,19 @@ if [ "$with_game$with_maps" != nono ]; then need unzip; fi
 [ "$with_python" = no ] || install_python
 rmdir "$downloads" 2>/dev/null || true
 
+[ "$version" = 4.10 ] || say "
+For this version, where others are installed too: env_args.game_version=$version"
 say "
-Add this to your shell's profile unless the game is in 3rdparty/StarCraftII:
+Add this to your shell's profile unless that is 3rdparty/StarCraftII here or ~/StarCraftII:
   export SC2PATH='$dir'
 "
 [ "$with_game$with_maps" != nono ] || exit 0
 if "$python" -c 'import numpy, yaml' 2>/dev/null; then
-    SC2PATH=$dir "$python" "$HERE/src/main.py" doctor
+    examined=()
+    [ "$version" = 4.10 ] || examined=(env_args.game_version="$version")
+    [ "$with_smacv2" = no ] || SC2PATH=$dir "$python" "$HERE/src/main.py" doctor --env-config=sc2v2 \
+        ${examined[@]+with "${examined[@]}"}
+    SC2PATH=$dir "$python" "$HERE/src/main.py" doctor ${examined[@]+with "${examined[@]}"}
 else
     say "To check everything: pip install -r requirements.txt, then python src/main.py doctor"
 fi

@@ -22,7 +22,9 @@ from utils.logging import Logger, get_logger
 from utils.resume import (
     FREE_KEYS,
     EarlierRun,
+    changes,
     differences,
+    environments_so_far,
     find_latest,
     find_named,
     locked,
@@ -51,7 +53,8 @@ def launch(argv: list[str]) -> int:
     n_envs = n_environments(config)
     facts = preflight(config["env"], config["env_args"], n_envs) if running else None
     folder = RunFolder(results / "sacred", resumed=earlier is not None)
-    task = Task(loaded, config, results, folder, earlier, facts)
+    before = environments_so_far(results / "sacred" / earlier.run_id) if earlier else []
+    task = Task(loaded, config, results, folder, earlier, facts, before)
 
     def main(_run: Any) -> dict[str, float]:  # Sacred wants a plain function
         return task.run(_run)
@@ -83,9 +86,11 @@ class Task:
         folder: RunFolder,
         earlier: EarlierRun | None,
         facts: RunFacts | None,
+        environments: list[dict[str, Any]],
     ) -> None:
         self._loaded, self._config, self._results = loaded, config, results
         self._folder, self._earlier, self._facts = folder, earlier, facts
+        self._environments = environments  # of the sessions before this one
 
     def run(self, _run: Any) -> dict[str, float]:
         config = self._config
@@ -104,9 +109,8 @@ class Task:
         for line in head_lines(config, self._loaded.changed, run_dir, facts):
             console.info(line)
         if self._facts:
-            _run.info["environment"] = self._facts.record
             console.info(f"  {self._facts.details}")
-            for warning in self._facts.warnings:
+            for warning in [*self._facts.warnings, *self._record_environment(_run.info)]:
                 console.warning(f"Warning: {warning}")
 
         logger = Logger(console)
@@ -125,6 +129,22 @@ class Task:
             return run(args, logger, folders)
         finally:
             logger.close()
+
+    def _record_environment(self, info: dict[str, Any]) -> list[str]:
+        """Into the run's record, beside those before it if it has changed, which is said."""
+        assert self._facts is not None
+        record, known = self._facts.record, self._environments
+        info["environment"] = record
+        changed = changes(known[-1], record) if known else []
+        earlier = known if changed else known[:-1]
+        if earlier:
+            info["earlier_environments"] = earlier
+        if not changed:
+            return []
+        return [
+            f"the environment is not what it was before this resume: {', '.join(changed)}. Results "
+            "before and after may not be comparable; info.json keeps both records."
+        ]
 
 
 def arguments(config: dict[str, Any]) -> SimpleNamespace:

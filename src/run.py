@@ -23,7 +23,7 @@ from utils.checkpoint import find_checkpoint, load_state, restore, snapshot
 from utils.console import Progress, TestResult, duration, human, short_name, task_name
 from utils.errors import UserError, did_you_mean
 from utils.logging import Logger
-from utils.replays import collect_replays
+from utils.replays import ReplayNotSavedError, collect_replays
 from utils.saving import Saver
 from utils.seeding import capture_random_state, restore_random_state, seed_everything
 from utils.signals import StopRequest
@@ -407,9 +407,20 @@ def evaluate_only(session: Session, stop: StopRequest, replays: Path) -> dict[st
     name = f"{task_name(vars(args))} {args.name}"
     console.info(f"{name}: {session.last_test} over {args.test_nepisode} episodes")
     if args.save_replay:
-        for line in collect_replays(session.runner.save_replay() or [], replays):
-            console.info(line)
+        save_replays(session, replays)
     return summary(session)
+
+
+def save_replays(session: Session, folder: Path) -> None:
+    """What was measured stays measured if the environment cannot write its replay."""
+    console = session.logger.console_logger
+    try:
+        written = session.runner.save_replay() or []
+    except ReplayNotSavedError as error:
+        console.warning(f"Warning: {error}")
+        return
+    for line in collect_replays(written, folder):
+        console.info(line)
 
 
 def summary(session: Session) -> dict[str, float]:

@@ -58,7 +58,9 @@ def web(tmp_path: Path) -> Iterator[Web]:
             OLD_GAME: zipped(
                 {"StarCraftII/" + binary.format(69232): "#!/bin/sh\n"}, tmp_path / "b.zip"
             ),
-            MAPS: zipped({"SMAC_Maps/3m.SC2Map": "3m"}, tmp_path / "c.zip"),
+            MAPS: zipped(
+                {"SMAC_Maps/3m.SC2Map": "3m", "SMAC_Maps/8m.SC2Map": "8m"}, tmp_path / "c.zip"
+            ),
             MORE_MAPS: zipped(
                 {"SMAC_Maps/3m.SC2Map": "3m", "SMAC_Maps/32x32_flat.SC2Map": "flat"},
                 tmp_path / "d.zip",
@@ -100,7 +102,14 @@ def place(tmp_path: Path) -> Path:
     return tmp_path / "my games" / "StarCraftII"
 
 
-def install(web: Web, place: Path, *options: str, code: int = MISSING_PACKAGES, **env: str) -> str:
+def install(
+    web: Web,
+    place: Path,
+    *options: str,
+    code: int = MISSING_PACKAGES,
+    cwd: Path | None = None,
+    **env: str,
+) -> str:
     """Run the script; where all is installed, doctor ends it and misses only the pretended SMAC."""
     settings = {
         "SC2_MIRROR": web.url, "SMAC_MIRROR": web.url, "PYTHON": sys.executable, "no_proxy": "*",
@@ -116,6 +125,7 @@ def install(web: Web, place: Path, *options: str, code: int = MISSING_PACKAGES, 
         text=True,
         stdin=subprocess.DEVNULL,
         timeout=60,
+        cwd=cwd,
     )
     said = done.stdout + done.stderr
     assert done.returncode == code, said
@@ -130,7 +140,7 @@ def test_from_nothing_and_again(web: Web, place: Path) -> None:
     assert (place / "Maps" / "SMAC_Maps" / "3m.SC2Map").read_text() == "3m"
     digest = hashlib.sha256(web.files[GAME]).hexdigest()
     stamp = (place / ".pymarlk" / "game-4.10").read_text()
-    assert stamp == f"sha256 {digest}\nbytes {len(web.files[GAME])}\n"
+    assert stamp.startswith(f"sha256 {digest}\nbytes {len(web.files[GAME])}\nfile ")
     assert f"export SC2PATH='{place}'" in said
     assert "4.10 (build 75689)" in said  # doctor
     assert not place.with_name("StarCraftII.download").exists()
@@ -141,7 +151,23 @@ def test_from_nothing_and_again(web: Web, place: Path) -> None:
     assert len(web.asked) == asked
     assert "is there" in said
     assert os.access(binary, os.X_OK)
-    assert sorted(path.name for path in (place / "Maps" / "SMAC_Maps").iterdir()) == ["3m.SC2Map"]
+    maps = sorted(path.name for path in (place / "Maps" / "SMAC_Maps").iterdir())
+    assert maps == ["3m.SC2Map", "8m.SC2Map"]
+
+
+def test_what_got_lost_or_damaged_is_brought_again(web: Web, place: Path) -> None:
+    install(web, place, "--accept-eula")
+    binary = place / "Versions" / "Base75689" / "SC2_x64"
+    one_map = place / "Maps" / "SMAC_Maps" / "8m.SC2Map"
+    binary.write_text("<html>   ")
+    one_map.unlink()
+    install(web, place, "--maps-only")
+    assert one_map.exists()
+    one_map.write_text("x")
+    install(web, place, "--accept-eula")
+
+    assert binary.read_text() == "#!/bin/sh\n"
+    assert one_map.read_text() == "8m"
 
 
 def test_the_license_is_never_accepted_silently(web: Web, place: Path) -> None:
@@ -199,8 +225,10 @@ def test_an_unexpected_checksum(web: Web, place: Path) -> None:
 
 def test_a_second_version_beside_the_first(web: Web, place: Path) -> None:
     install(web, place, "--accept-eula")
-    install(web, place, "--accept-eula", "--version", "4.6.2")
+    said = install(web, place, "--accept-eula", "--version", "4.6.2")
 
+    assert "4.6.2 (build 69232)" in said  # doctor
+    assert "env_args.game_version=4.6.2" in said
     builds = sorted(path.name for path in (place / "Versions").iterdir())
     assert builds == ["Base69232", "Base75689"]
 
@@ -228,6 +256,44 @@ def test_only_the_maps_and_those_of_smacv2(web: Web, place: Path) -> None:
 
     assert [path for path, _ in web.asked] == [MORE_MAPS]
     assert (place / "Maps" / "SMAC_Maps" / "32x32_flat.SC2Map").exists()
+    install(web, place, "--maps-only")  # they are among them
+    assert len(web.asked) == 1
+
+
+def test_a_package_of_another_version(web: Web, place: Path, tmp_path: Path) -> None:
+    said = install(
+        web, place, "--accept-eula", "--offline-zip", str(tmp_path / "b.zip"), code=UNSOUND
+    )
+    assert "holds no StarCraft II 4.10" in said
+    assert sorted(path.name for path in place.parent.iterdir()) == ["without_smac"]
+
+
+def test_into_the_folder_where_one_stands(web: Web, place: Path) -> None:
+    place.mkdir(parents=True)
+    install(web, place, "--maps-only", "--dir", ".", cwd=place)
+    assert (place / "Maps" / "SMAC_Maps" / "3m.SC2Map").exists()
+    assert sorted(path.name for path in place.iterdir()) == [".pymarlk", "Maps"]
+
+
+@pytest.mark.parametrize("there", [[], ["home"], ["home", "own"]])
+def test_maps_go_to_the_game_that_runs_would_take(
+    web: Web, tmp_path: Path, there: list[str]
+) -> None:
+    script = tmp_path / "code" / SCRIPT.name
+    script.parent.mkdir()
+    shutil.copy(SCRIPT, script)
+    places = {"home": tmp_path / "StarCraftII", "own": tmp_path / "code/3rdparty/StarCraftII"}
+    for name in there:
+        (places[name] / "Versions").mkdir(parents=True)
+    settings = {"SMAC_MIRROR": web.url, "PYTHON": "false", "no_proxy": "*", "HOME": str(tmp_path)}
+    subprocess.run(
+        ["bash", str(script), "--maps-only"],
+        env={**{k: v for k, v in os.environ.items() if k != "SC2PATH"}, **settings},
+        check=True,
+        timeout=60,
+    )
+    expected = places["home" if there == ["home"] else "own"]
+    assert (expected / "Maps" / "SMAC_Maps" / "3m.SC2Map").exists()
 
 
 def test_maps_that_lack_what_smacv2_needs(web: Web, place: Path) -> None:

@@ -257,6 +257,7 @@ class RolloutRunner:
         if side.stream == TEST:
             if side.tally.episodes >= self.args.test_nepisode:
                 side.tally.log("test_", log, t_env)
+                log("env_restarts", self.env_restarts, t_env)
             return
         if t_env - self.log_train_stats_t < self.args.runner_log_interval:
             return

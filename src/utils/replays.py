@@ -6,10 +6,21 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from utils.errors import UserError
+
 HOW_TO_OPEN = {
     ".SC2Replay": "Open it in StarCraft II of the same version, on Windows or macOS: double-click, "
     "or copy it to the game's Replays folder (docs/starcraft.md).",
 }
+
+
+class ReplayNotSavedError(UserError):
+    """The episodes were played all the same; `failure` is a sentence or a traceback."""
+
+    def __init__(self, failure: str) -> None:
+        lines = failure.strip().splitlines()
+        reason = lines[-1] if lines[0].startswith("Traceback") else failure
+        super().__init__(f"A replay was not saved: {reason}")
 
 
 def collect_replays(written: Iterable[str | None], folder: Path) -> list[str]:

@@ -97,6 +97,34 @@ def find_latest(
     return None
 
 
+def environments_so_far(folder: Path) -> list[dict[str, Any]]:
+    """What the environment of the run in `folder` was in its sessions; the latest last."""
+    for name in ("info.json", "info.before_resume.json"):
+        info = read_json(folder / name)
+        if "environment" in info:
+            return [*info.get("earlier_environments", []), info["environment"]]
+    return []
+
+
+def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """ "game_build 75689 -> 69232", for every entry that differs."""
+    old, new = dict(_entries(before)), dict(_entries(now))
+    return [
+        f"{key} {old.get(key)} -> {new.get(key)}"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key)
+    ]
+
+
+def _entries(record: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """All that is in a nested record: ("packages.pysc2", "4.0.0")."""
+    for key, value in record.items():
+        if isinstance(value, dict):
+            yield from _entries(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
 def differences(earlier: dict[str, Any], config: dict[str, Any]) -> list[str]:
     """Keys that decide the outcome and differ; a seed left open matches any seed."""
     free = FREE_KEYS | ({"seed"} if config["seed"] is None else set())

@@ -133,6 +133,42 @@ def test_arguments_of_the_environment_are_merged_and_checked() -> None:
     assert ("env_args.size", 9, "command line") in loaded.changed
 
 
+@pytest.mark.parametrize(
+    ("typed", "value"), [("4.10", "4.10"), ("'4.10'", "4.10"), ("null", None), ("4", "4")]
+)
+def test_text_that_looks_like_a_number_stays_text(typed: str, value: Any) -> None:
+    assert load(f"env_args.game_version={typed}", env="sc2").config["env_args"] == {
+        **load(env="sc2").config["env_args"],
+        "game_version": value,
+    }
+    assert load("label=1e3").config["label"] == "1e3"
+
+
+def test_a_number_in_a_file_where_text_belongs_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("env: sc2\nenv_args:\n  game_version: 4.10\n")
+    with pytest.raises(UserError, match=r'game_version=4.1 (.|\n)*as "4.10", in quotes'):
+        load(env=str(path))
+
+
+@pytest.mark.parametrize("name", ["sc2", "sc2wrapped"])
+def test_a_file_of_others_keeps_what_its_environment_needs(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "theirs.yaml"
+    path.write_text(f"env: {name}\nenv_args:\n  map_name: 3m\n  step_mul: 4\n")
+    loaded = load("env_args.launch_spacing=0", env=str(path))
+
+    assert loaded.config["env_args"] == {"map_name": "3m", "step_mul": 4, "launch_spacing": 0.0}
+    assert loaded.config["env_start_timeout"] == 1000.0
+    assert loaded.config["env_step_timeout"] == 400.0
+    with path.open("a") as file:
+        file.write("env_step_timeout: 50.0\n")
+    assert load(env=str(path)).config["env_step_timeout"] == 50.0
+    with pytest.raises(UserError, match="launch_tries='many'"):
+        load("env_args.launch_tries=many", env=str(path))
+    with pytest.raises(UserError, match="Did you mean 'launch_tries'"):
+        load("env_args.launch_trees=2", env=str(path))
+
+
 def test_force_lets_an_unknown_setting_through() -> None:
     loaded = load_config(["--force", *BASE, "with", "mine=3"])
 

@@ -140,3 +140,43 @@ def test_sacred_files_of_a_resumed_run_hold_the_whole_curve(
     for name, series in untouched.json("metrics.json").items():
         resumed = results.json("metrics.json")[name]
         assert (resumed["steps"], resumed["values"]) == (series["steps"], series["values"])
+
+
+CHANGING = """
+import os
+from envs import REGISTRY
+from envs.grid import Grid
+from envs.multiagentenv import RunFacts
+
+
+class Changing(Grid):
+    @classmethod
+    def preflight(cls, env_args, n_envs):
+        version = os.environ["VERSION"]
+        record = {"build": 7, "packages": {"game": version}}
+        return RunFacts(head="", details=f"game {version}", record=record)
+
+
+REGISTRY["changing"] = Changing
+"""
+
+
+def test_an_environment_that_changes_on_the_way_is_told_and_recorded(
+    run_main: Command, results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "changing.py").write_text(CHANGING)
+    settings = tmp_path / "changing.yaml"
+    settings.write_text("env: changing\nplugins: [changing.py]\n")
+    monkeypatch.setenv("VERSION", "4.10")
+    run_main("--config=qmix", f"--env-config={settings}", "with", "t_max=50", "batch_size=2",
+             "buffer_size=4", "testing_on=False")  # fmt: skip
+    said = {}
+    for t_max, version in ((100, "5.0"), (150, "5.0")):
+        monkeypatch.setenv("VERSION", version)
+        said[t_max] = run_main("with", "resume=1", f"t_max={t_max}").stdout
+
+    change = "packages.game 4.10 -> 5.0"
+    assert [change in text for text in said.values()] == [True, False]
+    info = results.json("info.json")
+    assert info["environment"]["packages"]["game"] == "5.0"
+    assert info["earlier_environments"] == [{"build": 7, "packages": {"game": "4.10"}}]

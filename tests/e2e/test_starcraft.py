@@ -46,6 +46,7 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     pids = tmp_path / "pids"
     monkeypatch.setenv("SC2PATH", str(make_stand_in(tmp_path / "StarCraftII")))
     monkeypatch.setenv("GAME_PIDS", str(pids))
+    monkeypatch.setenv("GAME_EPISODES", str(tmp_path / "episodes"))
     monkeypatch.setattr("envs.sc2.adapter.BACK_OFF", (0.0,))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # pysc2's folders, one a game
     monkeypatch.setenv("TMPDIR", str(tmp_path))
@@ -59,9 +60,25 @@ def fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fault:
     return Fault(tmp_path / "fuse", monkeypatch)
 
 
+def episodes_begun(folder: Path) -> int:
+    """In all games of this test."""
+    place = folder / "episodes"
+    return len(place.read_text().splitlines()) if place.exists() else 0
+
+
+def check_episodes(results: Results, begun: int, of_a_test: int, lost: int = 0) -> None:
+    """The games have played what the run counts, and what it says that it has lost."""
+    tests = sum(name == "test_return_mean" for _, name, _ in results.metrics())
+    assert tests >= 1
+    assert begun == results.last("episode") + tests * of_a_test + lost
+    assert results.last("env_restarts") == lost
+
+
 @needs_smac
 @pytest.mark.parametrize("runner", ["runner=episode", "runner=parallel batch_size_run=2"])
-def test_the_command_of_the_readme(run_main: Command, results: Results, runner: str) -> None:
+def test_the_command_of_the_readme(
+    run_main: Command, results: Results, runner: str, tmp_path: Path
+) -> None:
     words = ["--config=kfacmac", "--env-config=sc2", "with", "env_args.map_name=corridor"]
     first = run_main(*words, *runner.split(), *SMALL)
     assert "StarCraft II 4.10 (build 75689)" in first.stdout
@@ -72,10 +89,12 @@ def test_the_command_of_the_readme(run_main: Command, results: Results, runner: 
     assert record["packages"]["pysc2"] == "4.0.0"
     assert len(record["map_sha256"]) == 64
 
+    check_episodes(results, episodes_begun(tmp_path), of_a_test=2)
+
     end = max(int(row[0]) for row in results.metrics())
     run_main("with", "resume=1", f"t_max={end + 20}", f"local_results_path={results.root}")
     assert results.status() == "COMPLETED"
-    assert results.last("test_battle_won_mean") >= 0
+    assert results.last("test_battle_won_mean") in (0.0, 0.5, 1.0)
     assert results.last("env_restarts") == 0
     assert max(int(row[0]) for row in results.metrics()) > end + 20
 
@@ -87,13 +106,29 @@ def test_the_command_of_the_readme(run_main: Command, results: Results, runner: 
     assert replays[0].read_bytes() == b"a replay of the stand-in"
 
 
+@needs_smac
+def test_an_evaluation_outlives_a_replay_that_cannot_be_saved(
+    run_main: Command, results: Results, tmp_path: Path
+) -> None:
+    words = ["--config=qmix", "--env-config=sc2", "with", "env_args.map_name=3m", *SMALL]
+    run_main(*words)
+    (tmp_path / "file").touch()
+    done = run_main(*words, f"checkpoint_path={results.models}", "save_replay=True",
+                    f"env_args.replay_dir={tmp_path / 'file'}")  # fmt: skip
+
+    assert "env_args.replay_dir=/writable/place" in done.stdout
+    assert results.status(2) == "COMPLETED"
+    assert "test_battle_won_mean" in results.json("run.json", 2)["result"]
+    assert list(tmp_path.glob("sc-*")) == []
+
+
 @needs_smacv2
-def test_a_scenario_of_smacv2(run_main: Command, results: Results) -> None:
+def test_a_scenario_of_smacv2(run_main: Command, results: Results, tmp_path: Path) -> None:
     run_main("--config=qmix", "--env-config=sc2v2", "with", "env_args.n_units=3",
              "env_args.n_enemies=4", *SMALL)  # fmt: skip
 
     assert results.status() == "COMPLETED"
-    assert results.last("test_ep_length_mean") > 0
+    check_episodes(results, episodes_begun(tmp_path), of_a_test=2)
 
 
 @needs_smac
@@ -174,7 +209,7 @@ def test_games_end_themselves(limit: int, restarts: bool, monkeypatch: pytest.Mo
 
 @needs_smac
 def test_exactly_as_many_test_episodes_as_asked(
-    run_main: Command, results: Results, fault: Fault
+    run_main: Command, results: Results, fault: Fault, tmp_path: Path
 ) -> None:
     fault("die@action:100", "error@step:150", "end@observation:200")
     small = [word for word in SMALL if not word.startswith(("test_nep", "t_max"))]
@@ -183,16 +218,20 @@ def test_exactly_as_many_test_episodes_as_asked(
 
     assert results.status() == "COMPLETED"
     assert done.stdout.count("its episode is played again") == 3
-    wins = results.last("test_battle_won_mean") * 32
-    assert wins == pytest.approx(round(wins), abs=1e-4)
+    check_episodes(results, episodes_begun(tmp_path), of_a_test=32, lost=3)
 
 
 @needs_smac
-@pytest.mark.parametrize("runner", ["runner=episode", "runner=parallel batch_size_run=2"])
+@pytest.mark.parametrize(
+    ("runner", "episodes"),
+    [("runner=episode", 0), ("runner=parallel batch_size_run=2", 0),
+     ("runner=episode", 6), ("runner=parallel batch_size_run=2", 8)],
+)  # fmt: skip
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_no_game_outlives_a_run(
-    tmp_path: Path, results: Results, runner: str, number: signal.Signals
+    tmp_path: Path, results: Results, runner: str, episodes: int, number: signal.Signals
 ) -> None:
+    """While it is launched, and in the middle of a later battle."""
     words = ("--config=qmix", "--env-config=sc2", "with", "env_args.map_name=3m", *runner.split(),
              "t_max=100000", "testing_on=False")  # fmt: skip
     process = subprocess.Popen(
@@ -202,6 +241,7 @@ def test_no_game_outlives_a_run(
     expected = 4 if "parallel" in runner else 2
     pids = tmp_path / "pids"
     assert wait_until(lambda: pids.exists() and len(pids.read_text().split()) == expected, 60)
+    assert wait_until(lambda: episodes_begun(tmp_path) >= episodes, 60)
     os.kill(process.pid, number)
     process.wait(timeout=60)
 

@@ -2,7 +2,8 @@
 
 GAME_FAULT=<what>@<request>:<n>[,...] strikes at the n-th request of that kind in a process, once
 for each line in the file GAME_FUSE, so that the game that replaces a broken one is spared.
-GAME_LOOPS ends games after so many loops, as StarCraft II does after 2^19.
+GAME_LOOPS ends games after so many loops, as StarCraft II does after 2^19. The file GAME_EPISODES
+gets a line for every episode begun.
 """
 
 from __future__ import annotations
@@ -49,3 +50,10 @@ def write_down(*pids: int) -> None:
     if place := os.environ.get("GAME_PIDS"):
         with Path(place).open("a") as file:
             file.writelines(f"{pid}\n" for pid in pids)
+
+
+def note_episode() -> None:
+    """For tests that count them."""
+    if place := os.environ.get("GAME_EPISODES"):
+        with Path(place).open("a") as file:
+            file.write("an episode\n")

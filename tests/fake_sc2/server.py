@@ -15,7 +15,7 @@ from s2clientprotocol import sc2api_pb2 as sc_pb
 
 from envs.skirmish.maps import MAPS
 from tests.fake_sc2.battle import FLAT, Battle
-from tests.fake_sc2.faults import LAST_LOOP, Faults
+from tests.fake_sc2.faults import LAST_LOOP, Faults, note_episode
 from tests.fake_sc2.frames import handshake, receive, send
 
 LAUNCHED, INIT_GAME, IN_GAME, ENDED = 1, 2, 3, 5
@@ -90,6 +90,7 @@ class Game:
         response.player_id = 1
         self.battle = Battle(*self._created)
         self.status = IN_GAME
+        note_episode()
 
     def do_game_info(self, request: Any, response: Any) -> None:
         raw = response.start_raw
@@ -143,6 +144,8 @@ class Game:
 
     def do_debug(self, request: Any, response: Any) -> None:
         battle = self._battle()
+        if any(command.HasField("kill_unit") for command in request.debug):
+            note_episode()  # SMAC clears the field for the next one
         for command in request.debug:
             if command.HasField("kill_unit"):
                 battle.kill(list(command.kill_unit.tag))

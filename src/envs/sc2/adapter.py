@@ -65,7 +65,7 @@ class SC2(MultiAgentEnv):
         tame_pysc2(sc2_timeout)
         self._episode_seed: int | None = None
         self._game = Game()
-        self._env = self._make(seed)
+        self._env = self._make()
         self._launched = False
         info = self._env.get_env_info()
         self.n_agents, self.episode_limit = info["n_agents"], info["episode_limit"]
@@ -86,7 +86,7 @@ class SC2(MultiAgentEnv):
     def reset(self) -> tuple[Any, Any]:
         """Start an episode, in a new game if there is none or the present one is old."""
         if self._launched and self._game_loop() > self._latest_safe_start:
-            self._renew(self._episode_seed)
+            self._renew()
         with self._tidy():
             if self._launched:
                 self._guarded(lambda: self._begin(first=False))
@@ -110,11 +110,13 @@ class SC2(MultiAgentEnv):
         """The first episode of a new game, with some patience for games that fail to start."""
         for attempt in range(1, self._launch_tries + 1):
             take_turn(self._launch_spacing)
+            if self._episode_seed is not None:
+                self._core._seed = self._episode_seed  # what it gives to a new game
             try:
                 self._guarded(lambda: self._begin(first=True))
             except GameCrashed as failure:
                 words = self._game.last_words()
-                self._renew(self._episode_seed)
+                self._renew()
                 if attempt == self._launch_tries:
                     said = f" It said:\n{words}" if words else ""
                     raise GameCrashed(
@@ -127,7 +129,7 @@ class SC2(MultiAgentEnv):
                 return
 
     def _begin(self, first: bool) -> None:
-        seed = self._seed if first else self._episode_seed
+        seed = self._seed if first else self._episode_seed  # of the teams
         with self._game.launching(), self._game.patience(self._reset_timeout), self._teams(seed):
             self._env.reset()
         if first:
@@ -141,7 +143,7 @@ class SC2(MultiAgentEnv):
             return action()
         except Exception as error:
             self._game.kill()  # pysc2 would wait three seconds for one that hangs
-            if isinstance(error, GameCrashed):
+            if isinstance(error, GameCrashed | UserError):
                 raise
             raise GameCrashed(f"{type(error).__name__}: {error}") from error
 
@@ -150,14 +152,14 @@ class SC2(MultiAgentEnv):
         """After a crash a worker is killed before it can remove the game's temporary folder."""
         try:
             yield
-        except GameCrashed:
+        except (GameCrashed, UserError):
             self.close()
             raise
 
     # Objects
 
-    def _make(self, game_seed: int | None) -> Any:
-        env = self._class(**copy.deepcopy(self._suite_args), seed=game_seed)  # SMACv2 adds to them
+    def _make(self) -> Any:
+        env = self._class(**copy.deepcopy(self._suite_args), seed=self._seed)  # SMACv2 adds to them
         self._teams = Teams(env)
         core = getattr(env, "env", env)  # SMACv2 wraps it
         core.full_restart = _refuse_repairs
@@ -165,10 +167,10 @@ class SC2(MultiAgentEnv):
         self._least_reward: float = core.max_reward
         return env
 
-    def _renew(self, game_seed: int | None) -> None:
+    def _renew(self) -> None:
         """A new SMAC object, which will start a new game."""
         self.close()
-        self._env = self._make(self._seed if game_seed is None else game_seed)
+        self._env = self._make()
 
     def _game_loop(self) -> int:
         return int(self._core._obs.observation.game_loop)
@@ -187,20 +189,32 @@ class SC2(MultiAgentEnv):
         """The file with all episodes since the game was started."""
         if not self._launched:
             raise UserError("There is no game whose replay could be saved.")
+        with self._tidy(), self._noting_replays() as written:
+            self._guarded(self._env.save_replay)
+        return written[-1]
+
+    @contextlib.contextmanager
+    def _noting_replays(self) -> Iterator[list[str]]:
+        """The files that pysc2 writes inside; SMAC does not pass on where they are."""
         written: list[str] = []
         run_config = self._core._run_config
         save = run_config.save_replay
 
         def note(*args: Any, **kwargs: Any) -> str:
-            written.append(save(*args, **kwargs))
+            try:
+                written.append(save(*args, **kwargs))
+            except OSError as error:
+                raise UserError(
+                    f"The replay cannot be written: {error}. Type env_args.replay_dir="
+                    "/writable/place"
+                ) from error
             return written[-1]
 
         run_config.save_replay = note
         try:
-            self._guarded(self._env.save_replay)
+            yield written
         finally:
             run_config.save_replay = save
-        return written[-1]
 
     # What SMAC says
 

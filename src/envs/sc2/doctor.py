@@ -15,13 +15,13 @@ import numpy as np
 from envs import REGISTRY
 from envs.build import make_env
 from envs.sc2.adapter import SC2
-from envs.sc2.failures import LAUNCH_FAILED, MISSING_GAME, PreflightError
+from envs.sc2.failures import LAUNCH_FAILED, PreflightError
 from envs.sc2.leftovers import dead_folders, free_memory, orphans, resident_memory
-from envs.sc2.preflight import CHECKS, Finding, Plan, plan_for
+from envs.sc2.preflight import CHECKS, Finding, Plan, look, plan_for
 from envs.sc2.suites import LOCAL
 from utils.errors import UserError
 
-INSIDE_GAME = ("version", "binary", "map")  # nothing to look at where there is no game
+NEEDS = {"version": "game", "binary": "version", "map": "game"}  # else nothing to look at
 OK, WARNING, FAULT = "ok  ", "look", "BAD "
 
 
@@ -46,14 +46,17 @@ def main(argv: list[str]) -> int:
 def examine(plan: Plan) -> int:
     """All checks, a line each; those after a fault too, as far as they can still be made."""
     exit_code = 0
+    unsound: set[str] = set()  # found bad, or not looked at
     for name, check in {**CHECKS, **MORE}.items():
-        if exit_code == MISSING_GAME and name in INSIDE_GAME:
+        if NEEDS.get(name) in unsound:
+            unsound.add(name)
             continue
         try:
-            found = check(plan)
+            found = look(check, plan)
             say(WARNING if found.warning else OK, name, found.text)
         except PreflightError as error:
             exit_code = exit_code or error.exit_code
+            unsound.add(name)
             say(FAULT, name, str(error))
     return exit_code
 

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import os
 import platform
+import shlex
 from pathlib import Path
 
 from envs.sc2.failures import (
@@ -23,7 +24,8 @@ USUAL_FOLDERS = {
     "Windows": "C:/Program Files (x86)/StarCraft II",
 }
 BINARIES = {"Darwin": "SC2.app/Contents/MacOS/SC2", "Windows": "SC2_x64.exe"}
-BUILDS = {"4.10": 75689, "4.6.2": 69232}  # that results are published with
+BUILDS = {"4.10": 75689, "4.6.2": 69232}  # that results are published with, and scripts install
+NAMES = {build: version for version, build in BUILDS.items()}
 ELF, SCRIPT, X86_64 = b"\x7fELF", b"#!", 0x3E
 WAYS_OUT = """\
 One of three ways out:
@@ -36,9 +38,19 @@ def game_folder() -> Path:
     """As pysc2 looks for it, and as PyMARL did: SC2PATH, else beside the code, else the usual."""
     if given := os.environ.get("SC2PATH"):
         return Path(given).expanduser()
-    if OWN_FOLDER.is_dir():
+    if (OWN_FOLDER / "Versions").is_dir():  # maps alone do not hide a game elsewhere
         return OWN_FOLDER
     return Path(USUAL_FOLDERS.get(platform.system(), USUAL_FOLDERS["Linux"])).expanduser()
+
+
+def installer(root: Path, *options: str) -> str:
+    """The command that completes the installation in `root`."""
+    return " ".join(["./install_sc2.sh", *options, "--dir", shlex.quote(str(root))])
+
+
+def package_installer(root: Path, build: int) -> str:
+    """The command that installs `build` in `root`; of those in NAMES only."""
+    return installer(root, "--version", NAMES[build])
 
 
 def point_to_game() -> None:
@@ -61,7 +73,9 @@ def check_folder(root: Path) -> None:
 def builds(root: Path) -> list[int]:
     """The numbers of the installed builds, in order."""
     numbers = []
-    for folder in (root / "Versions").glob("Base*"):
+    for folder in (root / "Versions").iterdir():  # glob would not say that it may not look
+        if not folder.name.startswith("Base"):
+            continue
         number = folder.name.removeprefix("Base")
         if not number.isdecimal():
             raise PreflightError(
@@ -82,6 +96,12 @@ def choose_build(root: Path, game_version: str | None) -> int:
     installed = builds(root)
     if game_version is None:
         return installed[-1]
+    if not isinstance(game_version, str):  # a number has lost the zero of 4.10
+        raise PreflightError(
+            f"env_args.game_version is the number {game_version}; it must be text. In YAML put it "
+            'in quotes, as in game_version: "4.10".',
+            WRONG_VERSION,
+        )
     wanted = build_of(game_version)
     if wanted is None:
         raise PreflightError(
@@ -90,11 +110,11 @@ def choose_build(root: Path, game_version: str | None) -> int:
             WRONG_VERSION,
         )
     if wanted not in installed:
+        cure = f"Type: {package_installer(root, wanted)}\nor leave" if wanted in NAMES else "Leave"
         raise PreflightError(
             f"env_args.game_version={game_version} is build {wanted}; installed: "
-            f"{', '.join(map(str, installed))}.\n"
-            f"Type ./install_sc2.sh --version {game_version}, or leave env_args.game_version at "
-            "null for the latest that is installed.",
+            f"{', '.join(map(str, installed))}.\n{cure} env_args.game_version at null for the "
+            "latest that is installed.",
             WRONG_VERSION,
         )
     return wanted
@@ -114,8 +134,7 @@ def build_of(game_version: str) -> int | None:
 
 def version_name(build: int) -> str:
     """ "4.10 (build 75689)"."""
-    names = {number: name for name, number in BUILDS.items()}
-    return f"{names[build]} (build {build})" if build in names else f"build {build}"
+    return f"{NAMES[build]} (build {build})" if build in NAMES else f"build {build}"
 
 
 def binary_of(root: Path, build: int) -> Path:
@@ -123,10 +142,12 @@ def binary_of(root: Path, build: int) -> Path:
     return root / "Versions" / f"Base{build:05d}" / name
 
 
-def check_binary(binary: Path) -> None:
+def check_binary(root: Path, build: int) -> None:
     """There, executable, and for this kind of machine."""
+    binary = binary_of(root, build)
+    again = package_installer(root, build) if build in NAMES else "install the game again"
     if not binary.is_file():
-        raise PreflightError(f"{binary} is missing.\n{WAYS_OUT}", BROKEN_BINARY)
+        raise PreflightError(f"{binary} is missing. Type: {again}", BROKEN_BINARY)
     if not os.access(binary, os.X_OK):
         raise PreflightError(
             f"{binary} may not be executed. Type: chmod +x '{binary}'", BROKEN_BINARY
@@ -137,9 +158,9 @@ def check_binary(binary: Path) -> None:
         head = file.read(20)
     if head[:2] == SCRIPT:
         return
-    if head[:4] != ELF:
+    if head[:4] != ELF or len(head) < 20:
         raise PreflightError(
-            f"{binary} is no Linux program; the download may be broken. Type: ./install_sc2.sh",
+            f"{binary} is no Linux program; the download may be broken. Type: {again}",
             BROKEN_BINARY,
         )
     if head[18] != X86_64 or platform.machine() not in ("x86_64", "AMD64"):

@@ -13,12 +13,14 @@ FOLDERS = "sc-*"  # pysc2's temporary folders, one a game
 
 
 def orphans() -> list[int]:
-    """Games of this user whose parent is gone: init has adopted them."""
-    return [pid for pid, parent, words in _own_processes() if parent == 1 and _is_game(words)]
+    """Games of this user whose parent is gone: init or the user's systemd has adopted them."""
+    return [pid for pid, parent, words in _own_processes() if _is_game(words) and _adopts(parent)]
 
 
 def dead_folders() -> list[Path]:
     """Temporary folders of pysc2 that no living game uses."""
+    if not PROC.is_dir():
+        return []  # nobody tells which of them are in use
     in_use = " ".join(word for _, _, words in _own_processes() for word in words)
     found = Path(tempfile.gettempdir()).glob(FOLDERS)
     return sorted(
@@ -60,6 +62,15 @@ def _own_processes() -> Iterator[tuple[int, int, list[str]]]:
         except (OSError, IndexError):
             continue  # it has just ended
         yield int(folder.name), int(state[1]), words
+
+
+def _adopts(pid: int) -> bool:
+    """In a container number 1 may be a run itself."""
+    try:
+        program = Path(os.fsdecode((PROC / str(pid) / "cmdline").read_bytes().split(b"\0")[0])).name
+    except OSError:
+        program = ""
+    return program == "systemd" or (pid == 1 and "python" not in program)
 
 
 def _is_game(words: list[str]) -> bool:

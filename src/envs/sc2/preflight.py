@@ -9,14 +9,21 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from envs.multiagentenv import RunFacts
 from envs.sc2 import installation
-from envs.sc2.failures import MISSING_MAP, NO_TEMPORARY_FOLDER, UNKNOWN_MAP, PreflightError
+from envs.sc2.failures import (
+    MISSING_GAME,
+    MISSING_MAP,
+    NO_TEMPORARY_FOLDER,
+    UNKNOWN_MAP,
+    WRONG_SETTING,
+    PreflightError,
+)
 from envs.sc2.maps import SMAC_MAPS, SMACV2_FILE, SMACV2_MAPS, capabilities
 from envs.sc2.suites import (
     SMAC,
@@ -30,6 +37,7 @@ from envs.sc2.suites import (
 from utils.errors import did_you_mean
 
 PACKAGES = ("SMAC", "SMACv2", "pysc2", "s2clientprotocol", "websocket-client", "protobuf", "numpy")
+DIFFICULTIES = (*"123456789", "A")
 ROOM = 200 * 2**20  # bytes that one game may unpack into the temporary folder, generously
 
 
@@ -49,6 +57,7 @@ class Plan:
     map_name: str
     game_version: str | None
     n_games: int = 1
+    env_args: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def root(self) -> Path:
@@ -65,7 +74,25 @@ class Plan:
 
 
 def plan_for(suite: Suite, env_args: dict[str, Any], n_games: int = 1) -> Plan:
-    return Plan(suite, env_args["map_name"], env_args.get("game_version"), n_games)
+    return Plan(suite, env_args["map_name"], env_args.get("game_version"), n_games, env_args)
+
+
+def check_settings(plan: Plan) -> Finding:
+    """Those with which every episode would fail, and the run only after all its tries."""
+    difficulty = plan.env_args.get("difficulty", "7")
+    if difficulty not in DIFFICULTIES:
+        raise PreflightError(
+            f"env_args.difficulty={difficulty!r} cannot be. It is text, one of "
+            f"{', '.join(DIFFICULTIES)}; PyMARL's is 7.",
+            WRONG_SETTING,
+        )
+    if plan.suite is SMAC and plan.env_args.get("obs_timestep_number"):
+        raise PreflightError(
+            "env_args.obs_timestep_number=True makes SMAC's observations one longer than it says. "
+            "Leave it out; state_timestep_number=True works.",
+            WRONG_SETTING,
+        )
+    return Finding("as they must be")
 
 
 def check_packages(plan: Plan) -> Finding:
@@ -89,9 +116,8 @@ def check_version(plan: Plan) -> Finding:
 
 
 def check_binary(plan: Plan) -> Finding:
-    binary = installation.binary_of(plan.root, plan.build)
-    installation.check_binary(binary)
-    return Finding(str(binary))
+    installation.check_binary(plan.root, plan.build)
+    return Finding(str(installation.binary_of(plan.root, plan.build)))
 
 
 def check_map(plan: Plan) -> Finding:
@@ -100,11 +126,8 @@ def check_map(plan: Plan) -> Finding:
     if plan.map_name not in known and not (plan.suite is SMAC and plan.map_file.is_file()):
         raise PreflightError(_unknown_map(plan), UNKNOWN_MAP)
     if not plan.map_file.is_file():
-        raise PreflightError(
-            f"{plan.map_file} is missing: StarCraft II is there, {plan.suite.title}'s maps are "
-            "not.\nType: ./install_sc2.sh --maps-only",
-            MISSING_MAP,
-        )
+        command = installation.installer(plan.root, "--maps-only", *plan.suite.installer_options)
+        raise PreflightError(f"{plan.map_file} is missing.\nType: {command}", MISSING_MAP)
     digest = installation.sha256(plan.map_file)
     expected = SMAC_MAPS.get(plan.map_file.stem)
     if expected is not None and not digest.startswith(expected):
@@ -124,13 +147,13 @@ def _unknown_map(plan: Plan) -> str:
 
 
 def check_temporary_folder(plan: Plan) -> Finding:
-    folder = tempfile.gettempdir()
     try:
+        folder = tempfile.gettempdir()
         with tempfile.TemporaryFile():
             status = os.statvfs(folder)
     except OSError as error:
         raise PreflightError(
-            f"The temporary folder {folder} cannot be used: {error.strerror}. Type: export "
+            f"No temporary folder can be used: {error.strerror}. Type: export "
             "TMPDIR=/some/other/place",
             NO_TEMPORARY_FOLDER,
         ) from error
@@ -142,6 +165,7 @@ def check_temporary_folder(plan: Plan) -> Finding:
 
 
 CHECKS: dict[str, Callable[[Plan], Finding]] = {
+    "settings": check_settings,
     "packages": check_packages,
     "game": check_game,
     "version": check_version,
@@ -151,12 +175,22 @@ CHECKS: dict[str, Callable[[Plan], Finding]] = {
 }
 
 
+def look(check: Callable[[Plan], Finding], plan: Plan) -> Finding:
+    """Make one check; what may not be read is as good as missing."""
+    try:
+        return check(plan)
+    except OSError as error:
+        raise PreflightError(
+            f"StarCraft II cannot be looked at: {error}.\n{installation.WAYS_OUT}", MISSING_GAME
+        ) from error
+
+
 def check_run(suite: Suite, env_args: dict[str, Any], n_games: int) -> RunFacts:
     """The facts of a run that can start; else the error that says what to do."""
     pass_by_proxies()
     allow_new_protobuf()  # before TensorBoard, say, brings protobuf in
     plan = plan_for(suite, env_args, n_games)
-    findings = {name: check(plan) for name, check in CHECKS.items()}
+    findings = {name: look(check, plan) for name, check in CHECKS.items()}
     return RunFacts(
         head=f"StarCraft II {installation.version_name(plan.build)}",
         details=f"{findings['map'].text}; {findings['packages'].text}",

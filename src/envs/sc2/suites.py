@@ -26,6 +26,7 @@ class Suite:
     class_name: str  # of the environment, in `<package>.env`
     repository: str
     commit: str
+    installer_options: tuple[str, ...] = ()  # with which install_sc2.sh brings it and its maps
 
     @property
     def install(self) -> str:
@@ -63,9 +64,10 @@ class Suite:
             )
 
     def _how_to_install(self) -> str:
+        script = " ".join(["./install_sc2.sh", "--python-only", *self.installer_options])
         return (
             "Type: pip install -r requirements/sc2.txt\n"
-            f"and: {self.install}\nor let ./install_sc2.sh do both. Battles without the game: "
+            f"and: {self.install}\nor both at once: {script}\nBattles without the game: "
             "--env-config=skirmish"
         )
 
@@ -83,6 +85,7 @@ SMACV2 = Suite(
     "StarCraftCapabilityEnvWrapper",
     "https://github.com/oxwhirl/smacv2",
     "577ab5a2cff2391f8df582da5731ea9cd6adf3c6",
+    ("--smacv2-maps",),
 )
 SUITES = (SMAC, SMACV2)
 

@@ -19,6 +19,7 @@ from envs.vector.rows import Fields, fields_for
 from envs.vector.shared import SharedArrays
 from envs.vector.worker_process import main
 from utils.errors import UserError
+from utils.replays import ReplayNotSavedError
 
 CLOSE_SECONDS = 5.0
 SPAWN = multiprocessing.get_context("spawn")  # fork would copy torch's threads half dead
@@ -147,7 +148,7 @@ class WorkerVector(BatchedEnv):
         answers = self._collect(rows, self._start_timeout)
         for row in rows:
             if row not in answers:
-                raise UserError(f"A replay was not saved: {tail(self.last_failure[row])}")
+                raise ReplayNotSavedError(self.last_failure[row])
         return [answers[row] for row in rows]
 
     def render(self) -> None:

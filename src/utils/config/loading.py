@@ -12,13 +12,15 @@ import yaml
 
 from utils.config.command_line import EXAMPLE, Words, sort_words
 from utils.config.dialects import ALIASES, recognise, translate
+from utils.config.packaged import Packaged, packaged
 from utils.config.plugins import load_plugins
-from utils.config.schema import CONFIG, settings
-from utils.config.values import check_name, fit, fit_like, parse_word
+from utils.config.schema import CONFIG, Setting, settings
+from utils.config.values import check_name, fit, like, parse_as
 from utils.config.yaml_files import YamlFile, find_yaml, names
 from utils.errors import UserError, did_you_mean
 
 COMMAND_LINE = "command line"
+TIME_LIMITS = ("env_start_timeout", "env_step_timeout")  # that go with what an environment does
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class _Draft:
     origins: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     env_defaults: dict[str, Any] = field(default_factory=dict)  # of the environment's YAML
+    packaged: Packaged = field(default_factory=Packaged)
 
     def set(self, key: str, value: Any, origin: str) -> None:
         """One top-level value, checked against the schema if that knows the key."""
@@ -74,9 +77,21 @@ class _Draft:
     def set_env_arg(self, key: str, value: Any, origin: str) -> None:
         if key == "seed":
             value, _ = fit(replace(settings()["seed"], key="env_args.seed"), value, origin)
-        default = self.env_defaults.get(key)
-        self.config["env_args"][key] = fit_like(default, f"env_args.{key}", value, origin)
+        setting = self.argument(key)
+        if setting is not None and value is not None:
+            value, _ = fit(setting, value, origin)
+        self.config["env_args"][key] = value
         self.origins[f"env_args.{key}"] = origin
+
+    def argument(self, key: str) -> Setting | None:
+        """What an environment's argument may be; None if anything."""
+        declared = self.packaged.declared.get(key)
+        return declared or like(self.env_defaults.get(key), f"env_args.{key}")
+
+    def setting(self, key: str) -> Setting | None:
+        """What `key` on a command line may be; None if anything."""
+        outer, dot, inner = key.partition(".")
+        return self.argument(inner) if outer == "env_args" and dot else settings().get(key)
 
 
 def default_config() -> dict[str, Any]:
@@ -93,10 +108,11 @@ def load_config(argv: list[str], base: dict[str, Any] | None = None) -> LoadedCo
     else:
         draft.config.update({key: _copied(value) for key, value in base.items()})
         draft.env_defaults = dict(draft.config["env_args"])
+        draft.packaged = packaged(draft.config["env"])
         dialect = "settings of the earlier run"
     _refuse_two_names(words)
     for key, text in words.updates:
-        _update(draft, key, parse_word(text), words.force)
+        _update(draft, key, text, words.force)
     load_plugins(draft.config["plugins"])
     for key, setting in settings().items():
         check_name(setting, draft.config[key], draft.origins[key])
@@ -120,7 +136,7 @@ def load_env_config(argv: list[str]) -> tuple[str, dict[str, Any]]:
     draft = _Draft(default_config(), dict.fromkeys(settings(), "default"))
     _merge_env(draft, find_environment(words.files.get("--env-config", "")))
     for key, text in words.updates:
-        _update(draft, key, parse_word(text), words.force)
+        _update(draft, key, text, words.force)
     load_plugins(draft.config["plugins"])
     check_name(settings()["env"], draft.config["env"], draft.origins["env"])
     return draft.config["env"], draft.config["env_args"]
@@ -161,8 +177,12 @@ def find_environment(name: str) -> YamlFile:
 
 def _merge_env(draft: _Draft, file: YamlFile) -> None:
     env_args = file.values.get("env_args")
-    if isinstance(env_args, dict):
-        draft.env_defaults = dict(env_args)
+    draft.packaged = packaged(str(file.values.get("env")))
+    own = draft.packaged
+    draft.env_defaults = {**own.env_args, **(env_args if isinstance(env_args, dict) else {})}
+    for key in TIME_LIMITS:
+        if key in own.values:
+            draft.set(key, own.values[key], own.label)
     _merge(draft, file)
 
 
@@ -177,12 +197,13 @@ def _merge(draft: _Draft, file: YamlFile) -> None:
             draft.set_env_arg(name, argument, file.label)
 
 
-def _update(draft: _Draft, key: str, value: Any, force: bool) -> None:
+def _update(draft: _Draft, key: str, text: str, force: bool) -> None:
     """One `key=value` or `env_args.key=value`; an unknown key is refused."""
     key = ALIASES.get(key, key)
+    value = parse_as(draft.setting(key), text)
     outer, dot, inner = key.partition(".")
     if outer == "env_args" and dot:
-        known: Iterable[str] = {*draft.config["env_args"], "seed"}
+        known: Iterable[str] = {*draft.config["env_args"], *draft.packaged.env_args, "seed"}
         if inner.partition(".")[0] not in known and not force:
             raise UserError(
                 f"Unknown setting 'env_args.{inner}' (command line).{did_you_mean(inner, known)}\n"

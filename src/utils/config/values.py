@@ -25,6 +25,15 @@ def parse_word(text: str) -> Any:
     return text
 
 
+def parse_as(setting: Setting | None, text: str) -> Any:
+    """The same; but a number that is typed where text belongs stays as it was typed: as versions
+    4.10 and 4.1 differ."""
+    value = parse_word(text)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    wants_text = setting is not None and set(setting.types) <= {"str", "null"}
+    return text if is_number and wants_text else value
+
+
 def fit(setting: Setting, value: Any, where: str) -> tuple[Any, bool]:
     """`value` as the setting wants it, and whether that took a repair; else an error."""
     fitted, repaired = _convert(setting.types, value)
@@ -46,12 +55,9 @@ def check_name(setting: Setting, value: Any, where: str) -> None:
         raise _refusal(setting, value, where)
 
 
-def fit_like(default: Any, key: str, value: Any, where: str) -> Any:
+def like(default: Any, key: str) -> Setting | None:
     """An environment's argument: of the type that its YAML gives it; null takes anything."""
-    if default is None or value is None:
-        return value
-    setting = Setting(key, default, (type(default).__name__,), "", "")
-    return fit(setting, value, where)[0]
+    return None if default is None else Setting(key, default, (type(default).__name__,), "", "")
 
 
 def _convert(types: tuple[str, ...], value: Any) -> tuple[Any, bool]:

@@ -15,6 +15,7 @@ from runners.rollout import RolloutRunner
 from tests.envs.sc2.places import Fault
 from tests.runners.test_rollout import make_runner
 from utils.errors import UserError
+from utils.replays import ReplayNotSavedError
 
 QUICK = {"map_name": "3m", "launch_spacing": 0.0, "sc2_timeout": 1.0, "reset_timeout": 5.0}
 REWARD = pytest.approx(44.0 * 20 / (2 * 10 + 200 + 2 * 45), abs=1e-5)  # of each step, scaled
@@ -118,6 +119,7 @@ def test_tests_count_exactly_as_many_episodes_as_asked(fault: Fault) -> None:
     check_whole(batches)
     assert runner.env_restarts == 3
     assert runner.logger.latest("test_battle_won_mean") == 1.0
+    assert runner.logger.latest("env_restarts") == 3
     assert runner._test is not None
     assert runner._test.episodes == [32 + 3]
     assert runner._test.tally.episodes == 0  # all 32 have been reported, and none is left over
@@ -141,6 +143,19 @@ def test_games_are_renewed_before_they_end_themselves(
     assert runner.env_restarts == 0
     seeds = (tmp_path / "seeds").read_text().split()
     assert len(seeds) == len(set(seeds)) == 3  # 34 loops an episode; none that begins above 136
+
+
+def test_no_two_games_have_the_same_seed(
+    fault: Fault, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GAME_SEEDS", str(tmp_path / "seeds"))
+    fault("die@actions:2", "die@step:9")
+    runner = make()
+    play(runner, "train train train")
+
+    assert runner.env_restarts == 2
+    seeds = (tmp_path / "seeds").read_text().split()
+    assert len(seeds) == len(set(seeds)) == 3
 
 
 def test_room_for_one_episode_is_needed() -> None:
@@ -184,6 +199,24 @@ def test_replays_come_from_every_environment(runner: str, game: Path) -> None:
     assert len(written) == 2
     assert all(Path(place).read_bytes() == b"a replay" for place in written)
     assert {Path(place).parent for place in written} == {game / "Replays" / "mine"}
+
+
+@pytest.mark.parametrize("runner", ["episode", "parallel"])
+@pytest.mark.parametrize("what", ["die@save_replay:1", "no place"])
+def test_a_replay_that_cannot_be_saved(
+    runner: str, what: str, game: Path, fault: Fault, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    fault(what if "@" in what else "die@ping:99", times=1)
+    said = "probably crashed" if "@" in what else "env_args.replay_dir=/writable/place"
+    made = make(runner, env_args={"replay_dir": str(tmp_path / "file")})
+    try:
+        made.run()
+        with pytest.raises(ReplayNotSavedError, match=said) as error:
+            made.save_replay()
+    finally:
+        made.close_env()
+    assert len(str(error.value).splitlines()) == 1
 
 
 def test_a_replay_needs_a_game() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ import pytest
 from envs.sc2 import failures, installation, leftovers, processes, suites
 from envs.sc2.doctor import main as doctor
 from envs.sc2.failures import PreflightError
-from envs.sc2.preflight import check_run, with_capabilities
+from envs.sc2.preflight import check_map, check_run, plan_for, with_capabilities
 from envs.sc2.suites import SMAC, SMACV2
 from envs.sc2.teams import Teams
 from tests.envs.sc2.places import make_installation
@@ -50,6 +51,12 @@ def test_without_smac(game: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert error.exit_code == failures.MISSING_PACKAGES
     assert "git+https://github.com/oxwhirl/smac.git" in str(error)
     assert "requirements/sc2.txt" in str(error)
+
+
+def test_smacv2_has_a_command_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suites.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(PreflightError, match=r"install_sc2\.sh --python-only --smacv2-maps"):
+        SMACV2.check_installed()
 
 
 def test_another_project_called_smac(
@@ -87,11 +94,25 @@ class TestWithSmac:
     def test_another_version_than_asked_for(self, game: Path) -> None:
         error = refused(game_version="4.6.2")
         assert error.exit_code == failures.WRONG_VERSION
+        assert "--version 4.6.2 --dir" in str(error)
         assert "69232" in str(error)
         assert "75689" in str(error)
 
+    def test_a_version_that_the_script_does_not_have(
+        self, game: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(installation, "build_of", lambda game_version: 81433)
+        error = refused(game_version="5.0.3")
+        assert "81433" in str(error)
+        assert "install_sc2.sh" not in str(error)
+
     def test_an_unknown_version(self, game: Path) -> None:
         assert refused(game_version="9.9").exit_code == failures.WRONG_VERSION
+
+    def test_a_version_that_yaml_read_as_a_number(self, game: Path) -> None:
+        error = refused(game_version=4.10)
+        assert error.exit_code == failures.WRONG_VERSION
+        assert 'game_version: "4.10"' in str(error)
 
     def test_the_latest_build_counts(self, game: Path) -> None:
         make_installation(game.with_name("newer"), build=81433)
@@ -106,7 +127,8 @@ class TestWithSmac:
         [
             (Path.unlink, "is missing"),
             (lambda path: path.chmod(0o644), "chmod +x"),
-            (lambda path: path.write_bytes(b"<html>"), "no Linux program"),
+            (lambda path: path.write_bytes(b"<html>"), "--version 4.10"),
+            (lambda path: path.write_bytes(b"\x7fELF" + bytes(9)), "no Linux program"),
             (lambda path: path.write_bytes(b"\x7fELF" + bytes(14) + b"\xb7\0"), "x86_64 only"),
         ],
     )
@@ -118,6 +140,14 @@ class TestWithSmac:
 
         assert error.exit_code == failures.BROKEN_BINARY
         assert said in str(error)
+
+    @pytest.mark.parametrize(
+        "wrong", [{"difficulty": "Z"}, {"difficulty": 7}, {"obs_timestep_number": True}]
+    )
+    def test_settings_that_cannot_work(self, game: Path, wrong: dict[str, Any]) -> None:
+        error = refused(**wrong)
+        assert error.exit_code == failures.WRONG_SETTING
+        assert next(iter(wrong)) in str(error)
 
     def test_an_unknown_map(self, game: Path) -> None:
         error = refused(map_name="coridor")
@@ -136,16 +166,55 @@ class TestWithSmac:
         error = refused()
 
         assert error.exit_code == failures.MISSING_MAP
-        assert "--maps-only" in str(error)
+        assert str(error).endswith(f"./install_sc2.sh --maps-only --dir {game}")
+
+    def test_the_map_of_smacv2(self, game: Path) -> None:
+        (game / "Maps" / "SMAC_Maps" / "32x32_flat.SC2Map").unlink()
+        with pytest.raises(PreflightError, match="--maps-only --smacv2-maps --dir") as error:
+            check_map(plan_for(SMACV2, {"map_name": "10gen_zerg"}))
+        assert error.value.exit_code == failures.MISSING_MAP
+
+    def test_maps_alone_do_not_hide_a_game(
+        self, game: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        own = tmp_path / "3rdparty" / "StarCraftII"
+        (own / "Maps" / "SMAC_Maps").mkdir(parents=True)
+        monkeypatch.setattr(installation, "OWN_FOLDER", own)
+        monkeypatch.delenv("SC2PATH")
+        monkeypatch.setattr(installation, "USUAL_FOLDERS", {"Linux": str(game)})
+        assert installation.game_folder() == game
+        (own / "Versions").mkdir()
+        assert installation.game_folder() == own
 
     def test_no_temporary_folder(self, game: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("envs.sc2.preflight.tempfile.gettempdir", lambda: "/nowhere/at/all")
-        assert refused().exit_code == failures.NO_TEMPORARY_FOLDER
+        monkeypatch.setattr(tempfile, "tempdir", None)  # else it remembers
+        monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/nowhere/at/all"])
+        error = refused()
+
+        assert error.exit_code == failures.NO_TEMPORARY_FOLDER
+        assert "TMPDIR=" in str(error)
+
+    @pytest.mark.parametrize("method", ["is_dir", "iterdir", "read_bytes"])
+    def test_a_game_that_may_not_be_read(
+        self, method: str, game: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        original = getattr(Path, method)
+
+        def denied(path: Path) -> Any:
+            if path.is_relative_to(game):
+                raise PermissionError(13, "Permission denied", str(path))
+            return original(path)
+
+        installation.sha256.cache_clear()
+        monkeypatch.setattr(Path, method, denied)
+        error = refused()
+        assert error.exit_code == failures.MISSING_GAME
+        assert "Permission denied" in str(error)
 
 
 def test_every_fault_has_an_exit_code_of_its_own() -> None:
     codes = [value for name, value in vars(failures).items() if name.isupper()]
-    assert len(codes) == len(set(codes)) == 8
+    assert len(codes) == len(set(codes)) == 9
     assert min(codes) > 2
 
 
@@ -172,6 +241,29 @@ def test_doctor_goes_on_after_a_fault(game: Path, capsys: pytest.CaptureFixture[
     (game / "Versions" / "Base75689" / "SC2_x64").unlink()
     assert doctor(["with", "env_args.map_name=nonsense"]) == failures.BROKEN_BINARY
     assert "Unknown map 'nonsense'" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("map_name", ["3m", "nonsense"])
+def test_doctor_on_a_fresh_machine(
+    map_name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(suites.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setenv("SC2PATH", str(tmp_path / "nowhere"))
+    assert doctor(["with", f"env_args.map_name={map_name}"]) == failures.MISSING_PACKAGES
+    said = capsys.readouterr().out
+    assert said.count("One of three ways out") == 1
+    assert "SC2Map" not in said
+    assert "memory" in said
+
+
+@pytest.mark.usefixtures("fake_smac")
+def test_a_fault_is_not_told_twice(game: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (game / "Versions" / "Base75689.bak").mkdir()
+    assert doctor(["with", "env_args.map_name=3m"]) == failures.WRONG_VERSION
+    assert capsys.readouterr().out.count("confuses pysc2") == 1
 
 
 def test_proxies_are_passed_by(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,14 +372,26 @@ def test_leftovers_are_found_by_their_traces(
         (70, 1, f"/g/SC2_x64\0-tempDir\0{tmp_path}/sc-alive/"),
         (71, 70, "/g/SC2_x64"),
         (72, 1, "/bin/sleep"),
+        (80, 1, "/lib/systemd/systemd\0--user"),
+        (81, 80, "/g/SC2_x64"),
+        (90, 1, "python3\0main.py"),
+        (91, 90, "/g/SC2_x64"),
     ):
         folder = tmp_path / "proc" / str(pid)
         folder.mkdir(parents=True)
         (folder / "cmdline").write_bytes(command.encode())
         (folder / "stat").write_text(f"{pid} (a game) S {parent} 0")
 
-    assert leftovers.orphans() == [70]
+    assert sorted(leftovers.orphans()) == [70, 81]
     assert leftovers.dead_folders() == [tmp_path / "sc-dead"]
+
+    (tmp_path / "proc" / "1").mkdir()
+    (tmp_path / "proc" / "1" / "cmdline").write_bytes(b"python\0src/main.py")
+    (tmp_path / "proc" / "1" / "stat").write_text("1 (python) S 0 0")
+    assert leftovers.orphans() == [81]  # a container, whose first process is a run
+
+    monkeypatch.setattr(leftovers, "PROC", tmp_path / "none")
+    assert leftovers.orphans() == leftovers.dead_folders() == []
 
 
 @pytest.mark.usefixtures("fake_smac")
