@@ -10,9 +10,20 @@ from envs.batched import Array
 from envs.skirmish.fights import Fights
 from envs.skirmish.opponent import Opponent
 from envs.skirmish.terrain import Terrain
-from envs.skirmish.units import DAMAGE, DAMAGE_THROUGH_ARMOUR, KINDS, MAY_HEAL, SPLASHES
+from envs.skirmish.units import (
+    DAMAGE,
+    DAMAGE_THROUGH_ARMOUR,
+    KINDS,
+    LOOPS_PER_SECOND,
+    MAY_HEAL,
+    SPLASHES,
+    TABLE,
+)
 
 THINK = 4  # loops between two plans
+# How far any two units may close in until the next plan. It is the same in all fights: a maximum
+# over those that are played together would make each depend on the others.
+CLOSING = np.float32(2 * THINK * float(TABLE["speed"].max()) / LOOPS_PER_SECOND)
 NOWHERE = np.float32(-1)  # a reach within which nothing ever is
 
 
@@ -132,8 +143,7 @@ def _gaps(place: Array) -> Array:
 def _neighbours(f: Fights, gap: Array, alive: Array) -> tuple[tuple[Array, Array], Array]:
     """Pairs of living units on the ground that may touch before the next plan."""
     U = f.n_units
-    closing = 2 * THINK * float(f.speed.max())
-    touching = gap < f.radius[:, :, None] + (f.radius[:, None] + np.float32(closing))
+    touching = gap < f.radius[:, :, None] + (f.radius[:, None] + CLOSING)
     walkers = alive & (f.layer == 0)
     touching &= walkers[:, :, None]
     touching &= walkers[:, None]
