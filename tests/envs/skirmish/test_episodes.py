@@ -76,14 +76,17 @@ def test_healers_alone_have_lost() -> None:
 
 
 @pytest.mark.parametrize("dead", ["allies", "enemies"])
-def test_sparse_rewards_are_one_or_minus_one(dead: str) -> None:
-    env = begun(reward_sparse=True)
+@pytest.mark.parametrize(("scaled", "unit"), [(False, 1.0), (True, 20 / 365)])
+def test_sparse_rewards_are_one_or_minus_one(dead: str, scaled: bool, unit: float) -> None:
+    """Times the scale of the others, unless that is off: SMAC scales these, too."""
+    env = begun(reward_sparse=True, reward_scale=scaled)
     assert stand(env).reward[0] == 0
     env.fights.health[0, slice(0, 3) if dead == "allies" else slice(3, 6)] = 0
     env.avail[0, :, 0] = 1
     actions = np.full((1, 3), 0 if dead == "allies" else 1)
 
-    assert env.step(ROW, actions).reward[0] == (-1 if dead == "allies" else 1)
+    wanted = -unit if dead == "allies" else unit
+    assert env.step(ROW, actions).reward[0] == pytest.approx(wanted)
 
 
 def test_own_losses_cost_if_told_so() -> None:
