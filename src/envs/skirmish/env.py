@@ -17,6 +17,7 @@ from envs.skirmish.engine import Engine
 from envs.skirmish.fights import Fights
 from envs.skirmish.generated import find_scenario
 from envs.skirmish.layout import ATTACK, MOVE, NORTH_SOUTH_EAST_WEST, Layout
+from envs.skirmish.maps import SIZE
 from envs.skirmish.opponent import find_skill
 from envs.skirmish.plan import Orders
 from envs.skirmish.reward import Reward
@@ -26,6 +27,8 @@ from utils.errors import UserError
 from utils.pictures import Window, save_animation
 
 BLOCK = 60_000  # pairs of units that are stepped at once: more would not fit into fast memory
+
+EDGE = np.float32(SIZE - 0.01)  # where walks off the map end
 
 FIRST = np.zeros(1, np.int64)
 
@@ -160,7 +163,7 @@ class SkirmishBatch(BatchedEnv):
         walking = (actions >= MOVE) & (named < 0)
         step = NORTH_SOUTH_EAST_WEST.take(np.where(walking, actions - MOVE, 0), axis=1)
         goal = f.place[:, :, :N] + step * np.float32(self.settings.move_amount)
-        return Orders(target, goal, walking)
+        return Orders(target, goal.clip(0, EDGE), walking)
 
     @staticmethod
     def _outcome(f: Fights) -> tuple[Array, Array, Array]:
