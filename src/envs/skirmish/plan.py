@@ -24,6 +24,7 @@ THINK = 4  # loops between two plans
 # How far any two units may close in until the next plan. It is the same in all fights: a maximum
 # over those that are played together would make each depend on the others.
 CLOSING = np.float32(2 * THINK * float(TABLE["speed"].max()) / LOOPS_PER_SECOND)
+STANDING = np.float32(0.1)  # `Plan.gives` of units that can walk
 NOWHERE = np.float32(-1)  # a reach within which nothing ever is
 
 
@@ -45,6 +46,7 @@ class Plan:
     reach: Array  # centre distance at which the unit stops and acts; NOWHERE for none
     pace: Array  # cells a loop
     floor: Array  # the pace, but never 0: what lengths are divided by at least
+    gives: Array  # how far the unit gives way at least, against 1 for one that walks
     aim: Array  # (2, n, U) where those go that do not go straight to their target
     astray: Array  # who they are
     damage: Array  # of an attack on the target's shield
@@ -97,6 +99,7 @@ class Planner:
             reach=np.where(astray, NOWHERE, reach),
             pace=pace,
             floor=np.maximum(pace, 1e-6),
+            gives=np.where(f.speed > 0, STANDING, np.float32(0)),
             aim=aim,
             astray=astray,
             damage=damage,

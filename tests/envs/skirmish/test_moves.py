@@ -9,7 +9,7 @@ import pytest
 
 from envs.build import make_batched
 from envs.skirmish.layout import MOVE, NORTH_SOUTH_EAST_WEST
-from envs.skirmish.maps import MAPS
+from tests.envs.skirmish.support import Duel
 
 PARTS = (0.1, 0.5, 0.95)  # places in a cell
 
@@ -52,3 +52,20 @@ def test_an_available_move_never_leads_the_other_way(name: str) -> None:
         assert may.sum() > len(rows) / 4
         assert along[may].min() > -1e-3, f"at {before[:, may][:, along[may].argmin()]}"
         assert along[may].mean() > 0.5, "and mostly it leads the right way"
+
+
+def test_nobody_pushes_who_is_rooted() -> None:
+    duel = Duel([("zealot", 10, 10)], [("spine_crawler", 12, 10)])
+    duel.f.health[0, 0] = duel.f.life[0, 0] = 1e5
+    duel.advance(80, goal=(20, 10))
+
+    assert duel.at(1) == (12, 10)
+    assert duel.at(0)[0] < 12, "the zealot, which would be at 20 by now, is held up"
+
+
+def test_two_that_are_rooted_stay_where_they_are() -> None:
+    duel = Duel([("marine", 30, 30)], [("spine_crawler", 12, 10), ("spine_crawler", 12.5, 10)])
+    duel.advance(8)
+
+    assert duel.at(1) == (12, 10)
+    assert duel.at(2) == (12.5, 10)
