@@ -125,6 +125,7 @@ class SkirmishBatch(BatchedEnv):
         }
 
     def _check(self, rows: Array, actions: Array) -> None:
+        self._check_form(rows, actions)
         n, N = len(rows), self.scenario.n_agents
         allowed = self.avail[rows[:, None], np.arange(N), actions]
         if not allowed.all():
@@ -134,6 +135,22 @@ class SkirmishBatch(BatchedEnv):
                 f"Agent {agent} of fight {rows[row]} of {n} cannot take action "
                 f"{actions[row, agent]} now; available: {may}."
             )
+
+    def _check_form(self, rows: Array, actions: Array) -> None:
+        """Whether these are rows of ours, each once, and numbers of actions."""
+        N, A = self.scenario.n_agents, self.layout.n_actions
+        if not len(rows) or len(np.unique(rows)) < len(rows):
+            raise UserError(
+                f"Rows {rows.tolist()} are stepped; give at least one, and each of them once."
+            )
+        if actions.shape != (len(rows), N) or not np.issubdtype(actions.dtype, np.integer):
+            raise UserError(
+                f"Actions are {actions.dtype} of shape {actions.shape}; they must be integers of "
+                f"shape ({len(rows)}, {N}): one action for each agent of each fight."
+            )
+        wrong = actions[(actions < 0) | (actions >= A)]
+        if len(wrong):
+            raise UserError(f"There is no action {wrong[0]}; they are 0 to {A - 1}.")
 
     def _step_block(self, rows: Array, actions: Array) -> tuple[Array, ...]:
         """(reward, won, over, timeout, dead allies, dead enemies) of some fights."""

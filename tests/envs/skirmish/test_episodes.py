@@ -107,6 +107,26 @@ def test_own_losses_cost_if_told_so() -> None:
     assert lost == pytest.approx(8 * 55), "all of them died"
 
 
+@pytest.mark.parametrize(
+    ("rows", "actions", "said"),
+    [
+        ([0], [[1, -1, 1]], "no action -1; they are 0 to 8"),
+        ([0], [[1, 9, 1]], "no action 9; they are 0 to 8"),
+        ([0], [[1.0, 1.0, 1.0]], "Actions are float64"),
+        ([0], [[True, True, True]], "Actions are bool"),
+        ([0], [[1, 1]], r"shape \(1, 2\); .* shape \(1, 3\)"),
+        ([0], [1, 1, 1], r"shape \(3,\); .* shape \(1, 3\)"),
+        ([0, 0], [[1, 1, 1], [2, 1, 1]], r"Rows \[0, 0\] .* each of them once"),
+        ([], np.zeros((0, 3), np.int64), "at least one"),
+    ],
+)
+def test_what_are_no_actions_is_refused(rows: list, actions: Any, said: str) -> None:
+    env = begun()
+    with pytest.raises(UserError, match=said):
+        env.step(np.array(rows, np.int64), np.array(actions))
+    assert env.t[0] == 0
+
+
 def test_actions_that_are_not_available_are_refused() -> None:
     with pytest.raises(UserError, match=r"Agent 1 of fight 0 .* cannot take action 6"):
         begun().step(ROW, np.array([[1, 6, 1]]))
