@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 
@@ -17,7 +18,13 @@ COLUMNS = 60
 def main(argv: list[str]) -> int:
     chosen, words = choose(argv)
     metric = _metric(chosen, words)
-    points = chosen.curve(metric)
+    logged = chosen.curve(metric)
+    points = [(t_env, value) for t_env, value in logged if math.isfinite(value)]
+    if not points:
+        raise UserError(
+            f"All {len(logged)} values of {metric} are NaN or infinite, so there is no curve. "
+            "Type another: curve [RUN] metric=NAME"
+        )
     values = [value for _, value in points]
     best = max(range(len(values)), key=values.__getitem__)
     sys.stdout.write(
@@ -25,7 +32,10 @@ def main(argv: list[str]) -> int:
         f"{short_name(metric)} from {values[0]:.2f} to {values[-1]:.2f} at {human(points[-1][0])}"
         f" steps; highest {values[best]:.2f} at {human(points[best][0])}\n"
     )
-    path = chosen.folder / f"{metric}.png"
+    if len(points) < len(logged):
+        left_out = len(logged) - len(points)
+        sys.stdout.write(f"left out: {left_out} of {len(logged)} values, NaN or infinite\n")
+    path = chosen.folder / f"{metric.replace('/', '_')}.png"
     draw(points, metric, _title(chosen), path)
     sys.stdout.write(f"drawn: {path}\n")
     return 0

@@ -47,7 +47,16 @@ class ChosenRun:
         if not path.exists():
             return []
         with path.open(newline="") as file:
-            return [(int(row[0]), row[1], float(row[2])) for row in list(csv.reader(file))[1:]]
+            rows = [_parsed(row) for row in list(csv.reader(file))[1:]]
+        return [row for row in rows if row is not None]
+
+
+def _parsed(row: list[str]) -> tuple[int, str, float] | None:
+    """What a line says; None for one that a run was stopped in, or is just writing."""
+    try:
+        return int(row[0]), row[1], float(row[2])
+    except (ValueError, IndexError):
+        return None
 
 
 def choose(words: list[str]) -> tuple[ChosenRun, list[str]]:

@@ -5,4 +5,4 @@
 SMAC's view of it, `env` the environment, `policies` scripted players.
 """
 
-ENGINE_VERSION = "1.0"  # changes whenever the same seed and actions may give another fight
+ENGINE_VERSION = "1.1"  # changes whenever the same seed and actions may give another fight

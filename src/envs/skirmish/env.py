@@ -17,6 +17,7 @@ from envs.skirmish.engine import Engine
 from envs.skirmish.fights import Fights
 from envs.skirmish.generated import find_scenario
 from envs.skirmish.layout import ATTACK, MOVE, NORTH_SOUTH_EAST_WEST, Layout
+from envs.skirmish.maps import SIZE
 from envs.skirmish.opponent import find_skill
 from envs.skirmish.plan import Orders
 from envs.skirmish.reward import Reward
@@ -26,6 +27,8 @@ from utils.errors import UserError
 from utils.pictures import Window, save_animation
 
 BLOCK = 60_000  # pairs of units that are stepped at once: more would not fit into fast memory
+
+EDGE = np.float32(SIZE - 0.01)  # where walks off the map end
 
 FIRST = np.zeros(1, np.int64)
 
@@ -122,6 +125,7 @@ class SkirmishBatch(BatchedEnv):
         }
 
     def _check(self, rows: Array, actions: Array) -> None:
+        self._check_form(rows, actions)
         n, N = len(rows), self.scenario.n_agents
         allowed = self.avail[rows[:, None], np.arange(N), actions]
         if not allowed.all():
@@ -131,6 +135,22 @@ class SkirmishBatch(BatchedEnv):
                 f"Agent {agent} of fight {rows[row]} of {n} cannot take action "
                 f"{actions[row, agent]} now; available: {may}."
             )
+
+    def _check_form(self, rows: Array, actions: Array) -> None:
+        """Whether these are rows of ours, each once, and numbers of actions."""
+        N, A = self.scenario.n_agents, self.layout.n_actions
+        if not len(rows) or len(np.unique(rows)) < len(rows):
+            raise UserError(
+                f"Rows {rows.tolist()} are stepped; give at least one, and each of them once."
+            )
+        if actions.shape != (len(rows), N) or not np.issubdtype(actions.dtype, np.integer):
+            raise UserError(
+                f"Actions are {actions.dtype} of shape {actions.shape}; they must be integers of "
+                f"shape ({len(rows)}, {N}): one action for each agent of each fight."
+            )
+        wrong = actions[(actions < 0) | (actions >= A)]
+        if len(wrong):
+            raise UserError(f"There is no action {wrong[0]}; they are 0 to {A - 1}.")
 
     def _step_block(self, rows: Array, actions: Array) -> tuple[Array, ...]:
         """(reward, won, over, timeout, dead allies, dead enemies) of some fights."""
@@ -160,7 +180,7 @@ class SkirmishBatch(BatchedEnv):
         walking = (actions >= MOVE) & (named < 0)
         step = NORTH_SOUTH_EAST_WEST.take(np.where(walking, actions - MOVE, 0), axis=1)
         goal = f.place[:, :, :N] + step * np.float32(self.settings.move_amount)
-        return Orders(target, goal, walking)
+        return Orders(target, goal.clip(0, EDGE), walking)
 
     @staticmethod
     def _outcome(f: Fights) -> tuple[Array, Array, Array]:

@@ -5,7 +5,8 @@ Both teams have the same kinds of units; enemies beyond the agents' number are d
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+import math
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -46,10 +47,18 @@ class TeamSettings:
     surrounded: float = 0.5  # how often the enemies stand all around; else the teams are mirrored
 
 
-KNOWN = {"n_units", "n_enemies", "team_gen", "start_positions"}
+# What may be given, and `dist_type`s that are modelled; "" is the top level. SMACv2's own files
+# also say whether kinds are observed and how large the map is: here they are, and it is 32 x 32.
+KNOWN: dict[str, tuple[str, ...]] = {
+    "": ("n_units", "n_enemies", "team_gen", "start_positions"),
+    "team_gen": ("dist_type", "unit_types", "weights", "exception_unit_types", "observe"),
+    "start_positions": ("dist_type", "p", "map_x", "map_y"),
+}
+DIST_TYPES = {"team_gen": "weighted_teams", "start_positions": "surrounded_and_reflect"}
+FIXED: dict[str, Any] = {"observe": True, "map_x": SIZE, "map_y": SIZE}
 
 
-def find_scenario(name: str, capability_config: dict[str, Any]) -> Scenario:
+def find_scenario(name: str, capability_config: dict[str, Any] | None) -> Scenario:
     """A map of SMAC's, or a scenario of SMACv2's for one of its three races."""
     if name in RACES:
         return generated_scenario(name, capability_config)
@@ -65,39 +74,79 @@ def find_scenario(name: str, capability_config: dict[str, Any]) -> Scenario:
     return fixed_scenario(MAPS[name])
 
 
-def team_settings(name: str, config: dict[str, Any]) -> TeamSettings:
+def team_settings(name: str, config: dict[str, Any] | None) -> TeamSettings:
     """From SMACv2's `capability_config`; what it leaves out is as in SMACv2's files."""
-    for key in config:
-        if key not in KNOWN:
-            raise UserError(
-                f"capability_config has no '{key}'.{did_you_mean(key, KNOWN)} "
-                f"Known: {', '.join(sorted(KNOWN))}."
-            )
-    team = config.get("team_gen", {})
+    config = _part("", config)
+    team = _part("team_gen", config.get("team_gen"))
+    start = _part("start_positions", config.get("start_positions"))
     given: dict[str, Any] = {k: config[k] for k in ("n_units", "n_enemies") if k in config}
-    for each in fields(TeamSettings):
-        if each.name in team:
-            given[each.name] = tuple(team[each.name])
+    for key in ("unit_types", "weights", "exception_unit_types"):
+        if key in team:
+            given[key] = _listed(key, team[key])
+    if "p" in start:
+        given["surrounded"] = start["p"]
     settings = TeamSettings(**{"unit_types": RACES[name], **given})
-    start = config.get("start_positions", {})
-    settings = TeamSettings(**{**vars(settings), "surrounded": start.get("p", 0.5)})
-    _check(settings)
+    _check(settings, name)
     return settings
 
 
-def _check(s: TeamSettings) -> None:
-    unknown = [kind for kind in s.unit_types if kind not in UNITS]
-    if unknown:
-        raise UserError(f"Unknown unit '{unknown[0]}'.{did_you_mean(unknown[0], UNITS)}")
-    if not 1 <= s.n_units <= s.n_enemies:
+def _part(place: str, config: Any) -> dict[str, Any]:
+    """One level of `capability_config`, with known keys; null is nothing."""
+    label = f"capability_config.{place}" if place else "capability_config"
+    if config is None:
+        return {}
+    if not isinstance(config, dict):
+        raise UserError(f"{label} is {config!r}; it must be a dictionary, or null.")
+    known = KNOWN[place]
+    for key, value in config.items():
+        if key not in known:
+            raise UserError(
+                f"{label} has no '{key}'.{did_you_mean(key, known)} "
+                f"Known: {', '.join(sorted(known))}."
+            )
+        only = DIST_TYPES[place] if key == "dist_type" else FIXED.get(key, value)
+        if value != only:
+            raise UserError(f"{label}: {key} is {value!r}; Skirmish has {key}: {only} alone.")
+    return config
+
+
+def _listed(key: str, values: Any) -> tuple[Any, ...]:
+    if not isinstance(values, list | tuple):
+        raise UserError(f"capability_config: {key} is {values!r}; it must be a list: [{values}].")
+    return tuple(values)
+
+
+def _is_number(value: Any) -> bool:
+    real = isinstance(value, int | float) and not isinstance(value, bool)
+    return real and math.isfinite(value)
+
+
+def _check(s: TeamSettings, name: str) -> None:
+    race = RACES[name]
+    for kind in (*s.unit_types, *s.exception_unit_types):
+        if kind not in UNITS:
+            raise UserError(f"Unknown unit '{kind}'.{did_you_mean(str(kind), UNITS)}")
+    if not set(s.unit_types) <= set(race) or len(set(s.unit_types)) < len(s.unit_types):
         raise UserError(
-            f"capability_config: n_units={s.n_units}, n_enemies={s.n_enemies}; there must be at "
-            "least one unit and as many enemies or more."
+            f"capability_config: unit_types {s.unit_types} must be different kinds of {name}'s: "
+            f"{', '.join(race)}."
         )
-    if len(s.weights) != len(s.unit_types) or min(s.weights) < 0 or sum(s.weights) <= 0:
+    whole = all(type(n) is int for n in (s.n_units, s.n_enemies))
+    if not whole or not 1 <= s.n_units <= s.n_enemies:
+        raise UserError(
+            f"capability_config: n_units={s.n_units!r}, n_enemies={s.n_enemies!r}; these are whole "
+            "numbers, and there must be at least one unit and as many enemies or more."
+        )
+    usable = all(_is_number(weight) and weight >= 0 for weight in s.weights)
+    if not usable or len(s.weights) != len(s.unit_types) or sum(s.weights) <= 0:
         raise UserError(
             f"capability_config: weights {s.weights} must be one number, not negative, for each "
             f"of unit_types {s.unit_types}."
+        )
+    if not _is_number(s.surrounded) or not 0 <= s.surrounded <= 1:
+        raise UserError(
+            f"capability_config.start_positions: p is {s.surrounded!r}; it must be from 0 to 1, "
+            "how often the enemies stand all around."
         )
     if set(s.unit_types) <= set(s.exception_unit_types):
         raise UserError(
@@ -106,7 +155,7 @@ def _check(s: TeamSettings) -> None:
         )
 
 
-def generated_scenario(name: str, config: dict[str, Any]) -> Scenario:
+def generated_scenario(name: str, config: dict[str, Any] | None) -> Scenario:
     s = team_settings(name, config)
     order, team = s.unit_types, tuple((kind, 1) for kind in s.unit_types)
     table = TABLE["life"] + TABLE["shield"]

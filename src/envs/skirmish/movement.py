@@ -6,10 +6,9 @@ import numpy as np
 
 from envs.batched import Array
 from envs.skirmish.fights import Fights
-from envs.skirmish.plan import Plan
+from envs.skirmish.plan import STANDING, Plan
 from envs.skirmish.terrain import Terrain
 
-STANDING = np.float32(0.1)  # how far one that stands gives way, against 1 for one that walks
 PUSH_MOST = 0.25  # cells a loop that others can push a unit, along each axis
 
 
@@ -20,7 +19,7 @@ def walk(f: Fights, plan: Plan, offset: Array, distance: Array, outside: Array) 
 
 
 def make_room(plan: Plan, wanted: Array, outside: Array) -> None:
-    """Push touching units apart in `wanted`; who stands gives way less than who walks."""
+    """Push touching units apart in `wanted`; who walks gives way most, the rooted never."""
     one, other = plan.pairs
     flat = wanted.reshape(2, -1)
     offset = flat.take(other, axis=1) - flat.take(one, axis=1)  # (2, pairs)
@@ -31,10 +30,10 @@ def make_room(plan: Plan, wanted: Array, outside: Array) -> None:
     one, other = one.take(touching), other.take(touching)
     offset = offset.take(touching, axis=1)
     distance = np.maximum(np.sqrt(square.take(touching)), 1e-3)
-    weight = np.maximum(outside & (plan.pace > 0), STANDING).reshape(-1)
+    weight = np.maximum(outside & (plan.pace > 0), plan.gives).reshape(-1)
     weight_one, weight_other = weight.take(one), weight.take(other)
     push = offset * ((plan.room.take(touching) - distance) / distance)
-    push /= weight_one + weight_other
+    push /= np.maximum(weight_one + weight_other, STANDING)  # 0 for two that are rooted
     moved = np.concatenate([one, other])
     by = np.concatenate([push * -weight_one, push * weight_other], axis=1)
     for axis in (0, 1):

@@ -10,9 +10,21 @@ from envs.batched import Array
 from envs.skirmish.fights import Fights
 from envs.skirmish.opponent import Opponent
 from envs.skirmish.terrain import Terrain
-from envs.skirmish.units import DAMAGE, DAMAGE_THROUGH_ARMOUR, KINDS, MAY_HEAL, SPLASHES
+from envs.skirmish.units import (
+    DAMAGE,
+    DAMAGE_THROUGH_ARMOUR,
+    KINDS,
+    LOOPS_PER_SECOND,
+    MAY_HEAL,
+    SPLASHES,
+    TABLE,
+)
 
 THINK = 4  # loops between two plans
+# How far any two units may close in until the next plan. It is the same in all fights: a maximum
+# over those that are played together would make each depend on the others.
+CLOSING = np.float32(2 * THINK * float(TABLE["speed"].max()) / LOOPS_PER_SECOND)
+STANDING = np.float32(0.1)  # `Plan.gives` of units that can walk
 NOWHERE = np.float32(-1)  # a reach within which nothing ever is
 
 
@@ -34,6 +46,7 @@ class Plan:
     reach: Array  # centre distance at which the unit stops and acts; NOWHERE for none
     pace: Array  # cells a loop
     floor: Array  # the pace, but never 0: what lengths are divided by at least
+    gives: Array  # how far the unit gives way at least, against 1 for one that walks
     aim: Array  # (2, n, U) where those go that do not go straight to their target
     astray: Array  # who they are
     damage: Array  # of an attack on the target's shield
@@ -86,6 +99,7 @@ class Planner:
             reach=np.where(astray, NOWHERE, reach),
             pace=pace,
             floor=np.maximum(pace, 1e-6),
+            gives=np.where(f.speed > 0, STANDING, np.float32(0)),
             aim=aim,
             astray=astray,
             damage=damage,
@@ -132,8 +146,7 @@ def _gaps(place: Array) -> Array:
 def _neighbours(f: Fights, gap: Array, alive: Array) -> tuple[tuple[Array, Array], Array]:
     """Pairs of living units on the ground that may touch before the next plan."""
     U = f.n_units
-    closing = 2 * THINK * float(f.speed.max())
-    touching = gap < f.radius[:, :, None] + (f.radius[:, None] + np.float32(closing))
+    touching = gap < f.radius[:, :, None] + (f.radius[:, None] + CLOSING)
     walkers = alive & (f.layer == 0)
     touching &= walkers[:, :, None]
     touching &= walkers[:, None]

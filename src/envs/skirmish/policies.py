@@ -24,6 +24,7 @@ ESCAPE, TO_THE_MIDDLE = 2.5, 0.01  # cells looked ahead in fleeing; dislike of t
 SAFE = 2.5  # cells beyond the enemy's reach that who kites keeps away
 SPARE = 8  # more attackers on one target than should be enough
 RELIEF = 0.15  # how much stronger, of full strength, whoever takes over must be
+WEAK, AS_STRONG = 0.375, 0.0625  # shares of full strength, before an enemy that is rooted
 AT_POST = 0.5  # cells from its post at which an agent is there
 AT_HAND = 0.5  # cells beyond the weapon's reach at which who holds a post strikes
 FRONT, FRONT_RADIUS, FRONT_ANGLE = 3, 1.2, 0.75  # agents of the first arc, and its measures
@@ -166,16 +167,44 @@ class View:
         slow = (close & (f.speed[:, :N, None] <= f.speed[:, None, N:])).any(axis=2)
         flee = chased & (waiting | (slow & covered)) & mine
         actions = np.where(flee, self._escape(melee & (self.distance < FAR)), actions)
-        return np.where(self._relieved() & ~flee, self._escape(self.distance < FAR), actions)
+        actions = np.where(self._relieved() & ~flee, self._escape(self.distance < FAR), actions)
+        return np.where(self._resting(), self._away(), actions)
 
     def _relieved(self) -> Array:
         """(n, N) weakened agents that are shot at while a team mate could take it better."""
-        f, N = self.f, self.N
-        strength = ((f.health + f.shield) / (f.life + f.shield_max))[:, :N]
-        targeted = (f.target[:, None, N:] == np.arange(N)[:, None]).any(axis=2)
+        strength = self._strength()
         stronger = strength.max(axis=1, keepdims=True) > strength + RELIEF
-        ranged = f.reach[:, :N] >= MELEE
-        return targeted & stronger & ranged & (strength < 0.5) & f.alive[:, :N]
+        return self._aimed_at(rooted=False) & stronger & (strength < 0.5)
+
+    def _resting(self) -> Array:
+        """(n, N) weak agents whose weapon recovers, and that have a team mate about as strong.
+
+        Before an enemy that cannot follow, stepping out of its reach then costs few shots.
+        """
+        f, N = self.f, self.N
+        strength = self._strength()
+        others = f.alive[:, None, :N] & ~np.eye(N, dtype=bool)
+        backed = (others & (strength[:, None] > strength[:, :, None] - AS_STRONG)).any(axis=2)
+        waiting = f.cooldown[:, :N] > self.env.settings.step_mul / 2
+        return self._aimed_at(rooted=True) & backed & waiting & (strength < WEAK)
+
+    def _strength(self) -> Array:
+        """(n, N) life and shields left, as a share of all."""
+        f = self.f
+        return ((f.health + f.shield) / (f.life + f.shield_max))[:, : self.N]
+
+    def _aimed_at(self, rooted: bool) -> Array:
+        """(n, N) who can shoot, and is a target of enemies that are rooted, or that can walk."""
+        f, N = self.f, self.N
+        enemies = (f.speed[:, None, N:] == 0) == rooted
+        aimed_at = (f.target[:, None, N:] == np.arange(N)[:, None]) & enemies  # (n, N, M)
+        return aimed_at.any(axis=2) & (f.reach[:, :N] >= MELEE) & f.alive[:, :N]
+
+    def _away(self) -> Array:
+        """Straight away from the nearest enemy."""
+        near = self.distance.argmin(axis=2)[None, :, :, None]
+        offset = np.take_along_axis(self.offset, near, axis=3)[..., 0]  # (2, n, N)
+        return self.walk(self.f.place[:, :, : self.N] - offset)
 
     def _escape(self, dangerous: Array) -> Array:
         """The free direction that leads farthest from the dangerous enemies (n, N, M)."""

@@ -14,7 +14,7 @@ class Settings:
     """As in PyMARL's `sc2.yaml`; `src/config/envs/skirmish.yaml` says what each means."""
 
     map_name: str = "3m"
-    capability_config: dict[str, Any] = field(default_factory=dict)
+    capability_config: dict[str, Any] | None = field(default_factory=dict)
     difficulty: str = "7"
     move_amount: float = 2
     step_mul: int = 8

@@ -76,14 +76,17 @@ def test_healers_alone_have_lost() -> None:
 
 
 @pytest.mark.parametrize("dead", ["allies", "enemies"])
-def test_sparse_rewards_are_one_or_minus_one(dead: str) -> None:
-    env = begun(reward_sparse=True)
+@pytest.mark.parametrize(("scaled", "unit"), [(False, 1.0), (True, 20 / 365)])
+def test_sparse_rewards_are_one_or_minus_one(dead: str, scaled: bool, unit: float) -> None:
+    """Times the scale of the others, unless that is off: SMAC scales these, too."""
+    env = begun(reward_sparse=True, reward_scale=scaled)
     assert stand(env).reward[0] == 0
     env.fights.health[0, slice(0, 3) if dead == "allies" else slice(3, 6)] = 0
     env.avail[0, :, 0] = 1
     actions = np.full((1, 3), 0 if dead == "allies" else 1)
 
-    assert env.step(ROW, actions).reward[0] == (-1 if dead == "allies" else 1)
+    wanted = -unit if dead == "allies" else unit
+    assert env.step(ROW, actions).reward[0] == pytest.approx(wanted)
 
 
 def test_own_losses_cost_if_told_so() -> None:
@@ -102,6 +105,26 @@ def test_own_losses_cost_if_told_so() -> None:
             break
 
     assert lost == pytest.approx(8 * 55), "all of them died"
+
+
+@pytest.mark.parametrize(
+    ("rows", "actions", "said"),
+    [
+        ([0], [[1, -1, 1]], "no action -1; they are 0 to 8"),
+        ([0], [[1, 9, 1]], "no action 9; they are 0 to 8"),
+        ([0], [[1.0, 1.0, 1.0]], "Actions are float64"),
+        ([0], [[True, True, True]], "Actions are bool"),
+        ([0], [[1, 1]], r"shape \(1, 2\); .* shape \(1, 3\)"),
+        ([0], [1, 1, 1], r"shape \(3,\); .* shape \(1, 3\)"),
+        ([0, 0], [[1, 1, 1], [2, 1, 1]], r"Rows \[0, 0\] .* each of them once"),
+        ([], np.zeros((0, 3), np.int64), "at least one"),
+    ],
+)
+def test_what_are_no_actions_is_refused(rows: list, actions: Any, said: str) -> None:
+    env = begun()
+    with pytest.raises(UserError, match=said):
+        env.step(np.array(rows, np.int64), np.array(actions))
+    assert env.t[0] == 0
 
 
 def test_actions_that_are_not_available_are_refused() -> None:

@@ -125,7 +125,21 @@ def test_own_place_and_ranges_are_seen() -> None:
     [
         ({"n_unit": 3}, "Did you mean 'n_units'?"),
         ({"n_units": 6}, "as many enemies"),
+        ({"n_units": 2.5}, "whole numbers"),
+        ({"n_units": "5"}, "whole numbers"),
+        ({"team_gen": {"weight": [1, 1, 1]}}, "Did you mean 'weights'?"),
+        ({"team_gen": {"dist_type": "fixed"}}, "weighted_teams alone"),
+        ({"team_gen": 3}, "must be a dictionary"),
         ({"team_gen": {"unit_types": ["zelot", "stalker"]}}, "Did you mean 'zealot'?"),
+        ({"team_gen": {"unit_types": ["zealot"], "weights": [1]}}, "zergling, hydralisk, baneling"),
+        ({"team_gen": {"unit_types": ["zergling", "zergling"], "weights": [1, 1]}}, "different"),
+        ({"team_gen": {"unit_types": "zergling", "weights": [1]}}, "a list: [zergling]"),
+        ({"team_gen": {"exception_unit_types": ["banelin"]}}, "Did you mean 'baneling'?"),
+        ({"team_gen": {"weights": [float("nan"), 1, 1]}}, "one number"),
+        ({"start_positions": {"dist_type": "nope"}}, "surrounded_and_reflect alone"),
+        ({"start_positions": {"p": 7}}, "from 0 to 1"),
+        ({"start_positions": {"p": "half"}}, "from 0 to 1"),
+        ({"start_positions": {"map_x": 64}}, "map_x: 32 alone"),
         ({"team_gen": {"weights": [1, 2]}}, "one number"),
         ({"team_gen": {"unit_types": ["baneling"], "weights": [1]}}, "needs others"),
     ],
@@ -135,6 +149,21 @@ def test_wrong_teams_are_refused(config: dict, said: str) -> None:
         make_batched("skirmish", {"map_name": "10gen_zerg", "capability_config": config}, 1)
 
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "config", [None, {}, {"team_gen": None}, {"team_gen": {"observe": True}, "n_units": 5}]
+)
+def test_what_is_not_given_is_as_in_smacv2(config: dict | None) -> None:
+    """The same team sizes, kinds and places, whichever way nothing is said."""
+    given, plain = (
+        make_batched("skirmish_v2", {"map_name": "10gen_zerg", "capability_config": c}, 3)
+        for c in (config, {"n_units": 5, "n_enemies": 5, "start_positions": {"p": 0.5}})
+    )
+    for env in (given, plain):
+        env.reset(np.arange(3), np.arange(3))
+
+    np.testing.assert_array_equal(given.state, plain.state)
 
 
 def test_fixed_maps_take_no_teams() -> None:

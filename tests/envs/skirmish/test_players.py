@@ -69,3 +69,8 @@ def test_a_higher_difficulty_is_harder() -> None:
 
     assert rates == sorted(rates, reverse=True)
     assert rates[0] - rates[-1] > 0.5
+
+
+def test_taking_turns_pays_before_who_cannot_follow() -> None:
+    assert win_rate("2s_vs_1sc", "kite") > 0.5
+    assert win_rate("2s_vs_1sc", "focus") < 0.1

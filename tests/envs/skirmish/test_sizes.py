@@ -4,6 +4,7 @@ import pytest
 
 from envs import REGISTRY
 from envs.build import make_batched, make_env
+from envs.skirmish import ENGINE_VERSION
 from envs.skirmish.maps import MAPS
 from utils.errors import UserError
 
@@ -60,7 +61,7 @@ def test_a_map_has_the_sizes_of_smac(name: str) -> None:
 def test_the_engine_is_named_with_its_version() -> None:
     info = make_batched("skirmish", {"map_name": "3m"}, 1).get_env_info()
 
-    assert info["engine"].startswith("skirmish ")
+    assert info["engine"] == f"Skirmish engine {ENGINE_VERSION}"
 
 
 @pytest.mark.parametrize(
