@@ -109,10 +109,10 @@ class Progress:
     def _line(self, t_env: int, last: TestResult | None, best: float) -> str:
         share = min(1.0, t_env / max(1, self._t_max))
         speed = (t_env - self._t_start) / max(1e-9, time.monotonic() - self._began)
-        left = (self._t_max - t_env) / speed if speed > 0 else float("inf")
+        left = max(0, self._t_max - t_env) / speed if speed > 0 else float("inf")
         bar = "█" * int(share * WIDTH)
         parts = [
-            f"{share:4.0%} |{bar:<{WIDTH}}| {human(t_env)}/{human(self._t_max)}",
+            f"{share:4.0%} |{bar:<{WIDTH}}| {human(min(t_env, self._t_max))}/{human(self._t_max)}",
             f"{speed:.0f} steps/s",
             f"left {duration(left)}",
         ]

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import logging
 import math
 
 import pytest
 
-from utils.console import TestResult, duration, head_lines, human, short_name, task_name
+from utils.console import Progress, TestResult, duration, head_lines, human, short_name, task_name
 
 
 @pytest.mark.parametrize(
@@ -44,3 +45,10 @@ def test_the_head_groups_what_was_changed_by_who_changed_it() -> None:
     assert lines[0] == "qmix on two_step · seed 3 · cpu"
     assert "  command line: lr 0.1, seed 3" in lines
     assert "  qmix.yaml: mixer qmix" in lines
+
+
+def test_the_last_round_may_pass_the_end() -> None:
+    line = Progress(0, 20, logging.getLogger("pymarlk"))._line(52, None, 0.0)
+    assert "100%" in line
+    assert "20/20" in line
+    assert "left 0s" in line

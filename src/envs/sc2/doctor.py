@@ -1,6 +1,6 @@
 """`python src/main.py doctor`: is this machine ready for StarCraft II? Exit codes say what is not.
 
-doctor [--env-config=sc2] [with env_args.map_name=corridor batch_size_run=8] [--launch]
+doctor [--env-config=sc2] [with env_args.map_name=corridor] [--launch]
 """
 
 from __future__ import annotations

@@ -92,6 +92,14 @@ def check_settings(plan: Plan) -> Finding:
             "Leave it out; state_timestep_number=True works.",
             WRONG_SETTING,
         )
+    teams = plan.env_args.get("capability_config") or {}
+    sizes = {key: plan.env_args[key] for key in ("n_units", "n_enemies") if key in plan.env_args}
+    if idle := [key for key, size in sizes.items() if teams.get(key, size) != size]:
+        said = ", ".join(f"{key}={teams[key]}" for key in idle)
+        return Finding(
+            f"capability_config says {said}; env_args.{' and env_args.'.join(idle)} is ignored",
+            warning=True,
+        )
     return Finding("as they must be")
 
 
@@ -131,8 +139,14 @@ def check_map(plan: Plan) -> Finding:
     digest = installation.sha256(plan.map_file)
     expected = SMAC_MAPS.get(plan.map_file.stem)
     if expected is not None and not digest.startswith(expected):
-        return Finding(f"{plan.map_file} is not the published file", warning=True)
-    return Finding(f"{plan.map_name}, {plan.map_file.name} {digest[:8]}")
+        text = f"{plan.map_file} {digest[:8]} is not the published file, {expected}"
+        return Finding(text, warning=True)
+    return Finding(_map_words(plan))
+
+
+def _map_words(plan: Plan) -> str:
+    digest = installation.sha256(plan.map_file)
+    return f"{plan.map_name}, {plan.map_file.name} {digest[:8]}"
 
 
 def _unknown_map(plan: Plan) -> str:
@@ -193,7 +207,7 @@ def check_run(suite: Suite, env_args: dict[str, Any], n_games: int) -> RunFacts:
     findings = {name: look(check, plan) for name, check in CHECKS.items()}
     return RunFacts(
         head=f"StarCraft II {installation.version_name(plan.build)}",
-        details=f"{findings['map'].text}; {findings['packages'].text}",
+        details=f"{_map_words(plan)}; {findings['packages'].text}",
         record=dict(_record(plan)),
         warnings=[f"{name}: {found.text}." for name, found in findings.items() if found.warning],
     )
@@ -213,7 +227,9 @@ def with_capabilities(env_args: dict[str, Any]) -> dict[str, Any]:
     completed = dict(env_args)
     n_units, n_enemies = completed.pop("n_units", 5), completed.pop("n_enemies", 5)
     given = completed.get("capability_config") or {}
-    if "team_gen" not in given:
+    if "team_gen" in given:
+        completed["capability_config"] = {"n_units": n_units, "n_enemies": n_enemies, **given}
+    else:
         if completed["map_name"] not in SMACV2_MAPS:
             raise PreflightError(_unknown_map(plan_for(SMACV2, completed)), UNKNOWN_MAP)
         published = capabilities(completed["map_name"], n_units, n_enemies)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -15,8 +14,10 @@ from pathlib import Path
 from threading import Timer
 from typing import IO, Any
 
+from envs.vector import worker_process
 from envs.vector.guardian import Guardian
 
+TURN_SECONDS = 120.0  # to wait at most for a turn; somebody may hold the lock for ever
 LAST_WORDS = 5  # lines of the game's output that an error message quotes
 
 
@@ -93,7 +94,8 @@ class Game:
 
 
 def in_worker() -> bool:
-    return multiprocessing.parent_process() is not None
+    """Not whether this is a child process: a run may be one of somebody's program."""
+    return worker_process.is_worker
 
 
 @functools.cache
@@ -127,13 +129,25 @@ def take_turn(spacing: float) -> None:
     """Wait until no other run or worker of this user has started a game for `spacing` seconds."""
     if spacing <= 0 or os.name != "posix":
         return
-    import fcntl
-
     place = Path(tempfile.gettempdir()) / f"pymarlk-launch-{os.getuid()}"
     with contextlib.suppress(OSError), place.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # the others queue here
+        deadline = time.monotonic() + TURN_SECONDS
+        while not _locked(file):  # the others queue here
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.05)
         since = time.time() - os.fstat(file.fileno()).st_mtime
         if file.tell() and 0 <= since < spacing:
             time.sleep(spacing - since)
         file.truncate(0)
         file.write("turn taken\n")
+
+
+def _locked(file: IO[str]) -> bool:
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

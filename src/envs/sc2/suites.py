@@ -92,10 +92,10 @@ SUITES = (SMAC, SMACV2)
 
 def pass_by_proxies() -> None:
     """The game listens on this machine; websocket-client would ask `http_proxy` for it."""
-    for name in ("no_proxy", "NO_PROXY"):
-        known = [host for host in os.environ.get(name, "").split(",") if host.strip()]
-        if "*" not in known:
-            os.environ[name] = ",".join([*known, *(host for host in LOCAL if host not in known)])
+    names = ("no_proxy", "NO_PROXY")  # of which programs read one and neglect the other
+    given = [host.strip() for name in names for host in os.environ.get(name, "").split(",")]
+    spared = ",".join(dict.fromkeys(filter(None, [*given, *LOCAL])))
+    os.environ.update(dict.fromkeys(names, "*" if "*" in given else spared))
 
 
 def allow_new_protobuf() -> None:

@@ -8,7 +8,6 @@ which includes games that an environment started.
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import sys
 
@@ -35,7 +34,6 @@ class Guardian:
             stdin=subprocess.PIPE,
             start_new_session=True,
             text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
 
     def watch(self, pid: int) -> None:

@@ -16,6 +16,8 @@ from envs.step_result import normalise_step
 from envs.vector.rows import begin, explain, look, reseeds
 from envs.vector.shared import SharedArrays
 
+is_worker = False  # whether this process is one
+
 
 def serve(pipe: Connection, build: Callable[[], Any], seed: int, row: int) -> None:
     """Build the environment, then obey until told to close or until the main process is gone.
@@ -94,5 +96,7 @@ def plain(value: Any) -> Any:
 
 def main(pipe: Connection, build: Callable[[], Any], seed: int, row: int) -> None:
     """The process's entry: a group of its own, so that it can be killed with all it started."""
+    global is_worker
+    is_worker = True
     os.setpgid(0, 0)
     serve(pipe, build, seed, row)

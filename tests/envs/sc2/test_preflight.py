@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import multiprocessing
 import os
 import sys
 import tempfile
@@ -16,7 +18,7 @@ import pytest
 from envs.sc2 import failures, installation, leftovers, processes, suites
 from envs.sc2.doctor import main as doctor
 from envs.sc2.failures import PreflightError
-from envs.sc2.preflight import check_map, check_run, plan_for, with_capabilities
+from envs.sc2.preflight import check_map, check_run, check_settings, plan_for, with_capabilities
 from envs.sc2.suites import SMAC, SMACV2
 from envs.sc2.teams import Teams
 from tests.envs.sc2.places import make_installation
@@ -42,6 +44,9 @@ def test_a_sound_installation(game: Path) -> None:
     )
     assert facts.record["packages"]["numpy"] == np.__version__
     assert ["is not the published file" in warning for warning in facts.warnings] == [True]
+    digest = facts.record["map_sha256"][:8]
+    assert facts.details.startswith(f"corridor, corridor.SC2Map {digest};")
+    assert "published" not in facts.details
 
 
 def test_without_smac(game: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,13 +272,16 @@ def test_a_fault_is_not_told_twice(game: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_proxies_are_passed_by(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("no_proxy", "example.org")
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("NO_PROXY", "example.org, example.com")
+    suites.pass_by_proxies()
+    suites.pass_by_proxies()
+    everywhere = "example.org,example.com,127.0.0.1,localhost"
+    assert os.environ["no_proxy"] == os.environ["NO_PROXY"] == everywhere
+
     monkeypatch.setenv("NO_PROXY", "*")
     suites.pass_by_proxies()
-    suites.pass_by_proxies()
-
-    assert os.environ["no_proxy"] == "example.org,127.0.0.1,localhost"
-    assert os.environ["NO_PROXY"] == "*"
+    assert os.environ["no_proxy"] == os.environ["NO_PROXY"] == "*"
 
 
 @pytest.mark.parametrize(
@@ -311,9 +319,20 @@ def test_published_scenarios_of_smacv2() -> None:
         "map_name": "any",
         "capability_config": own,
     }
+    del own["n_units"]
+    unsized = with_capabilities({"map_name": "any", "n_units": 4, "capability_config": own})
+    assert unsized["capability_config"] == {**own, "n_units": 4}
     partly = with_capabilities({"map_name": "10gen_zerg", "capability_config": {"n_units": 7}})
     assert partly["capability_config"]["n_units"] == 7
     assert partly["capability_config"]["n_enemies"] == 5
+
+
+def test_sizes_that_are_ignored_are_told() -> None:
+    given = {"map_name": "10gen_zerg", "n_units": 5, "capability_config": {"n_units": 7}}
+    found = check_settings(plan_for(SMACV2, given))
+    assert found.warning
+    assert "n_units=7; env_args.n_units is ignored" in found.text
+    assert not check_settings(plan_for(SMACV2, {**given, "n_units": 7})).warning
 
 
 def test_smacv2_refuses_maps_of_smac() -> None:
@@ -359,6 +378,21 @@ def test_launches_of_one_machine_keep_their_distance(
 
     assert len(slept) == 2
     assert all(4.0 < seconds <= 5.0 for seconds in slept)
+
+
+def test_a_launch_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(processes, "TURN_SECONDS", 0.1)
+    with (tmp_path / f"pymarlk-launch-{os.getuid()}").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        began = time.monotonic()
+        processes.take_turn(5.0)
+    assert time.monotonic() - began >= 0.1
+
+
+def test_a_run_in_somebody_s_child_process_is_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(multiprocessing, "parent_process", lambda: object())
+    assert not processes.in_worker()
 
 
 def test_leftovers_are_found_by_their_traces(
