@@ -40,7 +40,7 @@ class SkirmishBatch(BatchedEnv):
 
     def __init__(self, n_envs: int, **env_args: Any) -> None:
         settings = self.settings_class(**env_args)
-        self.scenario = scenario = find_scenario(settings.map_name, settings.capability_config)
+        self.scenario = scenario = find_scenario(settings.map_name, settings.teams)
         self.settings, self.n_envs = settings, n_envs
         self.layout = layout = Layout(scenario, settings)
         self._reward = Reward(scenario, settings)

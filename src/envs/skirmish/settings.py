@@ -39,10 +39,22 @@ class Settings:
     reward_negative_scale: float = 0.5
     reward_scale: bool = True
     reward_scale_rate: float = 20
+    obs_terrain_height: bool = False
     replay_format: str = "gif"
     replay_dir: str = ""
 
+    @property
+    def teams(self) -> dict[str, Any]:
+        """What generated scenarios are made from."""
+        return self.capability_config or {}
+
     def __post_init__(self) -> None:
+        if self.obs_terrain_height:
+            raise UserError(
+                "obs_terrain_height=True: Skirmish's ground has no height to be seen, and without "
+                "it observations would be smaller than SMAC's. Type "
+                "env_args.obs_terrain_height=False."
+            )
         if self.step_mul < 1 or self.move_amount <= 0:
             raise UserError(
                 f"skirmish: step_mul={self.step_mul}, move_amount={self.move_amount}; step_mul "
@@ -63,5 +75,12 @@ class SettingsV2(Settings):
     """What SMACv2's files set otherwise."""
 
     map_name: str = "10gen_protoss"
+    n_units: int = 5
+    n_enemies: int = 5
     obs_own_pos: bool = True
     use_unit_ranges: bool = True
+
+    @property
+    def teams(self) -> dict[str, Any]:
+        """Sizes in `capability_config` count more, as with StarCraft II."""
+        return {"n_units": self.n_units, "n_enemies": self.n_enemies, **super().teams}

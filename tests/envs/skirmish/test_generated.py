@@ -12,6 +12,7 @@ from envs.check import check_batched
 from envs.skirmish.generated import RACES
 from envs.skirmish.units import KINDS
 from tests.envs.skirmish.support import random_actions
+from utils.config.help_text import list_text
 from utils.errors import UserError
 
 V2 = {"obs_own_pos": True, "use_unit_ranges": True}
@@ -51,6 +52,26 @@ def test_a_scenario_has_the_sizes_of_smacv2(name: str, teams: str) -> None:
 
     assert (info["obs_shape"], info["state_shape"], info["n_actions"]) == wanted
     assert info["episode_limit"] == 200
+
+
+@pytest.mark.parametrize(
+    ("settings", "sizes"),
+    [
+        ({"n_units": 10, "n_enemies": 11}, (10, 11)),
+        ({"capability_config": {"n_units": 10, "n_enemies": 11}}, (10, 11)),
+        ({"n_enemies": 9, "capability_config": {"n_enemies": 7}}, (5, 7)),
+        ({"n_enemies": 9, "capability_config": None}, (5, 9)),
+        ({}, (5, 5)),
+    ],
+)
+def test_sizes_of_teams_are_given_as_for_starcraft(settings: dict, sizes: tuple) -> None:
+    f = make_batched("skirmish_v2", settings, 1).fights  # type: ignore[attr-defined]
+
+    assert (f.n_agents, f.n_units - f.n_agents) == sizes
+
+
+def test_the_file_lists_its_maps() -> None:
+    assert "skirmish_v2/10gen_zerg" in list_text("maps")
 
 
 @pytest.mark.parametrize("name", RACES)

@@ -70,6 +70,7 @@ def test_the_engine_is_named_with_its_version() -> None:
         ({"map_name": "coridor"}, "Did you mean 'corridor'?"),
         ({"difficulty": "hard"}, 'difficulty: "7"'),
         ({"step_mul": 0}, "at least 1"),
+        ({"obs_terrain_height": True}, "env_args.obs_terrain_height=False"),
         ({"episode_limit": 0}, "map's own"),
     ],
 )
@@ -78,6 +79,13 @@ def test_mistakes_are_answered_with_what_to_type(settings: dict, said: str) -> N
         make_env("skirmish", settings, seed=0)
 
     assert said in str(error.value)
+
+
+def test_ground_without_height_may_be_asked_for(caplog: pytest.LogCaptureFixture) -> None:
+    named = make_env("skirmish", {"map_name": "3m", "obs_terrain_height": False}, seed=0)
+
+    assert named.get_env_info()["obs_shape"] == 30
+    assert not caplog.records
 
 
 def test_the_environment_is_registered() -> None:
