@@ -28,7 +28,7 @@ from utils.pictures import Window, save_animation
 
 BLOCK = 60_000  # pairs of units that are stepped at once: more would not fit into fast memory
 
-EDGE = np.float32(SIZE - 0.01)  # where walks off the map end
+EDGE = np.float32(0.01)  # this far inside the map end the walks off it: no rounding leads out
 
 FIRST = np.zeros(1, np.int64)
 
@@ -180,7 +180,7 @@ class SkirmishBatch(BatchedEnv):
         walking = (actions >= MOVE) & (named < 0)
         step = NORTH_SOUTH_EAST_WEST.take(np.where(walking, actions - MOVE, 0), axis=1)
         goal = f.place[:, :, :N] + step * np.float32(self.settings.move_amount)
-        return Orders(target, goal.clip(0, EDGE), walking)
+        return Orders(target, goal.clip(EDGE, np.float32(SIZE) - EDGE), walking)
 
     @staticmethod
     def _outcome(f: Fights) -> tuple[Array, Array, Array]:
