@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from envs.animation import animation_path, save_animation
 from envs.batched import Array, BatchedEnv, Step
 from envs.single import single_face
 from envs.skirmish import ENGINE_VERSION
@@ -86,10 +85,9 @@ class SkirmishBatch(BatchedEnv):
 
     def save_replay(self) -> list[str | None]:
         """An animation of the latest episode of row 0."""
-        from envs.skirmish.render import film, save_animation
+        from envs.skirmish.render import film
 
-        folder = self.settings.replay_dir or tempfile.mkdtemp(prefix="skirmish-")
-        path = Path(folder) / f"skirmish_{self.scenario.name}.gif"
+        path = animation_path(self.settings.replay_dir, f"skirmish_{self.scenario.name}")
         save_animation(film(self.scenario, self.history), path)
         return [str(path)]
 

@@ -1,17 +1,16 @@
-"""Pictures of a fight: frames drawn with Pillow, and animations of them."""
+"""Pictures of a fight: frames drawn with Pillow."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from envs.animation import pillow
 from envs.batched import Array
 from envs.skirmish.fights import Fights
 from envs.skirmish.scenario import Scenario
 from envs.skirmish.units import KINDS
-from utils.errors import UserError
 
 GROUND, WALL, DARK = (226, 221, 208), (84, 82, 78), (46, 45, 43)
 ALLY, ENEMY = (37, 99, 176), (196, 61, 46)
@@ -22,15 +21,6 @@ SHAPES |= {"spine_crawler": "X"}
 RECENT = 8  # loops for which an attack is shown
 MARGIN = 1.0  # cells shown around the ground
 DETAIL = 2  # frames are drawn this many times larger, and then made smooth
-
-
-def pillow() -> Any:
-    """Pillow's modules, or a sentence on how to get them."""
-    try:
-        from PIL import Image, ImageDraw
-    except ImportError as error:
-        raise UserError("Pictures need Pillow: pip install -r requirements/render.txt") from error
-    return Image, ImageDraw
 
 
 class Painter:
@@ -109,16 +99,3 @@ def film(scenario: Scenario, history: list[Fights], scale: int = 18) -> list[Arr
         caption = f"Skirmish {scenario.name}   step {step}   {left[0]} against {left[1]}"
         frames.append(painter.frame(moment, 0, caption))
     return frames
-
-
-def save_animation(frames: list[Array], path: Path, frames_per_second: float = 4) -> None:
-    """An animated GIF, or WebP by the name's end; it stays on the last frame for a moment."""
-    image_module, _ = pillow()
-    if path.suffix.lower() not in (".gif", ".webp"):
-        raise UserError(f"{path.name}: animations are written as .gif or .webp.")
-    images = [image_module.fromarray(frame) for frame in frames]
-    if path.suffix.lower() == ".gif":
-        images = [image.quantize(64, dither=0) for image in images]
-    times = [round(1000 / frames_per_second)] * (len(images) - 1) + [2000]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    images[0].save(path, save_all=True, append_images=images[1:], duration=times, loop=0)

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from envs.animation import save_animation
 from envs.build import make_batched, make_env
 from envs.skirmish.policies import POLICIES, play
-from envs.skirmish.render import ALLY, ENEMY, GROUND, WALL, Painter, save_animation
+from envs.skirmish.render import ALLY, ENEMY, GROUND, WALL, Painter
 from utils.errors import UserError
 
 
