@@ -15,6 +15,7 @@ REGISTRY = Registry(
         "skirmish_v2": "envs.skirmish.env:SkirmishV2",
         "mamujoco": "envs.mamujoco.env:MaMuJoCo",
         "mujoco_multi": "envs.mamujoco.env:MaMuJoCo",  # as FACMAC calls it
+        "particle": "envs.particle.env:Particle",
         "sc2": "envs.sc2.adapter:SC2",
         "sc2v2": "envs.sc2.adapter:SC2v2",
         "sc2wrapped": "envs.sc2.adapter:SC2v2",  # as PyMARL2's relatives call it
