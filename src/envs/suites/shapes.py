@@ -23,7 +23,6 @@ class Shapes:
         self, observation_spaces: Sequence[Any], action_spaces: Sequence[Any], unit_actions: bool
     ) -> None:
         self._observation_spaces = observation_spaces
-        self._start = [int(getattr(space, "start", 0)) for space in action_spaces]
         self.n_agents = len(action_spaces)
         self.obs_sizes = [flat_size(space) for space in observation_spaces]
         self.continuous = _kind(action_spaces) == "Box"
@@ -31,14 +30,16 @@ class Shapes:
             self.action_sizes = [int(np.prod(space.shape)) for space in action_spaces]
         else:
             self.action_sizes = [int(space.n) for space in action_spaces]
+            self._start = [int(space.start) for space in action_spaces]
         self.obs_size, self.n_actions = max(self.obs_sizes), max(self.action_sizes)
         self.available = np.zeros((self.n_agents, self.n_actions), np.uint8)
         for agent, size in enumerate(self.action_sizes):
             self.available[agent, :size] = 1
         self._action_shapes = [space.shape for space in action_spaces]
-        self._bounds = [_bounds(space, i) for i, space in enumerate(action_spaces)]
         self._unit = unit_actions
-        self.boxes = [self._box(agent) for agent in range(self.n_agents)]
+        if self.continuous:
+            self._bounds = [_bounds(space, i) for i, space in enumerate(action_spaces)]
+            self.boxes = [self._box(agent) for agent in range(self.n_agents)]
 
     def _box(self, agent: int) -> Box:
         """What the learner is told: the package's bounds or [-1, 1], and 0 where nothing is."""
@@ -102,9 +103,7 @@ def _kind(action_spaces: Sequence[Any]) -> str:
 
 
 def _bounds(space: Any, agent: int) -> tuple[Array, Array]:
-    """Flat (low, high) of continuous actions; nothing of discrete ones."""
-    if type(space).__name__ != "Box":
-        return np.zeros(0, np.float32), np.zeros(0, np.float32)
+    """Flat (low, high)."""
     low, high = (np.asarray(end, np.float32).reshape(-1) for end in (space.low, space.high))
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         raise UserError(f"Agent {agent}'s actions have no bounds: {space}. Bounds are needed.")
