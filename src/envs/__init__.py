@@ -17,6 +17,7 @@ REGISTRY = Registry(
         "mujoco_multi": "envs.mamujoco.env:MaMuJoCo",  # as FACMAC calls it
         "particle": "envs.particle.env:Particle",
         "gymma": "envs.suites.gymma:Gymma",
+        "smax": "envs.smax.env:SMAX",
         "sc2": "envs.sc2.adapter:SC2",
         "sc2v2": "envs.sc2.adapter:SC2v2",
         "sc2wrapped": "envs.sc2.adapter:SC2v2",  # as PyMARL2's relatives call it

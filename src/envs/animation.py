@@ -6,10 +6,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from envs.batched import Array
 from utils.errors import UserError
 
 COLOURS = 64  # of a GIF
+PIXELS, DETAIL = 256, 2  # of pictures of discs: drawn larger, and then made smooth
+GROUND = (247, 246, 243)
+
+Colour = tuple[int, int, int]
 
 
 def pillow() -> Any:
@@ -37,3 +43,22 @@ def save_animation(frames: list[Array], path: Path, frames_per_second: float = 4
     times = [round(1000 / frames_per_second)] * (len(images) - 1) + [2000]
     path.parent.mkdir(parents=True, exist_ok=True)
     images[0].save(path, save_all=True, append_images=images[1:], duration=times, loop=0)
+
+
+def draw_discs(
+    places: Array, radii: Array, colours: list[Colour], corner: tuple[float, float], side: float
+) -> Array:
+    """A square of the world with discs at `places` (n, 2), the first ones on top.
+
+    `corner` is the lower left one. (PIXELS, PIXELS, 3) uint8
+    """
+    image_module, draw_module = pillow()
+    size = PIXELS * DETAIL
+    image = image_module.new("RGB", (size, size), GROUND)
+    draw = draw_module.Draw(image)
+    scale = size / side
+    for i in reversed(range(len(places))):
+        x, y = (places[i, 0] - corner[0]) * scale, size - (places[i, 1] - corner[1]) * scale
+        r = radii[i] * scale
+        draw.ellipse((x - r, y - r, x + r, y + r), fill=colours[i])
+    return np.asarray(image.resize((PIXELS, PIXELS), image_module.Resampling.LANCZOS))
