@@ -37,7 +37,7 @@ class MaMuJoCo(TeamEnv):
     `agent_obsk` null shows the whole state to each agent. All agents have one reward.
     """
 
-    packages: ClassVar[tuple[str, ...]] = ("gymnasium-robotics", "gymnasium", "mujoco")
+    packages = ("gymnasium-robotics", "gymnasium", "mujoco")
     frames_per_second: ClassVar[float] = 20
 
     def __init__(

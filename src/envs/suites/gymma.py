@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar
+from typing import Any
 
 from envs.suites.games import Game, GymnasiumGame, ParallelGame
 from envs.suites.grids import GAMES
-from envs.suites.packages import REQUIREMENTS, need
+from envs.suites.packages import need
 from envs.suites.team import TeamEnv
 from utils.errors import UserError
 
@@ -17,8 +17,6 @@ PETTING_ZOO = re.compile(r"pz-(mpe|butterfly|sisl)-(.+)-v(\d+)")  # EPyMARL's ke
 
 class Gymma(TeamEnv):
     """`key` says what is played; docs/suites.md has its forms. `kwargs` go to the constructor."""
-
-    packages: ClassVar[tuple[str, ...]] = ("gymnasium", "pettingzoo", *REQUIREMENTS)
 
     def __init__(
         self,
@@ -42,6 +40,8 @@ class Gymma(TeamEnv):
                 "learn. Type env_args.pretrained_wrapper=null"
             )
         self._key, self._limit, self._kwargs = key, time_limit, dict(kwargs or {})
+        played = parallel_module(key) or key.partition(":")[0]
+        self.packages = ("gymnasium", "pettingzoo", played.partition(".")[0])
         super().__init__(
             title=key,
             episode_limit=time_limit,

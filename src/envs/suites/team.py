@@ -29,7 +29,7 @@ class TeamEnv(MultiAgentEnv):
     in a game that can be seen. Training pays nothing for that.
     """
 
-    packages: ClassVar[tuple[str, ...]] = ("gymnasium",)  # whose versions a run's record has
+    packages: tuple[str, ...] = ("gymnasium",)  # whose versions a run's record has
     frames_per_second: ClassVar[float] = 8
 
     def __init__(
@@ -73,7 +73,7 @@ class TeamEnv(MultiAgentEnv):
 
         env = construct(cls.__name__, cls, env_args)
         env.close()
-        found = versions(cls.packages)
+        found = versions(dict.fromkeys(env.packages))
         return RunFacts(
             head=env.title,
             details=", ".join(f"{name} {version}" for name, version in found.items()),
