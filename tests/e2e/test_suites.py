@@ -1,7 +1,8 @@
-"""The commands of docs/suites.md for Multi-Agent MuJoCo, and FACMAC's files as they are."""
+"""The commands of docs/suites.md, and FACMAC's files as they are."""
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -9,14 +10,15 @@ import pytest
 from tests.e2e.test_facmac_settings import FILES, K_LEARNERS, write
 from tests.support import Command, Results
 
-pytestmark = pytest.mark.skipif(
-    "not __import__('importlib.util').util.find_spec('gymnasium_robotics')",
+needs_mujoco = pytest.mark.skipif(
+    importlib.util.find_spec("gymnasium_robotics") is None,
     reason="gymnasium-robotics is not installed: pip install -r requirements/mamujoco.txt",
 )
 SHORT = ["t_max=100", "env_args.episode_limit=50", "test_nepisode=1", "learner_log_interval=10"]
 SMALL = ["batch_size=20", "start_steps=50", "buffer_warmup=60", "rnn_hidden_dim=40"]
 
 
+@needs_mujoco
 @pytest.mark.parametrize(
     ("name", "switch"), [("facmac_mamujoco", False), ("maddpg_mamujoco", True)]
 )
@@ -41,22 +43,33 @@ def test_facmac_settings_run_on_their_own_task(
     assert results.last("pg_loss") != 0
 
 
-def test_our_own_settings_resume_exactly(
-    run_main: Command, results: Results, tmp_path: Path
-) -> None:
+@needs_mujoco
+def test_our_own_settings_run(run_main: Command, results: Results) -> None:
     words = ["--config=kfacmac_mamujoco", "--env-config=mamujoco", "with", "seed=1"]
-    words += [
-        *SHORT[1:],
-        *SMALL,
-        "env_args.scenario_name=HalfCheetah-v2",
-        "env_args.agent_conf=2x3",
-    ]
-    alone = Results(tmp_path / "alone")
-    run_main(*words, "t_max=200", f"local_results_path={alone.root}")
-    run_main(*words, "t_max=100")
-    run_main("with", "resume=1", "t_max=200")
+    words += ["env_args.scenario_name=HalfCheetah-v2", "env_args.agent_conf=2x3"]
+    run_main(*words, *SHORT, *SMALL)
 
-    def numbers(of: Results) -> list[tuple[str, ...]]:
-        return [row for row in of.metrics() if row[1] != "k/seconds"]
+    assert results.last("updates") == 3 * 50 - 60  # whole episodes; none before the warm-up
+    assert results.last("k/level") == 2
 
-    assert numbers(results) == numbers(alone)
+
+def test_a_trained_team_is_filmed(run_main: Command, results: Results) -> None:
+    """By PyMARL's `save_replay`, as Skirmish's."""
+    image = pytest.importorskip("PIL.Image")
+    words = ["--config=kfacmac_mamujoco", "--env-config=particle", "with", "seed=1", *SMALL]
+    run_main(*words, "t_max=20", "test_nepisode=1")
+    done = run_main(
+        *words, f"checkpoint_path={results.models}", "save_replay=True", "test_nepisode=1"
+    )
+
+    (film,) = (results.root / "replays").glob("*/*.gif")
+    assert str(film) in done.stdout
+    assert image.open(film).n_frames > 10
+
+
+def test_several_environments_feed_one_buffer(run_main: Command, results: Results) -> None:
+    """In the transition scope: an update for each of their steps, once there is enough."""
+    words = ["--config=facmac_mamujoco", "--env-config=particle", "with", "seed=1", *SMALL]
+    run_main(*words, "t_max=100", "runner=batched", "batch_size_run=3", "testing_on=False")
+
+    assert results.last("updates") == pytest.approx(150 - 60, abs=3)

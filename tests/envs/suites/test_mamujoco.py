@@ -162,6 +162,20 @@ def test_a_fall_is_an_end_and_a_timeout_is_not() -> None:
 
 
 @pytest.mark.usefixtures("package")
+def test_a_picture_shows_the_robot_as_it_moves() -> None:
+    game = make().make_game(seen=True)
+    game.reset(0)
+    try:
+        first = game.render()
+    except UserError as error:
+        pytest.skip(str(error))
+    for _ in range(10):
+        game.step([np.ones(3, np.float32)] * 2)
+    assert first.shape == (256, 256, 3)
+    assert np.abs(game.render().astype(int) - first).mean() > 1
+
+
+@pytest.mark.usefixtures("package")
 def test_the_preflight_says_what_is_played() -> None:
     facts = MaMuJoCo.preflight({"scenario_name": "Ant-v2", "agent_conf": "2x4", "seed": None}, 1)
     assert facts.head == "Ant-v5 2x4"
