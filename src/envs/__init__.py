@@ -17,6 +17,9 @@ REGISTRY = Registry(
         "mujoco_multi": "envs.mamujoco.env:MaMuJoCo",  # as FACMAC calls it
         "particle": "envs.particle.env:Particle",
         "gymma": "envs.suites.gymma:Gymma",
+        "lbf": "envs.suites.gymma:Gymma",
+        "rware": "envs.suites.gymma:Gymma",
+        "mpe": "envs.suites.gymma:Gymma",
         "smax": "envs.smax.env:SMAX",
         "sc2": "envs.sc2.adapter:SC2",
         "sc2v2": "envs.sc2.adapter:SC2v2",
