@@ -6,8 +6,11 @@ export OMP_NUM_THREADS ?= 1
 
 .PHONY: train test check format clean
 
-train: $(VENV)/core
-	$(BIN)/python src/main.py --config=qmix --env-config=two_step with seed=1
+train: $(VENV)/show
+	$(BIN)/python src/main.py --config=kfacmac --env-config=skirmish with env_args.map_name=3m \
+		runner=batched batch_size_run=8 torch_threads=1 t_max=100000 test_interval=5000 seed=1
+	$(BIN)/python src/main.py curve
+	$(BIN)/python src/main.py replay
 
 test: $(VENV)/dev check
 	$(BIN)/python -m pytest -n 2 --dist worksteal
@@ -24,6 +27,10 @@ format: $(VENV)/dev
 $(VENV)/core: requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(VENV)/show: $(VENV)/core requirements/*.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/plots.txt -r requirements/render.txt
 	touch $@
 
 $(VENV)/dev: $(VENV)/core requirements/*.txt

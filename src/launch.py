@@ -92,7 +92,7 @@ class Task:
         console = get_logger()
         for warning in self._loaded.warnings:
             console.warning(f"Warning: {warning}")
-        args = self._args()
+        args = arguments(config)
         facts = [args.device, self._loaded.dialect]
         if self._facts:
             facts.append(self._facts.head)
@@ -126,13 +126,15 @@ class Task:
         finally:
             logger.close()
 
-    def _args(self) -> SimpleNamespace:
-        args = SimpleNamespace(**self._config)
-        args.use_cuda = args.use_cuda and torch.cuda.is_available()
-        args.device = "cuda" if args.use_cuda else "cpu"
-        if args.torch_threads:
-            torch.set_num_threads(args.torch_threads)
-        return args
+
+def arguments(config: dict[str, Any]) -> SimpleNamespace:
+    """The settings as learners know them, and torch as they say."""
+    args = SimpleNamespace(**config)
+    args.use_cuda = args.use_cuda and torch.cuda.is_available()
+    args.device = "cuda" if args.use_cuda else "cpu"
+    if args.torch_threads:
+        torch.set_num_threads(args.torch_threads)
+    return args
 
 
 def named_run(argv: list[str]) -> EarlierRun | None:

@@ -48,6 +48,14 @@ def dispatch(argv: list[str]) -> int:
         from envs.sc2.doctor import main as doctor
 
         return doctor(argv[1:])
+    if argv[0] == "curve":
+        from viewing.curve import main as curve
+
+        return curve(argv[1:])
+    if argv[0] == "replay":
+        from viewing.replay import main as replay
+
+        return replay(argv[1:])
     if argv[0] == "meetup":
         from theory.meetup import main as meetup
 

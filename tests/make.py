@@ -43,6 +43,13 @@ def policy_args(continuous: bool = False, **changes: Any) -> SimpleNamespace:
     return make_args(**{**policy, **changes})
 
 
+def on_policy_args(continuous: bool = False, **changes: Any) -> SimpleNamespace:
+    """As above, for learners from the present policy."""
+    sizes = {"batch_size_run": B, "batch_size": B, "buffer_size": B}
+    settings = {**sizes, "action_selector": "soft_policies", "optimizer": "adam", **changes}
+    return policy_args(continuous, **settings)
+
+
 def continuous_args(**changes: Any) -> SimpleNamespace:
     bounds = {"action_low": [[-1.0] * A] * N, "action_high": [[2.0] * A] * N}
     settings = {"action_kind": "continuous", "action_selector": "gaussian", **bounds}
@@ -87,6 +94,16 @@ def make_batch(
     return batch
 
 
+def double_batch(args: SimpleNamespace, seed: int = 0, slots: int = T + 1) -> EpisodeBatch:
+    """Random episodes in double precision."""
+    batch = make_batch(args, seed=seed, slots=slots)
+    fields = batch.data.transition_data
+    for key, values in fields.items():
+        if values.dtype == torch.float32:
+            fields[key] = values.double()
+    return batch
+
+
 def draw_actions(
     args: SimpleNamespace, avail: torch.Tensor, random: torch.Generator
 ) -> torch.Tensor:
@@ -111,6 +128,14 @@ def make_mac(args: SimpleNamespace, seed: int = 0) -> Any:
 def make_learner(args: SimpleNamespace, seed: int = 0) -> Any:
     """The learner that `args` names, on networks that depend on `seed`."""
     return LEARNERS[args.learner](make_mac(args, seed), full_scheme(args), quiet_logger(), args)
+
+
+def flat(tensors: Any) -> torch.Tensor:
+    return torch.cat([t.detach().reshape(-1) for t in tensors]).clone()
+
+
+def actors(learner: Any) -> torch.Tensor:
+    return flat(learner.mac.parameters())
 
 
 def quiet_logger() -> Logger:

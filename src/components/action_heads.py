@@ -13,10 +13,15 @@ from typing import Protocol
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.special import log_ndtr
+
+HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
 
 
 class ActionHead(Protocol):
     """The interface."""
+
+    n_outputs: int  # what the agent's network must say for one agent
 
     def mode(self, outputs: Tensor, avail: Tensor) -> Tensor:
         """The greedy action, as `relaxed` represents actions. (..., A)"""
@@ -32,6 +37,9 @@ class ActionHead(Protocol):
 
     def entropy(self, outputs: Tensor, avail: Tensor) -> Tensor:
         """Entropy of the policy. (...)"""
+
+    def has_choice(self, avail: Tensor) -> Tensor:
+        """Where the policy decides anything: a dead agent's only action is no choice. (...)"""
 
     def vector(self, actions: Tensor) -> Tensor:
         """Stored actions as `relaxed` represents them. (..., A)"""
@@ -54,7 +62,7 @@ class DiscreteHead:
     """Outputs are logits over A actions; actions are stored as indices (..., 1)."""
 
     def __init__(self, n_actions: int) -> None:
-        self.n_actions = n_actions
+        self.n_actions = self.n_outputs = n_actions
 
     def mode(self, outputs: Tensor, avail: Tensor) -> Tensor:
         return one_hot_of_first_maximum(mask_unavailable(outputs, avail))
@@ -80,6 +88,9 @@ class DiscreteHead:
         logits = torch.log_softmax(mask_unavailable(outputs, avail), dim=-1)
         return -(logits.exp() * logits).sum(dim=-1)
 
+    def has_choice(self, avail: Tensor) -> Tensor:
+        return avail.sum(dim=-1) > 1
+
     def vector(self, actions: Tensor) -> Tensor:
         return F.one_hot(actions.squeeze(-1), self.n_actions).to(torch.get_default_dtype())
 
@@ -96,6 +107,7 @@ class ContinuousHead:
     def __init__(self, low: list[list[float]], high: list[list[float]], spread: float) -> None:
         bounds = torch.tensor(low), torch.tensor(high)  # (N, A) each
         self.low, self.high, self.spread = *bounds, spread
+        self.n_outputs = len(low[0])
 
     def mode(self, outputs: Tensor, avail: Tensor) -> Tensor:
         low, high = self.low.to(outputs), self.high.to(outputs)
@@ -109,18 +121,20 @@ class ContinuousHead:
 
     def explore(self, outputs: Tensor, avail: Tensor) -> Tensor:
         """The action with noise, clamped to the bounds. (..., A)"""
-        moved = self.mode(outputs, avail) + self.spread * torch.randn_like(outputs)
-        return torch.minimum(torch.maximum(moved, self.low.to(outputs)), self.high.to(outputs))
+        return self._clamped(self.mode(outputs, avail) + self.spread * torch.randn_like(outputs))
 
     def log_prob(self, outputs: Tensor, avail: Tensor, actions: Tensor) -> Tensor:
         """Of the Gaussian around the mode, before clamping."""
         apart = (actions - self.mode(outputs, avail)) / self.spread
-        constant = math.log(self.spread) + 0.5 * math.log(2 * math.pi)
+        constant = math.log(self.spread) + HALF_LOG_TAU
         return (-0.5 * apart.square() - constant).sum(dim=-1)
 
     def entropy(self, outputs: Tensor, avail: Tensor) -> Tensor:
-        each = 0.5 + 0.5 * math.log(2 * math.pi) + math.log(self.spread)
+        each = HALF_LOG_TAU + 0.5 + math.log(self.spread)
         return outputs.new_full(outputs.shape[:-1], each * outputs.shape[-1])
+
+    def has_choice(self, avail: Tensor) -> Tensor:
+        return torch.ones_like(avail[..., 0], dtype=torch.bool)
 
     def vector(self, actions: Tensor) -> Tensor:
         return actions
@@ -128,9 +142,54 @@ class ContinuousHead:
     def stored(self, vectors: Tensor) -> Tensor:
         return vectors
 
+    def _clamped(self, actions: Tensor) -> Tensor:
+        return torch.minimum(torch.maximum(actions, self.low.to(actions)), self.high.to(actions))
+
+
+class GaussianHead(ContinuousHead):
+    """A stochastic policy: a normal around the mode, clamped to the bounds.
+
+    Outputs (..., 2A) are modes before tanh, then logarithms of the spread in units of `spread`,
+    softly kept within `LIMIT`. What is stored is the clamped action, so a bound has the probability
+    of the whole tail behind it; everything between has the normal's density.
+    """
+
+    LIMIT = 3.0
+
+    def __init__(self, low: list[list[float]], high: list[list[float]], spread: float) -> None:
+        super().__init__(low, high, spread)
+        self.n_outputs = 2 * self.n_outputs
+
+    def mode(self, outputs: Tensor, avail: Tensor) -> Tensor:
+        return super().mode(outputs.chunk(2, dim=-1)[0], avail)
+
+    def explore(self, outputs: Tensor, avail: Tensor) -> Tensor:
+        mode = self.mode(outputs, avail)
+        return self._clamped(mode + self._log_spread(outputs).exp() * torch.randn_like(mode))
+
+    def log_prob(self, outputs: Tensor, avail: Tensor, actions: Tensor) -> Tensor:
+        log_spread = self._log_spread(outputs)
+        apart = (actions - self.mode(outputs, avail)) / log_spread.exp()
+        density = -0.5 * apart.square() - log_spread - HALF_LOG_TAU
+        below = torch.where(actions <= self.low.to(actions), log_ndtr(apart), density)
+        return torch.where(actions >= self.high.to(actions), log_ndtr(-apart), below).sum(dim=-1)
+
+    def entropy(self, outputs: Tensor, avail: Tensor) -> Tensor:
+        """Of the normal before clamping."""
+        return (self._log_spread(outputs) + HALF_LOG_TAU + 0.5).sum(dim=-1)
+
+    def _log_spread(self, outputs: Tensor) -> Tensor:
+        raw = outputs.chunk(2, dim=-1)[1]
+        return math.log(self.spread) + self.LIMIT * torch.tanh(raw / self.LIMIT)
+
 
 def build_head(args: SimpleNamespace) -> ActionHead:
-    """The head for the environment's kind of actions."""
+    """The head for the environment's kind of actions.
+
+    Continuous policies are deterministic, with noise, unless the selector samples policies.
+    """
     if args.action_kind == "continuous":
-        return ContinuousHead(args.action_low, args.action_high, args.act_noise)
+        stochastic = args.action_selector == "soft_policies"
+        head = GaussianHead if stochastic else ContinuousHead
+        return head(args.action_low, args.action_high, args.act_noise)
     return DiscreteHead(args.n_actions)

@@ -57,7 +57,7 @@ class BasicMAC:
         avail = ep_batch["avail_actions"][:, t_ep].to(self.device)  # (B, N, A)
         outputs = self._step(ep_batch, t_ep)
         if not isinstance(self.action_selector, TAKES_RAW_OUTPUTS):
-            outputs = self._interpret(outputs, avail, test_mode, t_env)
+            outputs = self.interpret(outputs, avail, test_mode, t_env)
         selector = self.action_selector
         # FACMAC's selector has two ways to draw: to explore, and to learn.
         way = {"explore": explore and not test_mode} if isinstance(selector, GumbelSoftmax) else {}
@@ -69,7 +69,7 @@ class BasicMAC:
     def forward(self, ep_batch: EpisodeBatch, t: int, test_mode: bool = False) -> Tensor:
         """Utilities, or with `pi_logits` probabilities, at slot t. (B, N, A)"""
         avail = ep_batch["avail_actions"][:, t].to(self.device)
-        return self._interpret(self._step(ep_batch, t), avail, test_mode, t_env=None)
+        return self.interpret(self._step(ep_batch, t), avail, test_mode)
 
     def init_hidden(self, batch_size: int) -> None:
         hidden = self.agent.init_hidden()  # (1, H), or (N, H) for separate networks
@@ -81,27 +81,26 @@ class BasicMAC:
         )
         return outputs.reshape(ep_batch.batch_size, self.n_agents, -1)  # (B, N, A)
 
-    def _interpret(
-        self, outputs: Tensor, avail: Tensor, test_mode: bool, t_env: int | None
+    def interpret(
+        self, outputs: Tensor, avail: Tensor, test_mode: bool = False, t_env: int | None = None
     ) -> Tensor:
-        if self.agent_output_type != "pi_logits":
+        """Raw outputs as the selector wants them: of discrete policies, the probabilities.
+
+        They hold the selector's floor of epsilon, at `t_env` or as it was last.
+        """
+        if self.agent_output_type != "pi_logits" or self.args.action_kind == "continuous":
             return outputs
         masked = self.args.mask_before_softmax
         probs = torch.softmax(mask_unavailable(outputs, avail) if masked else outputs, dim=-1)
-        if test_mode:
+        selector: Any = self.action_selector
+        if test_mode or not hasattr(selector, "epsilon"):
             return probs
-        selector = self.action_selector
         epsilon = selector.epsilon if t_env is None else selector.schedule.eval(t_env)
         choices = avail.sum(dim=-1, keepdim=True) if masked else outputs.shape[-1]
         probs = (1 - epsilon) * probs + epsilon / choices
         return probs.masked_fill(avail == 0, 0.0) if masked else probs
 
     # Learning
-
-    @property
-    def unrolls(self) -> bool:
-        """Whether its agents take whole episodes at once; PyMARL's do not."""
-        return hasattr(self._agent_class, "unroll")
 
     def inputs_at(self, batch: EpisodeBatch, slots: Slots) -> Tensor:
         """The agents' inputs at `slots`. (1, m, N, F)"""
@@ -118,7 +117,7 @@ class BasicMAC:
         T = ep_batch.max_seq_length if n_slots is None else n_slots
         if not self.unrolls:
             return Unroll(*(part[:, first:] for part in self._unroll_by_steps(ep_batch, T)))
-        inputs = self._build_all_inputs(ep_batch, T)
+        inputs = self.build_all_inputs(ep_batch, T)
         if not self.agent.recurrent:
             return Unroll(*self.agent.unroll(inputs[:, first:]))
         return Unroll(*(part[:, first:] for part in self.agent.unroll(inputs)))
@@ -148,7 +147,7 @@ class BasicMAC:
             parts.append(torch.eye(N, device=self.device).expand(B, -1, -1))
         return torch.cat(parts, dim=-1).reshape(B * N, -1)  # (B*N, F)
 
-    def _build_all_inputs(self, batch: EpisodeBatch, T: int) -> Tensor:
+    def build_all_inputs(self, batch: EpisodeBatch, T: int) -> Tensor:
         """The same for the first T slots at once. (B, T, N, F)"""
         B, N = batch.batch_size, self.n_agents
         parts = [batch["obs"][:, :T].to(self.device)]  # (B, T, N, O)
@@ -170,10 +169,14 @@ class BasicMAC:
     # Networks
 
     def _build_agent(self, input_shape: int) -> Any:
-        self._agent_class = agent_class = AGENTS[self.args.agent]
+        agent_class = AGENTS[self.args.agent]
+        self.unrolls = hasattr(agent_class, "unroll")  # whole episodes at once; PyMARL's do not
+        args = self.args
+        if self.head.n_outputs != args.n_actions:  # agents are as wide as there are actions
+            args = SimpleNamespace(**{**vars(args), "n_actions": self.head.n_outputs})
         if self.args.share_parameters:
-            return agent_class(input_shape, self.args)
-        return SeparateAgents(agent_class, input_shape, self.args)
+            return agent_class(input_shape, args)
+        return SeparateAgents(agent_class, input_shape, args)
 
     @property
     def device(self) -> torch.device:

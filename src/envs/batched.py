@@ -56,5 +56,9 @@ class BatchedEnv:
         """The files that the rows wrote."""
         raise NotImplementedError(f"{type(self).__name__} saves no replays.")
 
+    def render(self) -> None:
+        """Show the present situation of row 0."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be rendered.")
+
     def close(self) -> None:
         """Release what the environments hold."""

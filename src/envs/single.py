@@ -25,6 +25,8 @@ def single_face(batched_class: type[BatchedEnv]) -> type[MultiAgentEnv]:
         "__doc__": batched_class.__doc__,
         "__module__": batched_class.__module__,
     }
+    if hasattr(batched_class, "preflight"):
+        fields["preflight"] = batched_class.preflight
     return type(name, (SingleFace,), fields)
 
 
@@ -75,6 +77,9 @@ class SingleFace(MultiAgentEnv):
 
     def get_env_info(self) -> dict[str, Any]:
         return self._info
+
+    def render(self) -> None:
+        self._env.render()
 
     def save_replay(self) -> str | None:
         return self._env.save_replay()[0]

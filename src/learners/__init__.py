@@ -12,6 +12,10 @@ REGISTRY = Registry(
         "kfacmac_learner": "learners.kfacmac_learner:KFACMACLearner",
         "maddpg_learner": "learners.maddpg_learner:MADDPGLearner",
         "kmaddpg_learner": "learners.kmaddpg_learner:KMADDPGLearner",
+        "mappo_learner": "learners.mappo_learner:MAPPOLearner",
+        "ippo_learner": "learners.mappo_learner:IPPOLearner",
+        "coma_learner": "learners.coma_learner:COMALearner",
+        "kmappo_learner": "learners.kmappo_learner:KMAPPOLearner",
         # FACMAC's names for discrete actions; here one learner serves both kinds.
         "facmac_learner_discrete": "learners.factored:FACMACLearner",
         "kfacmac_learner_discrete": "learners.kfacmac_learner:KFACMACLearner",

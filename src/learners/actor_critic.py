@@ -2,58 +2,33 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import Tensor
 
-from components.action_heads import ActionHead, build_head
 from components.episode_buffer import EpisodeBatch
 from components.steps import Situation, Steps
-from learners.base import Learner
-from learners.klevel import Climb, Objective, Respond
+from learners.klevel import Climb, Objective
+from learners.policy_learner import PolicyLearner
 from learners.recall import Recall
 from utils.errors import UserError
 from utils.logging import Logger
-from utils.optim import build_optimiser
 from utils.returns import td_targets, valid_steps
 
 
-class ActorCriticLearner(Learner):
+class ActorCriticLearner(PolicyLearner):
     """Subclasses say what the critic is, what it is worth, and what the actors climb."""
-
-    default_actor_optimizer: str | None = None  # None: as `optimizer`
 
     def __init__(
         self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace
     ) -> None:
         require_policy(args)
         super().__init__(mac, scheme, logger, args)
-        self.head: ActionHead = build_head(args)
-        self.critic = self.build_critic(scheme, args)
-        self.target_critic = copy.deepcopy(self.critic)
-        self.agent_params = list(mac.parameters())
-        self.agent_optimiser = self.make_agent_optimiser(self.agent_params)
-        self.critic_params = list(self.critic.parameters())
-        if self.mixer is not None:
-            self.critic_params += list(self.mixer.parameters())
-        critic_lr = args.lr if args.critic_lr is None else args.critic_lr
-        self.critic_optimiser = build_optimiser(args.optimizer, self.critic_params, critic_lr, args)
-        self.critic_training_steps = 0
-
-    def make_agent_optimiser(self, params: Any) -> Optimizer:
-        args = self.args
-        name = args.actor_optimizer or self.default_actor_optimizer or args.optimizer
-        return build_optimiser(name, params, args.lr, args)
 
     # What subclasses say. Actions are vectors: one-hots, or what is continuous.
-
-    def build_critic(self, scheme: dict[str, Any], args: SimpleNamespace) -> nn.Module:
-        raise NotImplementedError
 
     def value(self, critic: Any, mixer: Any, seen: Situation, actions: Tensor) -> Tensor:
         """The value of `actions` (1, n, N, A). (1, n, 1 or N)"""
@@ -142,25 +117,6 @@ class ActorCriticLearner(Learner):
     def replayed(self, batch: EpisodeBatch, steps: Steps) -> Tensor:
         """The stored actions, as vectors. (1, n, N, A)"""
         return self.head.vector(steps.take(batch["actions"]))
-
-    def climb(self, objective: Objective, respond: Respond, t_env: int, diagnose: bool) -> Climb:
-        """One step of the actors; `respond` is for those who care what the others will do."""
-        loss = objective.base()
-        grad_norm = self.step(loss, self.agent_optimiser, self.agent_params)
-        return Climb(loss.detach(), grad_norm, objective.diagnostics(None) if diagnose else {})
-
-    # Devices and files
-
-    def networks_and_targets(self) -> list[tuple[nn.Module, nn.Module]]:
-        return [*super().networks_and_targets(), (self.critic, self.target_critic)]
-
-    def files(self) -> dict[str, Any]:
-        return {
-            **super().files(),
-            "critic.th": self.critic,
-            "agent_opt.th": self.agent_optimiser,
-            "critic_opt.th": self.critic_optimiser,
-        }
 
 
 class PolicyObjective:

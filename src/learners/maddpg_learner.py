@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from components.steps import Situation, Steps
 from learners.actor_critic import ActorCriticLearner, PolicyObjective
+from learners.base import without_mixer
 from modules.critics.maddpg import MADDPGCritic
 
 
@@ -19,8 +20,7 @@ class MADDPGLearner(ActorCriticLearner):
     """
 
     def __init__(self, mac: Any, scheme: Any, logger: Any, args: SimpleNamespace) -> None:
-        unmixed = SimpleNamespace(**{**vars(args), "mixer": None})  # the critic is joint already
-        super().__init__(mac, scheme, logger, unmixed)
+        super().__init__(mac, scheme, logger, without_mixer(args))  # the critic is joint already
 
     def build_critic(self, scheme: dict[str, Any], args: SimpleNamespace) -> nn.Module:
         return MADDPGCritic(scheme, args)

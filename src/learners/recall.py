@@ -47,7 +47,7 @@ class Recall:
         return self._slots.now(outputs), self._slots.following(outputs)
 
     def _through(self, mac: Any, inputs: Tensor) -> Tensor:
-        outputs, _ = mac.agent.unroll(inputs, self._slots.running)
+        outputs, _ = mac.agent.unroll(inputs, running=self._slots.running)
         return outputs
 
 

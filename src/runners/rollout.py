@@ -147,6 +147,8 @@ class RolloutRunner:
         t = 0
         while len(present):
             self._observe(side.vector, batch, present, t)
+            if self.args.render and side.stream == TEST and present[0] == 0:
+                self._show(side.vector)
             if hook is not None and t > 0:
                 self._announce(hook, batch, present, t)
             actions = self._act(side, batch, present, t, t_start)
@@ -173,6 +175,12 @@ class RolloutRunner:
         for row in np.setdiff1d(rows, lost):
             side.failures[row] = 0
         return np.sort(lost)
+
+    def _show(self, vector: BatchedEnv) -> None:
+        try:
+            vector.render()
+        except NotImplementedError as error:
+            raise UserError(f"render: env={self.args.env} cannot be shown in a window.") from error
 
     def _observe(self, vector: BatchedEnv, batch: EpisodeBatch, rows: Array, t: int) -> None:
         situation = {

@@ -5,7 +5,13 @@ import math
 import pytest
 import torch
 
-from components.action_heads import ActionHead, ContinuousHead, DiscreteHead, build_head
+from components.action_heads import (
+    ActionHead,
+    ContinuousHead,
+    DiscreteHead,
+    GaussianHead,
+    build_head,
+)
 from tests.make import A, N, continuous_args, make_args
 
 ROWS = 2000
@@ -105,3 +111,64 @@ def test_continuous_log_probabilities_are_those_of_a_normal() -> None:
     expected = normal.log_prob(actions).sum(dim=2)
     torch.testing.assert_close(head.log_prob(outputs, avail, actions), expected)
     torch.testing.assert_close(head.entropy(outputs, avail), normal.entropy().sum(dim=2))
+
+
+def stochastic() -> tuple[GaussianHead, torch.Tensor, torch.Tensor]:
+    torch.manual_seed(0)
+    head = build_head(continuous_args(action_selector="soft_policies", act_noise=0.8))
+    assert isinstance(head, GaussianHead)
+    return head, torch.randn(ROWS, N, 2 * A), torch.ones(ROWS, N, A)
+
+
+def test_continuous_policies_that_are_sampled_have_a_spread_of_their_own() -> None:
+    head, outputs, avail = stochastic()
+    outputs = outputs[:1, :1].expand(50_000, N, -1).clone()
+    outputs[..., :A] = -0.5  # far enough from both bounds
+    outputs[..., A:] -= 2.0
+    actions = head.explore(outputs, avail)
+
+    spread = 0.8 * (3 * torch.tanh(outputs[0, 0, A:] / 3)).exp()
+    torch.testing.assert_close(actions.std(dim=0)[0], spread, rtol=0.02, atol=0)
+    torch.testing.assert_close(actions.mean(dim=0), head.mode(outputs, avail)[0], atol=0.02, rtol=0)
+    normal = torch.distributions.Normal(head.mode(outputs, avail), spread.expand(50_000, N, A))
+    inside = ((actions > -1) & (actions < 2)).all(dim=2)
+    assert inside.float().mean() > 0.99
+    torch.testing.assert_close(
+        head.log_prob(outputs, avail, actions)[inside], normal.log_prob(actions).sum(dim=2)[inside]
+    )
+    torch.testing.assert_close(head.entropy(outputs, avail), normal.entropy().sum(dim=2))
+
+
+def test_clamped_actions_have_the_probability_of_their_tail() -> None:
+    """Density between the bounds, and two masses on them: one in all."""
+    head, outputs, _ = stochastic()
+    single = GaussianHead([[-1.0]], [[2.0]], 0.8)
+    one = torch.stack([outputs[:200, 0, 0], outputs[:200, 0, A]], dim=1)  # (200, 2)
+    avail = torch.ones(200, 1)
+
+    def density(action: torch.Tensor) -> torch.Tensor:
+        return single.log_prob(one, avail, action.expand(200, 1)).exp()
+
+    inside = torch.linspace(-1, 2, 20_001)[1:-1]
+    area = torch.stack([density(point) for point in inside[::10]]).sum(dim=0) * 3 / 2000
+    bounds = density(torch.tensor(-1.0)) + density(torch.tensor(2.0))
+    wide = head.spread * (3 * torch.tanh(one[:, 1] / 3)).exp() > 0.05  # for so coarse a sum
+
+    torch.testing.assert_close(
+        (area + bounds)[wide], torch.ones(int(wide.sum())), atol=0.01, rtol=0
+    )
+
+
+def test_sampled_actions_keep_within_their_bounds() -> None:
+    head, outputs, avail = stochastic()
+    actions = head.explore(outputs * 3, avail)
+
+    assert float(actions.min()) == -1.0
+    assert float(actions.max()) == 2.0
+
+
+def test_who_has_one_action_has_no_choice() -> None:
+    avail = torch.tensor([[1, 0, 0], [0, 1, 1]])
+
+    assert DiscreteHead(3).has_choice(avail).tolist() == [False, True]
+    assert ContinuousHead([[0.0]], [[1.0]], 0.1).has_choice(torch.ones(2, 1)).tolist() == [True] * 2

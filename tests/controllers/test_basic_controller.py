@@ -97,7 +97,7 @@ def test_inputs_for_all_slots_equal_those_for_each(last_action: bool, agent_id: 
     args = make_args(obs_last_action=last_action, obs_agent_id=agent_id)
     mac, batch = make_mac(args), make_batch(args)
 
-    together = mac._build_all_inputs(batch, T + 1)
+    together = mac.build_all_inputs(batch, T + 1)
 
     for t in range(T + 1):
         assert torch.equal(together[:, t].reshape(B * N, -1), mac._build_inputs(batch, t))

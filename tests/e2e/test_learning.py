@@ -108,3 +108,45 @@ def test_comix_meets(run_main: Command, results: Results) -> None:
     run_main("--config=covdn", "--env-config=meet_up", "with", "seed=1", "agent=cem", "t_max=2500")
 
     assert results.last("test_return_mean") > -0.5
+
+
+ON_POLICY = "batch_size_run=32 batch_size=32 buffer_size=32 minibatches=1 epochs=4"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("algorithm", ["mappo", "kmappo"])
+def test_sampled_policies_meet_on_the_grid(
+    run_main: Command, results: Results, algorithm: str
+) -> None:
+    run_main(
+        f"--config={algorithm}",
+        "--env-config=grid",
+        "with",
+        "seed=1",
+        "env_args.size=3",
+        "t_max=25000",
+        "agent=mlp",
+        "lr=0.003",
+        *ON_POLICY.split(),
+    )
+
+    solved = [float(v) for _, name, v in results.metrics() if name == "test_solved_mean"]
+    assert sum(solved[-3:]) / 3 >= 0.8
+
+
+@pytest.mark.slow
+def test_coma_learns_the_two_step_game(run_main: Command, results: Results) -> None:
+    run_main(
+        "--config=coma",
+        "--env-config=two_step",
+        "with",
+        "seed=1",
+        "runner=episode",
+        "t_max=6000",
+        "lr=0.005",
+        "critic_lr=0.005",
+        "epsilon_anneal_time=3000",
+        "target_update_interval=20",
+    )
+
+    assert results.last("test_return_mean") >= 7.0

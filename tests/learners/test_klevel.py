@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,28 +15,15 @@ from components.steps import Steps
 from learners.actor_critic import situation
 from learners.klevel import LevelSchedule
 from learners.recall import Recall
-from tests.make import make_batch, make_learner, policy_args
+from tests.make import actors, flat, make_learner, policy_args
+from tests.make import double_batch as batch_of
 from utils.errors import UserError
 from utils.returns import valid_steps
 
 MIXERS = ["qmix", "qmix-nonmonotonic", "vdn", "vdn-s", None]
 
 
-@pytest.fixture(autouse=True)
-def double_precision() -> Iterator[None]:
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
-def batch_of(args: SimpleNamespace, seed: int = 0) -> EpisodeBatch:
-    """Random episodes in double precision."""
-    batch = make_batch(args, seed=seed)
-    fields = batch.data.transition_data
-    for key, values in fields.items():
-        if values.dtype == torch.float32:
-            fields[key] = values.double()
-    return batch
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 def learner_of(learner: str, continuous: bool = False, seed: int = 0, **settings: Any) -> Any:
@@ -57,14 +42,6 @@ def climb(learner: Any, batch: EpisodeBatch, seed: int = 0) -> Any:
     steps = Steps(valid_steps(batch["filled"], batch["terminated"]))
     recall = Recall(learner.mac, batch, steps)
     return learner.improve_actors(batch, steps, recall, t_env=0, diagnose=True)
-
-
-def actors(learner: Any) -> Tensor:
-    return torch.cat([p.detach().reshape(-1) for p in learner.mac.parameters()]).clone()
-
-
-def flat(tensors: Any) -> Tensor:
-    return torch.cat([t.detach().reshape(-1) for t in tensors])
 
 
 # ---------------------------------------------------------------- Algorithm 2, word by word

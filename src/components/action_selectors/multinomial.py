@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.distributions import Categorical
 
+from components.action_heads import build_head
 from components.epsilon_schedules import DecayThenFlatSchedule
 
 
 class SoftPoliciesSelector:
-    """Samples from the policy; greedy in tests if `test_greedy`."""
+    """Samples from the policy; greedy in tests if `test_greedy`.
+
+    It is given probabilities of discrete actions; for continuous ones, the network's outputs.
+    """
 
     def __init__(self, args: SimpleNamespace) -> None:
         self.args = args
+        self.head: Any = build_head(args)
 
     def select_action(
         self, agent_inputs: Tensor, avail_actions: Tensor, t_env: int, test_mode: bool = False
     ) -> Tensor:
-        """Probabilities (b, N, A) -> actions (b, N)."""
+        """Probabilities (b, N, A) -> actions (b, N); outputs (b, N, 2A) -> actions (b, N, A)."""
+        greedy = test_mode and self.args.test_greedy
+        if self.args.action_kind == "continuous":
+            act = self.head.mode if greedy else self.head.explore
+            return act(agent_inputs, avail_actions)
         policies = agent_inputs.masked_fill(avail_actions == 0, 0.0)
-        if test_mode and self.args.test_greedy:
+        if greedy:
             # An unavailable action must lose even where all probabilities have underflowed.
             return policies.masked_fill(avail_actions == 0, -1.0).argmax(dim=-1)
         return Categorical(probs=policies).sample()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from envs.animation import animation_path, save_animation
+from envs.animation import animation_path
 from envs.batched import Array, Step
 from envs.particle.prey import Prey
 from envs.particle.world import STRENGTH, find_scenario, move, touches
@@ -14,6 +14,7 @@ from envs.single import single_face
 from envs.spaces import interval
 from envs.toy import ToyEnv, nothing_to_say
 from utils.errors import UserError
+from utils.pictures import save_animation
 
 REWARD = 10.0  # for each pair of predator and prey that touch, to the whole team
 

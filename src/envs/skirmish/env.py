@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from envs.animation import animation_path, save_animation
+from envs.animation import animation_path
 from envs.batched import Array, BatchedEnv, Step
+from envs.multiagentenv import RunFacts
 from envs.single import single_face
 from envs.skirmish import ENGINE_VERSION
 from envs.skirmish.engine import Engine
@@ -21,6 +22,7 @@ from envs.skirmish.reward import Reward
 from envs.skirmish.settings import Settings, SettingsV2
 from envs.skirmish.units import TABLE
 from utils.errors import UserError
+from utils.pictures import Window, save_animation
 
 BLOCK = 60_000  # pairs of units that are stepped at once: more would not fit into fast memory
 
@@ -50,6 +52,13 @@ class SkirmishBatch(BatchedEnv):
         self.history: list[Fights] = []  # row 0 of the present episode, for replays
         self.last_failure: dict[int, str] = {}
         self._block = max(1, BLOCK // U**2)
+        self._window: Window | None = None
+
+    @classmethod
+    def preflight(cls, env_args: dict[str, Any], n_envs: int) -> RunFacts:
+        engine = f"Skirmish engine {ENGINE_VERSION}"
+        honest = "results are Skirmish's, never SMAC's (docs/skirmish.md)"
+        return RunFacts(engine, honest, {"engine": engine})
 
     def reset(self, rows: Array, seeds: Array) -> Array:
         self.fights.begin(rows, seeds, self.scenario.spawn(seeds))
@@ -87,9 +96,18 @@ class SkirmishBatch(BatchedEnv):
         """An animation of the latest episode of row 0."""
         from envs.skirmish.render import film
 
-        path = animation_path(self.settings.replay_dir, f"skirmish_{self.scenario.name}")
+        name, kind = f"skirmish_{self.scenario.name}", self.settings.replay_format
+        path = animation_path(self.settings.replay_dir, name, kind)
         save_animation(film(self.scenario, self.history), path)
         return [str(path)]
+
+    def render(self) -> None:
+        """The fight in row 0, in a window."""
+        from envs.skirmish.render import film
+
+        if self._window is None:
+            self._window = Window(f"Skirmish {self.scenario.name}")
+        self._window.show(film(self.scenario, self.history[-1:])[0])
 
     def get_env_info(self) -> dict[str, Any]:
         return {
@@ -99,7 +117,7 @@ class SkirmishBatch(BatchedEnv):
             "n_agents": self.scenario.n_agents,
             "episode_limit": self.layout.limit,
             "max_reward": self._reward.most,
-            "engine": f"skirmish {ENGINE_VERSION}",
+            "engine": f"Skirmish engine {ENGINE_VERSION}",
         }
 
     def _check(self, rows: Array, actions: Array) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of a fight: frames drawn with Pillow."""
+"""Pictures of a fight: frames drawn with Pillow, and animations of them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from envs.animation import pillow
 from envs.batched import Array
 from envs.skirmish.fights import Fights
 from envs.skirmish.scenario import Scenario
 from envs.skirmish.units import KINDS
+from utils.pictures import pillow
 
 GROUND, WALL, DARK = (226, 221, 208), (84, 82, 78), (46, 45, 43)
 ALLY, ENEMY = (37, 99, 176), (196, 61, 46)
@@ -80,11 +80,11 @@ class Painter:
         self._draw_bar(draw, x, y - r, r, f.health[row, slot] / f.life[row, slot], LIFE)
         if f.shield_max[row, slot] > 0:
             share = f.shield[row, slot] / f.shield_max[row, slot]
-            self._draw_bar(draw, x, y - r - 2.5 * DETAIL, r, share, SHIELD)
+            self._draw_bar(draw, x, y - r - 3.5 * DETAIL, r, share, SHIELD)
 
     @staticmethod
     def _draw_bar(draw: Any, x: float, y: float, r: float, share: float, colour: Any) -> None:
-        top, bottom = y - 4 * DETAIL, y - 2 * DETAIL
+        top, bottom = y - 5 * DETAIL, y - 2 * DETAIL
         draw.rectangle((x - r, top, x + r, bottom), fill=LOST)
         draw.rectangle((x - r, top, x - r + 2 * r * float(share), bottom), fill=colour)
 

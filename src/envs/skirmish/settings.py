@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from utils.errors import UserError
+from utils.pictures import FORMATS
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Settings:
     reward_negative_scale: float = 0.5
     reward_scale: bool = True
     reward_scale_rate: float = 20
+    replay_format: str = "gif"
     replay_dir: str = ""
 
     def __post_init__(self) -> None:
@@ -46,6 +48,9 @@ class Settings:
                 f"skirmish: step_mul={self.step_mul}, move_amount={self.move_amount}; step_mul "
                 "must be at least 1 and move_amount greater than 0. SMAC has 8 and 2."
             )
+        if f".{self.replay_format}" not in FORMATS:
+            known = ", ".join(name[1:] for name in FORMATS)
+            raise UserError(f"replay_format is {self.replay_format!r}; it can be {known}.")
         if self.episode_limit is not None and self.episode_limit < 1:
             raise UserError(
                 f"episode_limit is {self.episode_limit}; it must be at least 1, or null for the "

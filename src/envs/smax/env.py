@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from envs.animation import Colour, animation_path, draw_discs, save_animation
+from envs.animation import Colour, animation_path, draw_discs
 from envs.batched import Array, BatchedEnv, Step
 from envs.single import single_face
 from envs.smax.fights import Kept, find_rules, moment
 from utils.errors import UserError
+from utils.pictures import save_animation
 
 ALLY, ENEMY = (37, 99, 176), (196, 61, 46)
 

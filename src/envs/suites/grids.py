@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from envs.animation import pillow
 from envs.batched import Array
 from envs.suites.games import GymnasiumGame
+from utils.pictures import pillow
 
 CELL = 28  # pixels
 GROUND, LINE, INK = (247, 246, 243), (222, 219, 212), (255, 255, 255)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from envs.animation import animation_path, save_animation
+from envs.animation import animation_path
 from envs.batched import Array
 from envs.multiagentenv import MultiAgentEnv, RunFacts
 from envs.suites.games import Game
@@ -17,6 +17,7 @@ from envs.suites.packages import versions
 from envs.suites.scaling import Scaling, measure
 from envs.suites.shapes import Shapes
 from utils.errors import UserError
+from utils.pictures import save_animation
 
 log = logging.getLogger("pymarlk")
 MOST_FRAMES = 150  # of an animation; longer episodes are shown at a quicker pace

@@ -54,6 +54,9 @@ class InProcessVector(BatchedEnv):
             infos=[infos.get(row, {}) for row in rows.tolist()],
         )
 
+    def render(self) -> None:
+        self._envs[0].render()
+
     def save_replay(self) -> list[str | None]:
         return [env.save_replay() for env in self._envs]
 

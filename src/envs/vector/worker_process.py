@@ -75,6 +75,9 @@ class Worker:
     def do_save_replay(self) -> str | None:
         return self._env.save_replay()
 
+    def do_render(self) -> None:
+        self._env.render()
+
     def do_close(self) -> None:
         self._env.close()
 

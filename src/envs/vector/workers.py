@@ -150,6 +150,11 @@ class WorkerVector(BatchedEnv):
                 raise UserError(f"A replay was not saved: {tail(self.last_failure[row])}")
         return [answers[row] for row in rows]
 
+    def render(self) -> None:
+        self._send(0, "render")
+        if 0 not in self._collect([0], self._step_timeout):
+            raise UserError(f"Row 0 cannot be shown: {tail(self.last_failure[0])}")
+
     def close(self) -> None:
         for worker in self._workers:
             if worker is not None:

@@ -33,7 +33,9 @@ class CEMAgent(nn.Module):
         features = F.relu(self.fc1(inputs))
         return features, features
 
-    def unroll(self, inputs: Tensor, running: Running = None) -> tuple[Tensor, Tensor]:
+    def unroll(
+        self, inputs: Tensor, start: Tensor | None = None, running: Running = None
+    ) -> tuple[Tensor, Tensor]:
         """inputs (B, T, N, F) -> (B, T, N, H), twice."""
         return self(inputs, inputs)
 
@@ -59,6 +61,8 @@ class CEMRecurrentAgent(CEMAgent):
         hidden = self.rnn(x, hidden_state.reshape(-1, self.hidden_dim))
         return hidden, hidden
 
-    def unroll(self, inputs: Tensor, running: Running = None) -> tuple[Tensor, Tensor]:
-        hidden = unroll_gru(self.rnn, F.relu(self.fc1(inputs)), running, self.training)
+    def unroll(
+        self, inputs: Tensor, start: Tensor | None = None, running: Running = None
+    ) -> tuple[Tensor, Tensor]:
+        hidden = unroll_gru(self.rnn, F.relu(self.fc1(inputs)), running, self.training, start)
         return hidden, hidden

@@ -31,6 +31,8 @@ class MLPAgent(nn.Module):
         x = F.relu(self.fc2(x))
         return self.fc3(x), x
 
-    def unroll(self, inputs: Tensor, running: Running = None) -> tuple[Tensor, Tensor]:
+    def unroll(
+        self, inputs: Tensor, start: Tensor | None = None, running: Running = None
+    ) -> tuple[Tensor, Tensor]:
         """inputs (B, T, N, F) -> (B, T, N, A), (B, T, N, H)."""
         return self(inputs, inputs)

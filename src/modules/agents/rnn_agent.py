@@ -33,7 +33,12 @@ class RNNAgent(nn.Module):
         hidden = self.rnn(x, hidden_state.reshape(-1, self.hidden_dim))
         return self.fc2(hidden), hidden
 
-    def unroll(self, inputs: Tensor, running: Running = None) -> tuple[Tensor, Tensor]:
-        """All slots from a zero hidden state: inputs (B, T, N, F) -> (B, T, N, A), (B, T, N, H)."""
-        hidden = unroll_gru(self.rnn, F.relu(self.fc1(inputs)), running, self.training)
+    def unroll(
+        self, inputs: Tensor, start: Tensor | None = None, running: Running = None
+    ) -> tuple[Tensor, Tensor]:
+        """All slots, from the hidden state `start` (B, N, H) or zeros.
+
+        inputs (B, T, N, F) -> outputs (B, T, N, A), hidden states (B, T, N, H)
+        """
+        hidden = unroll_gru(self.rnn, F.relu(self.fc1(inputs)), running, self.training, start)
         return self.fc2(hidden), hidden

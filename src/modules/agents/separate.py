@@ -45,9 +45,14 @@ class SeparateAgents(nn.Module):
         ]
         return torch.stack(values, dim=-1)
 
-    def unroll(self, inputs: Tensor, running: Running = None) -> tuple[Tensor, Tensor]:
-        """inputs (B, T, N, F) -> (B, T, N, A), (B, T, N, H)."""
-        each_agent = enumerate(self.agents)
-        parts = [agent.unroll(inputs[:, :, i : i + 1], running) for i, agent in each_agent]
+    def unroll(
+        self, inputs: Tensor, start: Tensor | None = None, running: Running = None
+    ) -> tuple[Tensor, Tensor]:
+        """inputs (B, T, N, F), start (B, N, H) -> (B, T, N, A), (B, T, N, H)."""
+        starts = [None] * len(self.agents) if start is None else start.split(1, dim=1)
+        parts = [
+            agent.unroll(inputs[:, :, i : i + 1], own_start, running)
+            for i, (agent, own_start) in enumerate(zip(self.agents, starts, strict=True))
+        ]
         outputs, features = (torch.cat(each, dim=2) for each in zip(*parts, strict=True))
         return outputs, features

@@ -1,4 +1,8 @@
-"""Critics by name. Every entry is built with (scheme, args)."""
+"""Critics by name: what `critic_type:` in a config may say. All are built with (scheme, args).
+
+The first two belong to replay learners, which choose for themselves. EPyMARL's names end in `_ns`
+where each agent has its own network.
+"""
 
 from utils.registry import Registry
 
@@ -7,5 +11,11 @@ REGISTRY = Registry(
     {
         "facmac": "modules.critics.facmac:FACMACCritic",
         "maddpg": "modules.critics.maddpg:MADDPGCritic",
+        "cv_critic": "modules.critics.values:CentralCritic",
+        "cv_critic_ns": "modules.critics.values:SeparateCentralCritic",
+        "ac_critic": "modules.critics.values:LocalCritic",
+        "ac_critic_ns": "modules.critics.values:SeparateLocalCritic",
+        "coma_critic": "modules.critics.coma:COMACritic",
+        "coma_critic_ns": "modules.critics.coma:SeparateCOMACritic",
     },
 )

@@ -19,8 +19,11 @@ ALIASES = {  # what others, and people who type, call our keys
     "k": "k_level",
     "n_levels": "k_level",
     "hidden_dim": "rnn_hidden_dim",
+    "mini_epochs": "epochs",
+    "use_value_norm": "value_norm",
 }
 FOREIGN_KEYS = {*ALIASES, "target_update_interval_or_tau", "use_rnn"}  # said in our words instead
+EPYMARL_ON_POLICY = ("ppo_learner", "mappo_learner", "ippo_learner", "kmappo_learner")
 # (key, their value) -> our settings.
 RENAMED_VALUES: dict[tuple[str, Any], dict[str, Any]] = {
     ("agent", "rnn_ns"): {"agent": "rnn", "share_parameters": False},
@@ -28,6 +31,9 @@ RENAMED_VALUES: dict[tuple[str, Any], dict[str, Any]] = {
     ("mac", "non_shared_mac"): {"mac": "basic_mac", "share_parameters": False},
     ("mac", "n_mac"): {"mac": "basic_mac"},
     ("learner", "nq_learner"): {"learner": "q_learner"},
+    ("learner", "ppo_learner"): {"learner": "mappo_learner"},
+    ("critic_type", "maddpg_critic"): {"critic_type": None},
+    ("critic_type", "maddpg_critic_ns"): {"critic_type": None},
     ("agent", "qmixrnn"): {"agent": "rnn"},
     ("agent", "ff"): {"agent": "mlp"},
     ("target_update_mode", "exponential_moving_average"): {"target_update_mode": "soft"},
@@ -62,6 +68,8 @@ def translate(values: dict[str, Any], dialect: str) -> tuple[dict[str, Any], lis
         ours.update(change)
     for key in FOREIGN_KEYS & ours.keys():
         del ours[key]
+    if "return_steps" in ours:
+        ours.pop("q_nstep", None)
     for key in [key for key, value in ours.items() if value is None and must_have_value(key)]:
         del ours[key]  # "does not apply", in FACMAC's files
     if isinstance(ours.get("weight_decay"), bool):  # FACMAC's switch, which nothing reads
@@ -87,6 +95,8 @@ def _changes(values: dict[str, Any], dialect: str) -> Iterator[tuple[str, dict[s
         yield f"learner {values['learner']}", habits
     if dialect == "epymarl" and "optimizer" not in values:
         yield "no optimizer", {"optimizer": "adam"}
+    if dialect == "epymarl" and (habits := _on_policy_habits(values)):
+        yield f"learner {values['learner']}", habits
 
 
 def _continuous_controller(values: dict[str, Any]) -> dict[str, Any]:
@@ -113,6 +123,28 @@ def _facmac_habits(values: dict[str, Any]) -> dict[str, Any]:
     if values.get("optimizer") == "adam" and "optimizer_epsilon" not in values:
         habits["optimizer_epsilon"] = 1e-7
     return habits
+
+
+def _on_policy_habits(values: dict[str, Any]) -> dict[str, Any]:
+    """Settings that make our learner compute what EPyMARL's of this name does."""
+    learner = values.get("learner")
+    if learner not in (*EPYMARL_ON_POLICY, "coma_learner"):
+        return {}
+    habits = {
+        "critic_hidden_dim": values.get("hidden_dim", settings()["rnn_hidden_dim"].default),
+        "return_steps": values.get("q_nstep", 0),
+    }
+    if learner == "coma_learner":
+        return {**habits, "critic_step_each": "batch"}
+    standardised = values.get("standardise_rewards") or values.get("standardise_returns")
+    return {
+        **habits,
+        "critic_targets": True,
+        "normalise_advantages": False,
+        "value_clip": False,
+        "value_norm": bool(standardised),
+        "dead_mask": False,
+    }
 
 
 def must_have_value(key: str) -> bool:

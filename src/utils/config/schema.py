@@ -32,6 +32,7 @@ REGISTRIES = {
     "controllers": "controllers",
     "agents": "modules.agents",
     "mixers": "modules.mixers",
+    "critics": "modules.critics",
     "selectors": "components.action_selectors",
     "runners": "runners",
 }

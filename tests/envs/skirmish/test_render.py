@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from envs.animation import save_animation
 from envs.build import make_batched, make_env
 from envs.skirmish.policies import POLICIES, play
 from envs.skirmish.render import ALLY, ENEMY, GROUND, WALL, Painter
 from utils.errors import UserError
+from utils.pictures import save_animation
 
 
 def test_a_frame_shows_both_teams_on_their_ground() -> None:
@@ -56,7 +56,7 @@ def test_a_single_environment_saves_its_episode_too(tmp_path: Path) -> None:
 
 def test_other_kinds_of_files_are_refused(tmp_path: Path) -> None:
     pytest.importorskip("PIL")
-    with pytest.raises(UserError, match=r"\.gif or \.webp"):
+    with pytest.raises(UserError, match=r"\.gif, \.webp, \.mp4"):
         save_animation([np.zeros((4, 4, 3), np.uint8)], tmp_path / "fight.mp3")
 
 

@@ -1,0 +1,67 @@
+"""What on-policy learners learn from: steps as they were played, in rows that can be shuffled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Experience(NamedTuple):
+    """R rows of L slots: whole episodes, chunks of them, or single steps."""
+
+    inputs: Tensor  # of the actors (R, L, N, F)
+    memory: Tensor  # hidden states before the first slot, as they were when acting (R, N, H)
+    avail: Tensor  # (R, L, N, A)
+    actions: Tensor  # as stored (R, L, N, 1 or A)
+    seen: Tensor  # inputs of the critic (R, L, 1 or N, F)
+    log_probs: Tensor  # of the actions, when they were chosen (R, L, N)
+    values: Tensor  # what the critic said then, normalised (R, L, N)
+    returns: Tensor  # what it should have said, normalised (R, L, N)
+    advantages: Tensor  # (R, L, N)
+    valid: Tensor  # 1 at real steps, 0 at padding (R, L, N)
+    deciding: Tensor  # 1 where, besides, the agent counts for the policy (R, L, N)
+
+    def minibatches(self, count: int) -> Iterator[Experience]:
+        """`count` parts of randomly chosen rows; for one part nothing is shuffled or drawn."""
+        if count == 1:
+            yield self
+            return
+        for rows in torch.randperm(len(self.inputs), device=self.inputs.device).chunk(count):
+            yield Experience(*(field[rows] for field in self))
+
+    def without_padding(self) -> Experience:
+        """Only the rows in which something happens."""
+        rows = self.valid.flatten(1).any(dim=1).nonzero().squeeze(1)
+        if len(rows) == len(self.valid):
+            return self
+        return Experience(*(field[rows] for field in self))
+
+
+def cut(values: Tensor, length: int) -> Tensor:
+    """Rows of `length` slots, the last of each episode filled up with zeros.
+
+    (B, T, ...) -> (B * ceil(T / length), length, ...)
+    """
+    B, T = values.shape[:2]
+    missing = -T % length
+    if missing:
+        values = torch.cat([values, values.new_zeros(B, missing, *values.shape[2:])], dim=1)
+    return values.reshape(-1, length, *values.shape[2:])
+
+
+def memory_before(start: Tensor, hidden: Tensor, length: int) -> Tensor:
+    """The hidden states before the first slot of each such row.
+
+    start (B, N, H) is that before the episode, hidden (B, T, N, H) those after each slot.
+    -> (B * ceil(T / length), N, H)
+    """
+    before = torch.cat([start.unsqueeze(1), hidden[:, :-1]], dim=1)  # (B, T, N, H)
+    return before[:, ::length].flatten(0, 1)
+
+
+def mean_over(values: Tensor, mask: Tensor) -> Tensor:
+    """The mean where `mask` is 1; 0 if that is nowhere."""
+    return (values * mask).sum() / mask.sum().clamp_min(1)

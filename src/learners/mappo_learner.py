@@ -1,0 +1,213 @@
+"""MAPPO and IPPO: clipped policy gradients (Schulman et al. 2017; Yu et al. 2022)."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from components.action_heads import ActionHead
+from components.episode_buffer import EpisodeBatch
+from components.experience import Experience, cut, mean_over, memory_before
+from learners.base import actor_inputs, unrolled_inputs
+from learners.klevel import Climb
+from learners.on_policy import OnPolicyLearner
+from learners.surrogate import Surrogate
+from utils.logging import Logger
+from utils.returns import gae, n_step_returns, valid_steps
+from utils.value_norm import ValueNorm
+
+Statistics = dict[str, Tensor]
+
+
+class Round(NamedTuple):
+    """Whole episodes before anything was learned from them."""
+
+    outputs: Tensor  # of the actors (B, T, N, A)
+    avail: Tensor  # (B, T, N, A)
+    values: Tensor  # on the scale of the rewards, as all that follow (B, T, N)
+    returns: Tensor
+    valid: Tensor
+    deciding: Tensor
+
+
+class MAPPOLearner(OnPolicyLearner):
+    """A centralised critic; some epochs over each round of episodes.
+
+    The log-probabilities of the actions when they were chosen are not stored but computed again
+    before the first step: no runner, controller or buffer needs to know of them, and the first
+    ratios are 1 whatever way the actors were unrolled.
+    """
+
+    default_critic = "cv_critic"
+    floor_allowed = False
+
+    def __init__(
+        self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace
+    ) -> None:
+        super().__init__(mac, scheme, logger, args)
+        self.norm = ValueNorm()
+
+    def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
+        rate = self.anneal(t_env)
+        diagnose = self.log_due(t_env)
+        played, whole = self.look_back(batch)
+        noted: list[Statistics] = []
+        for epoch in range(self.args.epochs):
+            last = diagnose and epoch == self.args.epochs - 1
+            for part in played.minibatches(self.args.minibatches):
+                of_critic = self.improve_critic(part)
+                of_actors = self.improve_actors(part, t_env, last)
+                if last:
+                    noted.append({**of_critic, **of_actors})
+        self.critic_training_steps += 1
+        self.update_targets(self.critic_training_steps)
+
+        def statistics() -> dict[str, Any]:
+            """The last epoch's means, and what was so before the first."""
+            means = {key: sum(note[key] for note in noted) / len(noted) for key in noted[0]}
+            return {**of_round(whole, self.head), **means, "lr": rate}
+
+        self.log_if_due(t_env, statistics)
+
+    # What was played
+
+    @torch.no_grad()
+    def look_back(self, batch: EpisodeBatch) -> tuple[Experience, Round]:
+        """The batch as those who played it saw it: in rows to learn from, and whole."""
+        T = batch.max_seq_length - 1
+        avail, actions = batch["avail_actions"][:, :T], batch["actions"][:, :T]
+        inputs, start = actor_inputs(self.mac, batch, T)
+        outputs, hidden = unrolled_inputs(self.mac, inputs, start)
+        seen = self.critic.inputs(batch)  # (B, T + 1, 1 or N, F)
+        said = self.critic.judge(seen)  # (B, T + 1, N)
+        mask = valid_steps(batch["filled"], batch["terminated"])  # (B, T, 1)
+        returns = self.returns(batch, mask, seen, said)  # (B, T, N)
+        valid = mask.expand_as(returns)
+        deciding = valid * self.head.has_choice(avail) if self.args.dead_mask else valid
+        values = self.norm.restore(said[:, :T])
+        if self.args.value_norm:
+            self.norm.update(returns, valid)
+        length = self.row_length(T)
+        played = Experience(
+            memory=memory_before(start, hidden, length),
+            inputs=cut(inputs, length),
+            avail=cut(avail, length),
+            actions=cut(actions, length),
+            seen=cut(seen[:, :T], length),
+            log_probs=cut(self.head.log_prob(outputs, avail, actions), length),
+            values=cut(said[:, :T], length),
+            returns=cut(self.norm.normalise(returns), length),
+            advantages=cut(self.scaled(returns - values, deciding), length),
+            valid=cut(valid, length),
+            deciding=cut(deciding, length),
+        )
+        return played.without_padding(), Round(outputs, avail, values, returns, valid, deciding)
+
+    def returns(self, batch: EpisodeBatch, mask: Tensor, seen: Tensor, said: Tensor) -> Tensor:
+        """What the critic should have said: (B, T, N), on the scale of the rewards."""
+        args = self.args
+        values = self.norm.restore(self.target_critic.judge(seen) if args.critic_targets else said)
+        paid = batch["reward"][:, :-1], batch["terminated"][:, :-1].to(values), mask
+        if args.return_steps:
+            return n_step_returns(*paid, values, args.gamma, args.return_steps)
+        return gae(*paid, values, args.gamma, args.gae_lambda) + values[:, :-1]
+
+    def scaled(self, advantages: Tensor, mask: Tensor) -> Tensor:
+        if not self.args.normalise_advantages:
+            return advantages
+        spread = variance(advantages, mask).sqrt()
+        return (advantages - mean_over(advantages, mask)) / (spread + 1e-8)
+
+    def row_length(self, T: int) -> int:
+        """Slots that must stay together, because memory runs through them."""
+        if not getattr(self.mac.agent, "recurrent", True):
+            return 1
+        return min(T, self.args.chunk_length or T)
+
+    # One step of each
+
+    def improve_critic(self, played: Experience) -> Statistics:
+        """Squared error, or with `value_clip` that of a value which moved no further than that."""
+        values = self.critic.judge(played.seen)  # (R, L, N)
+        errors = (values - played.returns).square()
+        if self.args.value_clip:
+            moved = (values - played.values).clamp(-self.args.eps_clip, self.args.eps_clip)
+            errors = torch.max(errors, (played.values + moved - played.returns).square())
+        loss = mean_over(errors, played.valid)
+        norm = self.step(self.args.critic_coef * loss, self.critic_optimiser, self.critic_params)
+        return {"critic_loss": loss.detach(), "critic_grad_norm": norm}
+
+    def improve_actors(self, played: Experience, t_env: int, diagnose: bool) -> Statistics:
+        """One step up the surrogate."""
+
+        def log_probs(mac: Any) -> tuple[Tensor, Tensor]:
+            outputs, _ = unrolled_inputs(mac, played.inputs, played.memory)
+            return self.head.log_prob(outputs, played.avail, played.actions), outputs
+
+        own, outputs = log_probs(self.mac)  # (R, L, N), (R, L, N, A)
+        entropy = self.head.entropy(outputs, played.avail)
+        surrogate = Surrogate(own, entropy, played, self.args, self.reference(played))
+        climb = self.climb(surrogate, lambda mac: log_probs(mac)[0], t_env, diagnose)
+        return of_update(climb, surrogate, entropy, played, self.args.eps_clip) if diagnose else {}
+
+    def reference(self, played: Experience) -> Tensor | None:
+        """To what the others' ratios are, where they matter; None: their present policies."""
+        return None
+
+    # Devices and files
+
+    def cuda(self) -> None:
+        super().cuda()
+        self.norm.cuda()
+
+    def files(self) -> dict[str, Any]:
+        return {**super().files(), "value_norm.th": self.norm}
+
+
+class IPPOLearner(MAPPOLearner):
+    """The same with a critic of each agent's own observation."""
+
+    default_critic = "ac_critic"
+
+
+@torch.no_grad()
+def of_round(whole: Round, head: ActionHead) -> Statistics:
+    """How well the critic knew the returns, and how sure the actors were."""
+    values, returns, valid = whole.values, whole.returns, whole.valid
+    errors = returns - values
+    likeliest = head.stored(head.mode(whole.outputs, whole.avail))
+    spread = variance(returns, valid)
+    explained = 1 - variance(errors, valid) / spread
+    pi_max = head.log_prob(whole.outputs, whole.avail, likeliest).exp()
+    return {
+        "explained_variance": torch.where(spread > 0, explained, 0.0),
+        "td_error_abs": mean_over(errors.abs(), valid),
+        "q_taken_mean": mean_over(values, valid),
+        "target_mean": mean_over(returns, valid),
+        "advantage_mean": mean_over(errors, whole.deciding),
+        "pi_max": mean_over(pi_max, whole.deciding),
+    }
+
+
+@torch.no_grad()
+def of_update(
+    climb: Climb, surrogate: Surrogate, entropy: Tensor, played: Experience, clip: float
+) -> Statistics:
+    """How far this step's policy has come from the one that played."""
+    ratio, where = surrogate.ratio, played.deciding
+    return {
+        "pg_loss": climb.loss,
+        "agent_grad_norm": climb.grad_norm,
+        # The mean of this is KL(old || new), and no single term is negative (Schulman's k3).
+        "approx_kl": mean_over(ratio - 1 - ratio.log(), where),
+        "clip_fraction": mean_over(((ratio - 1).abs() > clip).to(ratio.dtype), where),
+        "entropy": mean_over(entropy, where),
+        **{key: torch.as_tensor(value) for key, value in climb.diagnostics.items()},
+    }
+
+
+def variance(values: Tensor, mask: Tensor) -> Tensor:
+    return mean_over((values - mean_over(values, mask)).square(), mask)

@@ -1,0 +1,67 @@
+"""What all learners with a policy and a critic have: a head, both networks, an optimiser each."""
+
+from __future__ import annotations
+
+import copy
+from types import SimpleNamespace
+from typing import Any
+
+from torch import nn
+from torch.optim import Optimizer
+
+from components.action_heads import ActionHead, build_head
+from learners.base import Learner
+from learners.klevel import Climb, Objective, Respond
+from utils.logging import Logger
+from utils.optim import build_optimiser
+
+
+class PolicyLearner(Learner):
+    """Subclasses say what the critic is, and what actors and critic learn from."""
+
+    default_actor_optimizer: str | None = None  # None: as `optimizer`
+
+    def __init__(
+        self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace
+    ) -> None:
+        super().__init__(mac, scheme, logger, args)
+        self.head: ActionHead = build_head(args)
+        self.critic: Any = self.build_critic(scheme, args)
+        self.target_critic: Any = copy.deepcopy(self.critic)
+        self.agent_params = list(mac.parameters())
+        self.agent_optimiser = self.make_agent_optimiser(self.agent_params)
+        self.critic_params = list(self.critic.parameters())
+        if self.mixer is not None:
+            self.critic_params += list(self.mixer.parameters())
+        self.critic_lr = args.lr if args.critic_lr is None else args.critic_lr
+        self.critic_optimiser = build_optimiser(
+            args.optimizer, self.critic_params, self.critic_lr, args
+        )
+        self.critic_training_steps = 0
+
+    def build_critic(self, scheme: dict[str, Any], args: SimpleNamespace) -> nn.Module:
+        raise NotImplementedError
+
+    def make_agent_optimiser(self, params: Any) -> Optimizer:
+        args = self.args
+        name = args.actor_optimizer or self.default_actor_optimizer or args.optimizer
+        return build_optimiser(name, params, args.lr, args)
+
+    def climb(self, objective: Objective, respond: Respond, t_env: int, diagnose: bool) -> Climb:
+        """One step of the actors; `respond` is for those who care what the others will do."""
+        loss = objective.base()
+        grad_norm = self.step(loss, self.agent_optimiser, self.agent_params)
+        return Climb(loss.detach(), grad_norm, objective.diagnostics(None) if diagnose else {})
+
+    # Devices and files
+
+    def networks_and_targets(self) -> list[tuple[nn.Module, nn.Module]]:
+        return [*super().networks_and_targets(), (self.critic, self.target_critic)]
+
+    def files(self) -> dict[str, Any]:
+        return {
+            **super().files(),
+            "critic.th": self.critic,
+            "agent_opt.th": self.agent_optimiser,
+            "critic_opt.th": self.critic_optimiser,
+        }

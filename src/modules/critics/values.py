@@ -1,0 +1,94 @@
+"""Critics V_i of on-policy learners: from the state (MAPPO), or from own observations (IPPO)."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from modules.critics.per_agent import SeparateMLPs, SharedMLP
+from modules.sizes import action_size, flat_size
+
+
+class ValueCritic(nn.Module):
+    """Subclasses say what it sees. Learners ask for `inputs` once, and often to `judge` them."""
+
+    networks: type[nn.Module] = SharedMLP
+
+    def __init__(self, scheme: dict[str, Any], args: SimpleNamespace) -> None:
+        super().__init__()
+        self.args = args
+        size = self.input_size(scheme, args)
+        self.net = self.networks(size, args.critic_hidden_dim, 1, args.n_agents)
+
+    def input_size(self, scheme: dict[str, Any], args: SimpleNamespace) -> int:
+        raise NotImplementedError
+
+    def inputs(self, batch: Any) -> Tensor:
+        """(B, T, 1, F) if all agents see the same, else (B, T, N, F)."""
+        raise NotImplementedError
+
+    def judge(self, inputs: Tensor) -> Tensor:
+        """(..., 1 or N, F) -> (..., N)"""
+        return self.net(inputs).squeeze(-1)
+
+    def forward(self, batch: Any, t: int | None = None) -> Tensor:
+        """As EPyMARL's learners call it: (B, T, N, 1), or with `t` that slot alone."""
+        inputs = self.inputs(batch)
+        return self.net(inputs if t is None else inputs[:, t : t + 1])
+
+
+class CentralCritic(ValueCritic):
+    """The state; with `obs_individual_obs` all observations, with `obs_last_action` all last
+    actions."""
+
+    def input_size(self, scheme: dict[str, Any], args: SimpleNamespace) -> int:
+        size = flat_size(scheme["state"]["vshape"])
+        if args.obs_individual_obs:
+            size += args.n_agents * flat_size(scheme["obs"]["vshape"])
+        if args.obs_last_action:
+            size += args.n_agents * action_size(scheme, args)
+        return size
+
+    def inputs(self, batch: Any) -> Tensor:
+        parts = [batch["state"]]
+        if self.args.obs_individual_obs:
+            parts.append(batch["obs"].flatten(2))
+        if self.args.obs_last_action:
+            parts.append(last_actions(batch))
+        return torch.cat(parts, dim=2).unsqueeze(2)  # (B, T, 1, F)
+
+
+class LocalCritic(ValueCritic):
+    """The agent's own observation."""
+
+    def input_size(self, scheme: dict[str, Any], args: SimpleNamespace) -> int:
+        return flat_size(scheme["obs"]["vshape"])
+
+    def inputs(self, batch: Any) -> Tensor:
+        return batch["obs"]
+
+
+class SeparateCentralCritic(CentralCritic):
+    """A network for each agent."""
+
+    networks = SeparateMLPs
+
+
+class SeparateLocalCritic(LocalCritic):
+    """A network for each agent."""
+
+    networks = SeparateMLPs
+
+
+def action_vectors(batch: Any) -> Tensor:
+    """Actions as one-hots, or as they are if continuous. (B, T, N, A)"""
+    return batch["actions_onehot" if "actions_onehot" in batch.scheme else "actions"]
+
+
+def last_actions(batch: Any) -> Tensor:
+    """Everybody's, zeros in the first slot. (B, T, N*A)"""
+    actions = action_vectors(batch).flatten(2)
+    return torch.cat([torch.zeros_like(actions[:, :1]), actions[:, :-1]], dim=1)

@@ -1,0 +1,1 @@
+"""Looking at runs: their curves, and episodes of what they learned."""

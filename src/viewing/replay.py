@@ -1,0 +1,45 @@
+"""`python src/main.py replay [RUN] [key=value]`: an episode of what a run learned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from launch import arguments
+from run import Folders, run
+from utils.config import load_config
+from utils.console import task_name
+from utils.errors import UserError
+from utils.logging import Logger, get_logger
+from viewing.runs import ChosenRun, choose
+
+
+def main(argv: list[str]) -> int:
+    chosen, words = choose(argv)
+    config = replay_config(chosen, words)
+    console = get_logger()
+    console.info(f"{config['name']} on {task_name(config)}, run {chosen.run.run_id}")
+    logger = Logger(console)
+    folders = Folders(chosen.models, chosen.folder, chosen.replays)
+    try:
+        run(arguments(config), logger, folders)
+    finally:
+        logger.close()
+    return 0
+
+
+def replay_config(chosen: ChosenRun, words: list[str]) -> dict[str, Any]:
+    """The run's own settings, but for one greedy episode of its last networks."""
+    if any("=" not in word for word in words):
+        raise UserError(f"replay {' '.join(words)}: type replay [RUN] [key=value ...]")
+    config = load_config(["with", *words], base=chosen.config).config
+    return {
+        **config,
+        "evaluate": True,
+        "save_replay": True,
+        "checkpoint_path": config["checkpoint_path"] or str(chosen.models),
+        "test_nepisode": 1,
+        "batch_size_run": 1,
+        "test_batch_size_run": 1,
+        "use_tensorboard": False,
+        "use_cuda": False,
+    }

@@ -1,0 +1,78 @@
+"""Which run a command is about, and its numbers."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from utils.errors import UserError
+from utils.resume import EarlierRun, models_folder, read_run, run_ids
+from utils.tracking import REPOSITORY
+
+
+@dataclass(frozen=True)
+class ChosenRun:
+    """A run in a results folder."""
+
+    results: Path
+    run: EarlierRun
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return self.run.config
+
+    @property
+    def folder(self) -> Path:
+        return self.results / "sacred" / self.run.run_id
+
+    @property
+    def models(self) -> Path:
+        return models_folder(self.results, self.config)
+
+    @property
+    def replays(self) -> Path:
+        return self.results / "replays" / self.config["unique_token"]
+
+    def curve(self, metric: str) -> list[tuple[int, float]]:
+        """(environment step, value), as logged."""
+        return [(t_env, value) for t_env, name, value in self._rows() if name == metric]
+
+    def metrics(self) -> list[str]:
+        return list(dict.fromkeys(name for _, name, _ in self._rows()))
+
+    def _rows(self) -> list[tuple[int, str, float]]:
+        path = self.folder / "metrics.csv"
+        if not path.exists():
+            return []
+        with path.open(newline="") as file:
+            return [(int(row[0]), row[1], float(row[2])) for row in list(csv.reader(file))[1:]]
+
+
+def choose(words: list[str]) -> tuple[ChosenRun, list[str]]:
+    """The run that the first word names (id or folder; without one the newest), and the rest.
+
+    `local_results_path=...` among the words says where to look.
+    """
+    key = "local_results_path="
+    places = [word.removeprefix(key) for word in words if word.startswith(key)]
+    words = [word for word in words if not word.startswith(key)]
+    results = REPOSITORY / Path(places[-1] if places else "results").expanduser()
+    named = words[0] if words and "=" not in words[0] else None
+    if named is None:
+        known = run_ids(results)
+        if not known:
+            raise UserError(f"{results} holds no run yet. Train one, or say where: {key}FOLDER")
+        return _read(results, known[0]), words
+    if Path(named).is_dir() and Path(named).resolve().parent.name == "sacred":
+        results = Path(named).resolve().parent.parent
+    return _read(results, Path(named).name), words[1:]
+
+
+def _read(results: Path, run_id: str) -> ChosenRun:
+    run = read_run(results, run_id)
+    if run is None:
+        known = ", ".join(run_ids(results)[:20]) or "none yet"
+        raise UserError(f"There is no run {run_id} in {results / 'sacred'}. Known: {known}.")
+    return ChosenRun(results, run)

@@ -1,0 +1,18 @@
+"""MAPPO and K-MAPPO settle where theory says: K does not undo overgeneralisation.
+
+The table of all forms and more seeds is `python benchmarks/matrix_games.py`.
+"""
+
+from __future__ import annotations
+
+import pytest
+from benchmarks.matrix_games import outcome
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "game", "end"),
+    [("mappo", "climbing", 7.0), ("mappo", "penalty", 2.0), ("k2-outside", "climbing", 7.0)],
+)
+def test_on_policy_learners_settle_for_the_safe_outcome(name: str, game: str, end: float) -> None:
+    assert outcome(game, name, seed=0, updates=100) == end
