@@ -180,19 +180,18 @@ class Box(SimpleNamespace):
 
 
 class Child:
-    """One learner in its own process, timed on request."""
+    """One learner in its own process, timed on request; `job` is what `serve` is given."""
 
-    def __init__(self, tree: str, name: str, algorithm: str, k_level: int) -> None:
-        words = [sys.executable, "-W", "ignore", __file__, "--serve"]
-        job = json.dumps([tree, name, algorithm, k_level])
+    def __init__(self, *job: Any, script: str = __file__) -> None:
+        words = [sys.executable, "-W", "ignore", script, "--serve", json.dumps(job)]
         self._process = subprocess.Popen(
-            [*words, job], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self.times: list[float] = []
         assert self._process.stdout is not None
         while (line := self._process.stdout.readline()) != "ready\n":
             if not line:
-                raise SystemExit(f"{tree}: the learner did not start.")
+                raise SystemExit(f"{job[0]}: the learner did not start.")
 
     def time_once(self) -> None:
         assert self._process.stdin is not None

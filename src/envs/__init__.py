@@ -13,6 +13,14 @@ REGISTRY = Registry(
         "grid": "envs.grid:Grid",
         "skirmish": "envs.skirmish.env:Skirmish",
         "skirmish_v2": "envs.skirmish.env:SkirmishV2",
+        "mamujoco": "envs.mamujoco.env:MaMuJoCo",
+        "mujoco_multi": "envs.mamujoco.env:MaMuJoCo",  # as FACMAC calls it
+        "particle": "envs.particle.env:Particle",
+        "gymma": "envs.suites.gymma:Gymma",
+        "lbf": "envs.suites.gymma:Gymma",
+        "rware": "envs.suites.gymma:Gymma",
+        "mpe": "envs.suites.gymma:Gymma",
+        "smax": "envs.smax.env:SMAX",
         "sc2": "envs.sc2.adapter:SC2",
         "sc2v2": "envs.sc2.adapter:SC2v2",
         "sc2wrapped": "envs.sc2.adapter:SC2v2",  # as PyMARL2's relatives call it

@@ -20,7 +20,7 @@ OFFERED = ("seed", "state_last_action")
 def make_env(name: str, env_args: dict[str, Any], seed: int) -> MultiAgentEnv:
     """One environment, seeded with `seed` if its constructor takes a seed."""
     env_class = REGISTRY[name]
-    return _construct(name, env_class, {**env_args, "seed": seed})
+    return construct(name, env_class, {**env_args, "seed": seed})
 
 
 def preflight(name: str, env_args: dict[str, Any], n_envs: int) -> RunFacts | None:
@@ -47,10 +47,11 @@ def make_batched(name: str, env_args: dict[str, Any], n_envs: int) -> BatchedEnv
             "runner=episode instead of runner=batched."
         )
     settings = {key: value for key, value in env_args.items() if key != "seed"}
-    return _construct(name, batched, {**settings, "n_envs": n_envs})
+    return construct(name, batched, {**settings, "n_envs": n_envs})
 
 
-def _construct(name: str, env_class: Any, settings: dict[str, Any]) -> Any:
+def construct(name: str, env_class: Any, settings: dict[str, Any]) -> Any:
+    """An object of the class, from those of the settings that its constructor takes."""
     keywords = _keywords(name, env_class, settings)
     try:
         return env_class(**keywords)

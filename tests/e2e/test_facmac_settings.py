@@ -90,6 +90,8 @@ def write(tmp_path: Path, name: str) -> Path:
 
 
 def environment_of(name: str) -> str:
+    if name.endswith("_pp"):
+        return "particle"
     return "grid" if "smac" in name else "meet_up"
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from envs.animation import animation_path
 from envs.batched import Array, BatchedEnv, Step
 from envs.multiagentenv import RunFacts
 from envs.single import single_face
@@ -100,8 +99,8 @@ class SkirmishBatch(BatchedEnv):
         """An animation of the latest episode of row 0."""
         from envs.skirmish.render import film
 
-        folder = self.settings.replay_dir or tempfile.mkdtemp(prefix="skirmish-")
-        path = Path(folder) / f"skirmish_{self.scenario.name}.{self.settings.replay_format}"
+        name, kind = f"skirmish_{self.scenario.name}", self.settings.replay_format
+        path = animation_path(self.settings.replay_dir, name, kind)
         save_animation(film(self.scenario, self.history), path)
         return [str(path)]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from envs.batched import Array
-from envs.skirmish.hashing import uniform
+from envs.hashing import uniform
 from envs.skirmish.terrain import AIR, GROUND
 from envs.skirmish.units import LOOPS_PER_SECOND, TABLE
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from envs.batched import Array
+from envs.hashing import uniform
 from envs.skirmish.fights import Spawn
-from envs.skirmish.hashing import uniform
 from envs.skirmish.maps import MAPS, OPEN, SIZE
 from envs.skirmish.scenario import Scenario, fixed_scenario, has_shields, one_hots
 from envs.skirmish.terrain import terrain_of

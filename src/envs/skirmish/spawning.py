@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from envs.batched import Array
+from envs.hashing import uniform
 from envs.skirmish.fights import Spawn
-from envs.skirmish.hashing import uniform
 from envs.skirmish.maps import SIZE, Map, Point, Team
 from envs.skirmish.terrain import Terrain
 from envs.skirmish.units import KIND, UNITS

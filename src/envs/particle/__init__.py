@@ -1,0 +1,1 @@
+"""FACMAC's continuous predator-prey (Peng et al. 2021), written from its rules. docs/suites.md."""

@@ -1,0 +1,1 @@
+"""SMAX, JaxMARL's battles (Rutherford et al. 2024), stepped in batches. docs/suites.md."""

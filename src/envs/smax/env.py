@@ -1,0 +1,124 @@
+"""SMAX in this project's contract. Its results are SMAX results, never SMAC's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from envs.animation import Colour, animation_path, draw_discs
+from envs.batched import Array, BatchedEnv, Step
+from envs.single import single_face
+from envs.smax.fights import Kept, find_rules, moment
+from utils.errors import UserError
+from utils.pictures import save_animation
+
+ALLY, ENEMY = (37, 99, 176), (196, 61, 46)
+
+
+class SMAXBatch(BatchedEnv):
+    """B fights against JaxMARL's heuristic enemy, in one call of compiled code.
+
+    `state`, `obs` and `avail` are JAX's own memory, which nobody may write to.
+    """
+
+    def __init__(
+        self,
+        n_envs: int,
+        map_name: str = "3m",
+        episode_limit: int = 101,
+        see_enemy_actions: bool = True,
+        walls_cause_death: bool = True,
+        attack_mode: str = "closest",
+        reward_scale: float = 1.0,
+        continuing_episode: bool = False,
+        replay_dir: str = "",
+    ) -> None:
+        if episode_limit < 1:
+            raise UserError(f"episode_limit is {episode_limit}; it must be at least 1.")
+        self._map, self._limit, self.n_envs = map_name, episode_limit, n_envs
+        self._scale, self._continuing = reward_scale, continuing_episode
+        self._replay_dir = replay_dir
+        self._rules = find_rules(
+            map_name,
+            max_steps=episode_limit - 1,  # it looks before it counts
+            see_enemy_actions=see_enemy_actions,
+            walls_cause_death=walls_cause_death,
+            attack_mode=attack_mode,
+        )
+        self._kept = self._rules.blank(n_envs)
+        self._history: list[Kept] = []  # of row 0's present episode; nothing is copied for it
+        self.last_failure: dict[int, str] = {}
+        rows = np.arange(n_envs)
+        self.reset(rows, rows)
+
+    def reset(self, rows: Array, seeds: Array) -> Array:
+        chosen, all_seeds = self._chosen(rows), np.zeros(self.n_envs, np.uint32)
+        all_seeds[rows] = seeds % 2**32
+        self._keep(self._rules.reset(self._kept, chosen, all_seeds))
+        if chosen[0]:
+            self._history = [self._kept]
+        return np.zeros(len(rows), bool)
+
+    def step(self, rows: Array, actions: Array) -> Step:
+        all_actions = np.zeros((self.n_envs, self._rules.n_agents), np.int32)
+        all_actions[rows] = actions
+        chosen = self._chosen(rows)
+        self._keep(self._rules.step(self._kept, chosen, all_actions))
+        if chosen[0]:
+            self._history.append(self._kept)
+        view, N = self._kept.view, self._rules.n_agents
+        alive = np.asarray(view.alive)[rows]
+        allies, enemies = alive[:, :N], alive[:, N:]
+        ended = np.asarray(view.over)[rows]
+        won = allies.any(axis=1) & ~enemies.any(axis=1)
+        fought = allies.any(axis=1) & enemies.any(axis=1)  # nobody has lost yet
+        infos: list[dict[str, Any]] = [
+            {"battle_won": w, "dead_allies": a, "dead_enemies": e}
+            for w, a, e in zip(
+                won.tolist(),
+                (~allies).sum(axis=1).tolist(),
+                (~enemies).sum(axis=1).tolist(),
+                strict=True,
+            )
+        ]
+        cut = ended & fought & self._continuing
+        for place in np.flatnonzero(cut):
+            infos[place]["episode_limit"] = True
+        reward = np.asarray(view.reward, np.float32)[rows] * np.float32(self._scale)
+        return Step(reward, ended, ended & ~cut, np.zeros(len(rows), bool), infos)
+
+    def _chosen(self, rows: Array) -> Array:
+        """(B,) bool"""
+        chosen = np.zeros(self.n_envs, bool)
+        chosen[rows] = True
+        return chosen
+
+    def _keep(self, kept: Kept) -> None:
+        self._kept, view = kept, kept.view
+        self.obs, self.state = np.asarray(view.obs), np.asarray(view.state)
+        self.avail = np.asarray(view.avail)
+
+    def get_env_info(self) -> dict[str, Any]:
+        return {
+            "state_shape": self.state.shape[1],
+            "obs_shape": self.obs.shape[2],
+            "n_actions": self.avail.shape[2],
+            "n_agents": self._rules.n_agents,
+            "episode_limit": self._limit,
+        }
+
+    def save_replay(self) -> list[str | None]:
+        """An animation of the latest episode of row 0."""
+        path = animation_path(self._replay_dir, f"smax_{self._map}")
+        save_animation([self._picture(*moment(kept)) for kept in self._history], path)
+        return [str(path)]
+
+    def _picture(self, places: Array, kinds: Array, alive: Array) -> Array:
+        N = self._rules.n_agents
+        colours: list[Colour] = [ALLY] * N + [ENEMY] * (len(places) - N)
+        shown = [colour for colour, there in zip(colours, alive, strict=True) if there]
+        return draw_discs(places[alive], self._rules.radii[kinds[alive]], shown, (0.0, 0.0), 32.0)
+
+
+SMAX = single_face(SMAXBatch)

@@ -1,0 +1,122 @@
+"""JAX's side of it: pure functions of all rows at once, compiled once each."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from envs.batched import Array
+from envs.suites.packages import need
+from utils.errors import UserError, did_you_mean
+
+# Else JAX takes most of a GPU for itself as it starts, and torch finds nothing left.
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+MAPS = [
+    *("3m", "2s3z", "25m", "3s5z", "8m", "5m_vs_6m", "10m_vs_11m", "27m_vs_30m"),
+    *("3s5z_vs_3s6z", "3s_vs_5z", "6h_vs_8z"),
+    *("smacv2_5_units", "smacv2_10_units", "smacv2_20_units"),
+]
+
+
+class View(NamedTuple):
+    """What the rows show; arrays of JAX with a row for each fight."""
+
+    obs: Any  # (B, N, O)
+    state: Any  # (B, S)
+    avail: Any  # (B, N, A)
+    alive: Any  # (B, U)
+    reward: Any  # (B,)
+    over: Any  # (B,)
+
+
+class Kept(NamedTuple):
+    """All that B fights are."""
+
+    units: Any  # JaxMARL's state
+    keys: Any  # (B, 2): where each row's random numbers go on
+    view: View
+
+
+class Rules:
+    """One map's functions, compiled anew only for another number of rows."""
+
+    def __init__(self, map_name: str, **env_kwargs: Any) -> None:
+        if map_name not in MAPS:
+            raise UserError(
+                f"Unknown map_name '{map_name}' for env=smax.{did_you_mean(map_name, MAPS)} "
+                f"Known: {', '.join(MAPS)}."
+            )
+        self._jax = need("jax")
+        smax = need("jaxmarl.environments.smax")
+        self._env = smax.HeuristicEnemySMAX(
+            scenario=smax.map_name_to_scenario(map_name), **env_kwargs
+        )
+        self.n_agents = int(self._env.num_allies)
+        self.radii = np.asarray(self._env.unit_type_radiuses)  # of each kind of unit
+        # reset(kept, chosen (B,), seeds (B,)) and step(kept, chosen (B,), actions (B, N)) change
+        # the chosen rows and leave the others as they are.
+        self.reset = self._jax.jit(self._reset_rows)
+        self.step = self._jax.jit(self._step_rows)
+
+    def blank(self, n_envs: int) -> Kept:
+        """Zeros, to be reset."""
+        shapes = self._jax.eval_shape(self._jax.vmap(self._reset), np.zeros(n_envs, np.uint32))
+        return self._jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+
+    def _reset_rows(self, kept: Kept, chosen: Any, seeds: Any) -> Kept:
+        return self._pick(chosen, self._jax.vmap(self._reset)(seeds), kept)
+
+    def _step_rows(self, kept: Kept, chosen: Any, actions: Any) -> Kept:
+        return self._pick(chosen, self._jax.vmap(self._step)(kept, actions), kept)
+
+    def _pick(self, chosen: Any, fresh: Kept, kept: Kept) -> Kept:
+        """`fresh` in the chosen rows, in the types of `kept`: else JAX would compile twice."""
+        jax = self._jax
+
+        def pick(new: Any, old: Any) -> Any:
+            rows = chosen.reshape(-1, *[1] * (old.ndim - 1))
+            return jax.lax.convert_element_type(jax.numpy.where(rows, new, old), old.dtype)
+
+        return jax.tree.map(pick, fresh, kept)
+
+    def _reset(self, seed: Any) -> Kept:
+        now, later = self._jax.random.split(self._jax.random.PRNGKey(seed))
+        obs, units = self._env.reset(now)
+        nothing = self._jax.numpy.zeros(())
+        return Kept(units, later, self._view(units, obs, nothing, nothing > 0))
+
+    def _step(self, kept: Kept, actions: Any) -> Kept:
+        now, later = self._jax.random.split(kept.keys)
+        named = dict(zip(self._env.agents, actions, strict=True))
+        obs, units, rewards, dones, _ = self._env.step_env(now, kept.units, named)
+        view = self._view(units, obs, rewards[self._env.agents[0]], dones["__all__"])
+        return Kept(units, later, view)
+
+    def _view(self, units: Any, obs: Any, reward: Any, over: Any) -> View:
+        stack, agents = self._jax.numpy.stack, self._env.agents
+        avail = self._env.get_avail_actions(units)
+        return View(
+            stack([obs[agent] for agent in agents]),
+            self._env.get_world_state(units),
+            stack([avail[agent] for agent in agents]),
+            units.state.unit_alive,
+            reward,
+            over,
+        )
+
+
+@functools.cache
+def find_rules(map_name: str, **env_kwargs: Any) -> Rules:
+    """The same object for the same task, so that training and tests share what is compiled."""
+    return Rules(map_name, **env_kwargs)
+
+
+def moment(kept: Kept) -> tuple[Array, Array, Array]:
+    """Of row 0: places (U, 2), kinds (U,) and who is alive (U,)."""
+    units = kept.units.state
+    parts = (units.unit_positions, units.unit_types, units.unit_alive)
+    places, kinds, alive = (np.asarray(part)[0] for part in parts)
+    return places, kinds, alive

@@ -1,0 +1,55 @@
+"""Optional packages: imported when first needed, with the way to get them when they are missing."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.metadata
+import io
+from collections.abc import Iterable
+from typing import Any
+
+from utils.errors import UserError
+
+# Module -> the requirements file that has it.
+REQUIREMENTS = {
+    "gymnasium_robotics": "mamujoco",
+    "mujoco": "mamujoco",
+    "gymnasium": "gymma",
+    "pettingzoo": "gymma",
+    "lbforaging": "lbf",
+    "rware": "rware",
+    "mpe2": "mpe",
+    "jax": "smax",
+    "jaxmarl": "smax",
+}
+
+
+def need(module: str) -> Any:
+    """The module, or a sentence on how to get it."""
+    try:
+        # While they are imported, packages speak of tasks that nobody asked for.
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise UserError(
+            f"The module {module} cannot be imported ({error}). Type: {install_command(package)}"
+        ) from error
+
+
+def install_command(package: str) -> str:
+    if package in REQUIREMENTS:
+        return f"pip install -r requirements/{REQUIREMENTS[package]}.txt"
+    return f"pip install PACKAGE, for the package that has {package}"
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Of those that are installed."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
