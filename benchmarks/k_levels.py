@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 import types
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -243,19 +244,26 @@ def report(results: list[dict[str, Any]]) -> str:
     return head + "\n".join(rows) + f"\n\nThe paper's Table 2, wall clock of K-FACMAC: {paper}.\n"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", help=f"of {', '.join([*SMAC, *MUJOCO])}; default all")
+def read_options(description: str, names: Sequence[str]) -> argparse.Namespace:
+    """The command line of a benchmark beside FACMAC; `--serve` makes its children."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(names)}; default all")
     parser.add_argument("--peer", help="a FACMAC checkout to measure beside ours")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="also write the figures here")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    options.names = options.names or list(names)
+    return options
+
+
+def main() -> None:
+    options = read_options(__doc__.splitlines()[0], [*SMAC, *MUJOCO])
     if options.serve:
         serve(*json.loads(options.serve))
         return
     results = []
-    for name in options.names or [*SMAC, *MUJOCO]:
+    for name in options.names:
         for algorithm in ("kfacmac_learner", "kmaddpg_learner"):
             results.append(measure(name, algorithm, options.peer, options.rounds))
             sys.stderr.write(report(results[-1:]).splitlines()[2] + "\n")

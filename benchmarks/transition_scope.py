@@ -9,7 +9,6 @@ in its own process and in turn; its environment lives in a worker, whose time is
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import sys
@@ -20,7 +19,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from k_levels import MUJOCO, Child, become, settings_of
+from k_levels import MUJOCO, Child, become, read_options, settings_of
 
 import numpy  # isort: skip - after the number of threads
 import torch  # isort: skip
@@ -180,19 +179,11 @@ def report(results: list[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", help=f"of {', '.join(MUJOCO)}; default all")
-    parser.add_argument("--peer", help="a FACMAC checkout to measure beside ours")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", type=Path, help="also write the figures here")
-    parser.add_argument("--serve", help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = read_options(__doc__.splitlines()[0], list(MUJOCO))
     if options.serve:
         serve(*json.loads(options.serve))
         return
-    results = [
-        measure(name, options.peer, options.rounds) for name in options.names or list(MUJOCO)
-    ]
+    results = [measure(name, options.peer, options.rounds) for name in options.names]
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
     sys.stdout.write(report(results))

@@ -104,23 +104,17 @@ class BasicMAC:
 
     def inputs_at(self, batch: EpisodeBatch, slots: Slots) -> Tensor:
         """The agents' inputs at `slots`. (1, m, N, F)"""
-        parts = [slots.take(batch["obs"]).to(self.device)]  # (1, m, N, O)
+        last = None
         if self.args.obs_last_action:
-            parts.append(slots.take_previous(batch[self._action_field]).to(self.device))
-        if self.args.obs_agent_id:
-            ids = torch.eye(self.n_agents, device=self.device)
-            parts.append(ids.expand(*parts[0].shape[:2], -1, -1))
-        return torch.cat(parts, dim=-1)  # (1, m, N, F)
+            last = slots.take_previous(batch[self._action_field])
+        return self._joined(slots.take(batch["obs"]), last)
 
-    def unroll(self, ep_batch: EpisodeBatch, n_slots: int | None = None, first: int = 0) -> Unroll:
-        """The raw outputs for slots `first` up to `n_slots` (all), from a zero hidden state."""
+    def unroll(self, ep_batch: EpisodeBatch, n_slots: int | None = None) -> Unroll:
+        """The raw outputs for the first `n_slots` slots (all), from a zero hidden state."""
         T = ep_batch.max_seq_length if n_slots is None else n_slots
         if not self.unrolls:
-            return Unroll(*(part[:, first:] for part in self._unroll_by_steps(ep_batch, T)))
-        inputs = self.build_all_inputs(ep_batch, T)
-        if not self.agent.recurrent:
-            return Unroll(*self.agent.unroll(inputs[:, first:]))
-        return Unroll(*(part[:, first:] for part in self.agent.unroll(inputs)))
+            return self._unroll_by_steps(ep_batch, T)
+        return Unroll(*self.agent.unroll(self.build_all_inputs(ep_batch, T)))
 
     def _unroll_by_steps(self, ep_batch: EpisodeBatch, T: int) -> Unroll:
         """For agents that know only PyMARL's `forward`; equal to the whole, and slower."""
@@ -136,27 +130,30 @@ class BasicMAC:
     # Inputs
 
     def _build_inputs(self, batch: EpisodeBatch, t: int) -> Tensor:
-        """Observation, last action, agent id at slot t. (B*N, F)"""
-        B, N = batch.batch_size, self.n_agents
-        parts = [batch["obs"][:, t].to(self.device)]  # (B, N, O)
+        """Those at slot t. (B*N, F)"""
+        last = None
         if self.args.obs_last_action:
             actions = batch[self._action_field]
             last = actions[:, t - 1] if t > 0 else torch.zeros_like(actions[:, 0])
-            parts.append(last.to(self.device))
-        if self.args.obs_agent_id:
-            parts.append(torch.eye(N, device=self.device).expand(B, -1, -1))
-        return torch.cat(parts, dim=-1).reshape(B * N, -1)  # (B*N, F)
+        return self._joined(batch["obs"][:, t], last).flatten(0, 1)
 
     def build_all_inputs(self, batch: EpisodeBatch, T: int) -> Tensor:
-        """The same for the first T slots at once. (B, T, N, F)"""
-        B, N = batch.batch_size, self.n_agents
-        parts = [batch["obs"][:, :T].to(self.device)]  # (B, T, N, O)
+        """Those of the first T slots at once. (B, T, N, F)"""
+        last = None
         if self.args.obs_last_action:
-            actions = batch[self._action_field][:, :T].to(self.device)
-            parts.append(torch.cat([torch.zeros_like(actions[:, :1]), actions[:, :-1]], dim=1))
+            actions = batch[self._action_field][:, :T]
+            last = torch.cat([torch.zeros_like(actions[:, :1]), actions[:, :-1]], dim=1)
+        return self._joined(batch["obs"][:, :T], last)
+
+    def _joined(self, obs: Tensor, last_actions: Tensor | None) -> Tensor:
+        """Observation, last action, agent id. (..., N, O) and (..., N, A) -> (..., N, F)"""
+        parts = [obs.to(self.device)]
+        if last_actions is not None:
+            parts.append(last_actions.to(self.device))
         if self.args.obs_agent_id:
-            parts.append(torch.eye(N, device=self.device).expand(B, T, -1, -1))
-        return torch.cat(parts, dim=-1)  # (B, T, N, F)
+            ids = torch.eye(self.n_agents, device=self.device)
+            parts.append(ids.expand(*obs.shape[:-1], -1))
+        return torch.cat(parts, dim=-1)
 
     def _get_input_shape(self, scheme: dict[str, Any]) -> int:
         size = _width(scheme["obs"]["vshape"])

@@ -72,7 +72,7 @@ def test_targets_are_the_values_of_the_best_action_found(monkeypatch: pytest.Mon
     batch = make_batch(learner.args)
     fixed = torch.full((B, batch.max_seq_length - 1, N, A), 0.3)
     monkeypatch.setattr(learner.target_mac, "search", lambda features: fixed)
-    features = learner.target_mac.unroll(batch, first=1).outputs
+    features = learner.target_mac.unroll(batch).outputs[:, 1:]
     values = learner.target_mac.judge(features, learner.mac.head.mode(fixed, fixed))
     going_on = 1 - batch["terminated"][:, :-1].float()
     following = values.sum(dim=2, keepdim=True)
