@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from utils.errors import UserError
-from utils.pictures import FORMATS
 
 
 @dataclass(frozen=True)
@@ -60,9 +59,6 @@ class Settings:
                 f"skirmish: step_mul={self.step_mul}, move_amount={self.move_amount}; step_mul "
                 "must be at least 1 and move_amount greater than 0. SMAC has 8 and 2."
             )
-        if f".{self.replay_format}" not in FORMATS:
-            known = ", ".join(name[1:] for name in FORMATS)
-            raise UserError(f"replay_format is {self.replay_format!r}; it can be {known}.")
         if self.episode_limit is not None and self.episode_limit < 1:
             raise UserError(
                 f"episode_limit is {self.episode_limit}; it must be at least 1, or null for the "

@@ -27,6 +27,7 @@ class Gymma(TeamEnv):
         normalise_actions: bool = False,
         normalise_obs: bool = False,
         kwargs: dict[str, Any] | None = None,
+        replay_format: str = "gif",
         replay_dir: str = "",
         seed: int | None = None,
     ) -> None:
@@ -49,6 +50,7 @@ class Gymma(TeamEnv):
             reward_scalarisation=reward_scalarisation,
             unit_actions=normalise_actions,
             normalise_obs=normalise_obs,
+            replay_format=replay_format,
             replay_dir=replay_dir,
         )
 
