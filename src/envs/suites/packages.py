@@ -23,6 +23,11 @@ REQUIREMENTS = {
     "jax": "smax",
     "jaxmarl": "smax",
 }
+BUILDS = {  # packages that pip alone does not get installed
+    "gfootball": 'pip install wheel psutil "setuptools<82" && '
+    "pip install --no-build-isolation -r requirements/gfootball.txt, after the system packages "
+    "that docs/suites.md names"
+}
 
 
 def need(module: str) -> Any:
@@ -39,6 +44,8 @@ def need(module: str) -> Any:
 
 
 def install_command(package: str) -> str:
+    if package in BUILDS:
+        return BUILDS[package]
     if package in REQUIREMENTS:
         return f"pip install -r requirements/{REQUIREMENTS[package]}.txt"
     return f"pip install PACKAGE, for the package that has {package}"
