@@ -8,8 +8,10 @@ import numpy as np
 
 from envs.animation import Colour, Screen, draw_discs
 from envs.batched import Array, BatchedEnv, Step
+from envs.multiagentenv import RunFacts
 from envs.single import single_face
 from envs.smax.fights import Kept, Moment, find_rules
+from envs.smax.preflight import look_over
 from utils.errors import UserError
 
 ALLY, ENEMY = (37, 99, 176), (196, 61, 46)
@@ -51,6 +53,10 @@ class SMAXBatch(BatchedEnv):
         self.last_failure: dict[int, str] = {}
         rows = np.arange(n_envs)
         self.reset(rows, rows)
+
+    @classmethod
+    def preflight(cls, env_args: dict[str, Any], n_envs: int) -> RunFacts:
+        return look_over(env_args.get("map_name", "3m"))
 
     def reset(self, rows: Array, seeds: Array) -> Array:
         chosen, all_seeds = self._chosen(rows), np.zeros(self.n_envs, np.uint32)

@@ -51,11 +51,7 @@ class Rules:
     """One map's functions, compiled anew only for another number of rows."""
 
     def __init__(self, map_name: str, **env_kwargs: Any) -> None:
-        if map_name not in MAPS:
-            raise UserError(
-                f"Unknown map_name '{map_name}' for env=smax.{did_you_mean(map_name, MAPS)} "
-                f"Known: {', '.join(MAPS)}."
-            )
+        check_map(map_name)
         self._jax = need("jax")
         smax = need("jaxmarl.environments.smax")
         self._env = smax.HeuristicEnemySMAX(
@@ -112,6 +108,14 @@ class Rules:
             units.state.unit_alive,
             reward,
             over,
+        )
+
+
+def check_map(name: str) -> None:
+    if name not in MAPS:
+        raise UserError(
+            f"Unknown map_name '{name}' for env=smax.{did_you_mean(name, MAPS)} "
+            f"Known: {', '.join(MAPS)}."
         )
 
 

@@ -36,10 +36,13 @@ def need(module: str) -> Any:
         # While they are imported, packages speak of tasks that nobody asked for.
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             return importlib.import_module(module)
-    except ImportError as error:
-        package = module.partition(".")[0]
+    except Exception as error:  # of any kind, where packages do not go together
+        reason = (
+            str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
+        )
         raise UserError(
-            f"The module {module} cannot be imported ({error}). Type: {install_command(package)}"
+            f"The module {module} cannot be imported ({kind}{error}). "
+            f"Type: {install_command(module.partition('.')[0])}"
         ) from error
 
 
