@@ -37,9 +37,7 @@ def need(module: str) -> Any:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             return importlib.import_module(module)
     except Exception as error:  # of any kind, where packages do not go together
-        reason = (
-            str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
-        )
+        kind = "" if isinstance(error, ImportError) else f"{type(error).__name__}: "
         raise UserError(
             f"The module {module} cannot be imported ({kind}{error}). "
             f"Type: {install_command(module.partition('.')[0])}"
