@@ -6,7 +6,8 @@ import contextlib
 import importlib
 import importlib.metadata
 import io
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from utils.errors import UserError
@@ -33,8 +34,7 @@ BUILDS = {  # packages that pip alone does not get installed
 def need(module: str) -> Any:
     """The module, or a sentence on how to get it."""
     try:
-        # While they are imported, packages speak of tasks that nobody asked for.
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        with silence():
             return importlib.import_module(module)
     except Exception as error:  # of any kind, where packages do not go together
         kind = "" if isinstance(error, ImportError) else f"{type(error).__name__}: "
@@ -42,6 +42,23 @@ def need(module: str) -> Any:
             f"The module {module} cannot be imported ({kind}{error}). "
             f"Type: {install_command(module.partition('.')[0])}"
         ) from error
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """While they are imported, packages speak of tasks that nobody asked for.
+
+    JaxMARL takes Python's own streams back in the middle of it, so they are silenced too.
+    """
+    names = ("stdout", "stderr", "__stdout__", "__stderr__")
+    spoken = {name: getattr(sys, name) for name in names}
+    try:
+        for name in names:
+            setattr(sys, name, io.StringIO())
+        yield
+    finally:
+        for name, stream in spoken.items():
+            setattr(sys, name, stream)
 
 
 def install_command(package: str) -> str:
