@@ -1,22 +1,20 @@
-"""Whether updates beside acting would pay in the transition scope: the parts of a training step.
+"""The parts of a training step in the transition scope: would updates beside acting pay?
 
     python benchmarks/overlap.py [--rounds 8] [--levels 1 2]
 
 Plays HalfCheetah 2x3 of Multi-Agent MuJoCo with the paper's networks and batches, an update after
-every step. The parts are processor time. Then the same is tried: a thread updates while the next
-action is chosen and the environment steps, in turn with the way things are; the best round of each
-counts, by the clock. (The thread changes networks that are being read: right for a clock only.)
+every step. Milliseconds of processor time. An update needs what was inserted before it, so with two
+processors a step takes no less than the longer of two parts: learning (sample and update), and
+playing (act, environment and insert).
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from k_levels import settings_of
@@ -24,6 +22,7 @@ from k_levels import settings_of
 import torch  # isort: skip - after the number of threads
 
 STEPS = 100  # an episode
+PARTS = ("act", "environment", "insert", "sample", "update")
 TASK = {"scenario_name": "HalfCheetah", "agent_conf": "2x3", "episode_limit": STEPS}
 
 
@@ -85,58 +84,20 @@ def parts(session: Any, rounds: int) -> dict[str, float]:
     return {**spent, "act": whole - sum(spent.values()), "whole": whole}
 
 
-def overlapped(session: Any, pool: ThreadPoolExecutor) -> None:
-    """An episode in which each update runs beside the step after it."""
-    from run import learn
-
-    pending: list[Future[None]] = []
-
-    def on_transition(pair: Any) -> None:
-        if pending:
-            pending.pop().result()
-        session.buffer.insert_episode_batch(pair)
-        pending.append(pool.submit(learn, session))
-
-    session.runner.run(test_mode=False, on_transition=on_transition)
-    pending.pop().result()
-
-
-def by_the_clock(session: Any, rounds: int) -> dict[str, float]:
-    """Steps a second, one after the other and side by side."""
-    from run import collect_transitions
-
-    best = {"in turn": 0.0, "side by side": 0.0}
-    with ThreadPoolExecutor(1) as pool:
-        ways = {
-            "in turn": lambda: collect_transitions(session),
-            "side by side": lambda: overlapped(session, pool),
-        }
-        for _ in range(rounds):
-            for name, play in ways.items():
-                began = time.perf_counter()
-                play()
-                best[name] = max(best[name], STEPS / (time.perf_counter() - began))
-    return best
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--levels", type=int, nargs="+", default=[1, 2])
     options = parser.parse_args()
     torch.set_num_threads(1)
+    sys.stdout.write(f"| K | {' | '.join(PARTS)} | whole | overlap could gain |\n{'|---' * 8}|\n")
     for k_level in options.levels:
         torch.manual_seed(0)
-        session = prepare(k_level)
-        spent = parts(session, options.rounds)
-        least = max(spent["update"] + spent["sample"], spent["act"] + spent["environment"])
-        found = {
-            "K": k_level,
-            "milliseconds": spent,
-            "most that overlap could gain": spent["whole"] / least,
-            "steps a second": by_the_clock(session, options.rounds),
-        }
-        sys.stdout.write(json.dumps(found, indent=1) + "\n")
+        spent = parts(prepare(k_level), options.rounds)
+        learning = spent["sample"] + spent["update"]
+        gain = spent["whole"] / max(learning, spent["whole"] - learning)
+        figures = " | ".join(f"{spent[part]:.1f}" for part in (*PARTS, "whole"))
+        sys.stdout.write(f"| {k_level} | {figures} | at most {gain:.2f}x |\n")
 
 
 if __name__ == "__main__":

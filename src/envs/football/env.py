@@ -12,7 +12,7 @@ REPRESENTATIONS = ("simple115v2", "simple115")
 REWARDS = ("scoring", "scoring,checkpoints")
 
 
-class Football(TeamEnv):
+class GFootball(TeamEnv):
     """`num_agents` players of the left team, each seeing the field as a vector of 115 numbers.
 
     `logdir` and the keys before it are the package's: dumps of episodes and goals, and their films.

@@ -79,8 +79,8 @@ class Gymma(TeamEnv):
             )
         except gymnasium.error.UnregisteredEnv as error:
             raise UserError(
-                f"key={self._key}: {error}. Write MODULE:ID for environments of other packages, "
-                "or MODULE alone for those of PettingZoo's parallel interface."
+                f"key={self._key}: {str(error).rstrip('.')}. Write MODULE:ID for environments of "
+                "other packages, or MODULE alone for those of PettingZoo's parallel interface."
             ) from error
         return GAMES[module](env, self._limit) if module in GAMES else GymnasiumGame(env)
 

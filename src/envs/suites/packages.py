@@ -6,11 +6,12 @@ import contextlib
 import importlib
 import importlib.metadata
 import io
+import pkgutil
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from utils.errors import UserError
+from utils.errors import UserError, did_you_mean
 
 # Module -> the requirements file that has it.
 REQUIREMENTS = {
@@ -37,11 +38,25 @@ def need(module: str) -> Any:
         with silence():
             return importlib.import_module(module)
     except Exception as error:  # of any kind, where packages do not go together
+        check_name(module, error)
         kind = "" if isinstance(error, ImportError) else f"{type(error).__name__}: "
         raise UserError(
             f"The module {module} cannot be imported ({kind}{error}). "
             f"Type: {install_command(module.partition('.')[0])}"
         ) from error
+
+
+def check_name(module: str, error: Exception) -> None:
+    """A UserError if the package is there, and has no such module."""
+    package, _, name = module.rpartition(".")
+    folders = getattr(sys.modules.get(package), "__path__", None)
+    if getattr(error, "name", None) != module or folders is None:
+        return
+    known = sorted(found.name for found in pkgutil.iter_modules(folders))
+    public = [each for each in known if not each.startswith("_")]
+    raise UserError(
+        f"{package} has no '{name}'.{did_you_mean(name, public)} It has: {', '.join(public)}."
+    ) from error
 
 
 @contextlib.contextmanager

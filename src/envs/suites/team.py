@@ -77,7 +77,7 @@ class TeamEnv(MultiAgentEnv):
         from envs.build import construct
 
         quick = {**env_args, "normalise_obs": False}  # nothing to measure for it
-        env = construct(cls.__name__, cls, quick)
+        env = construct(cls.__name__.lower(), cls, quick)
         env.close()
         found = versions(dict.fromkeys(env.packages))
         return RunFacts(

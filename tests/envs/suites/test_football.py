@@ -14,7 +14,7 @@ import pytest
 
 from envs.build import make_env
 from envs.check import check_env
-from envs.football.env import Football
+from envs.football.env import GFootball
 from utils.errors import UserError
 
 STAND_IN = Path(__file__).parents[2] / "fake_gfootball"
@@ -123,7 +123,7 @@ def test_it_is_filmed(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("stand_in")
 def test_the_preflight_says_what_is_played() -> None:
-    facts = Football.preflight({"map_name": "academy_counterattack_hard", "num_agents": 4}, 1)
+    facts = GFootball.preflight({"map_name": "academy_counterattack_hard", "num_agents": 4}, 1)
     assert facts.head == "academy_counterattack_hard"
 
 
