@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from envs.build import make_env
-from envs.check import check_env
+from envs.check import check_env, run_check
 from envs.football.env import GFootball
 from utils.errors import UserError
 
@@ -56,6 +56,7 @@ def make(**env_args: Any) -> Any:
 def test_it_keeps_the_contract(n_agents: int) -> None:
     env = make(num_agents=n_agents)
     assert check_env(env, episodes=1) == []
+    assert "exact resume: no" in run_check("gfootball", {"num_agents": n_agents})[0]
     assert env.get_env_info() == {
         "state_shape": 115 * n_agents,
         "obs_shape": 115,
