@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,11 +56,13 @@ class Settings:
                 "it observations would be smaller than SMAC's. Type "
                 "env_args.obs_terrain_height=False."
             )
-        if self.step_mul < 1 or self.move_amount <= 0:
-            raise UserError(
-                f"skirmish: step_mul={self.step_mul}, move_amount={self.move_amount}; step_mul "
-                "must be at least 1 and move_amount greater than 0. SMAC has 8 and 2."
-            )
+        for name in ("step_mul", "move_amount", "reward_scale_rate"):
+            value = getattr(self, name)
+            if not 0 < value < math.inf:  # and no nan
+                usual = Settings.__dataclass_fields__[name].default
+                raise UserError(
+                    f"skirmish: {name} is {value}; it must be above 0. SMAC has {usual}."
+                )
         if f".{self.replay_format}" not in FORMATS:
             known = ", ".join(name[1:] for name in FORMATS)
             raise UserError(f"replay_format is {self.replay_format!r}; it can be {known}.")
