@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,11 +55,13 @@ class Settings:
                 "it observations would be smaller than SMAC's. Type "
                 "env_args.obs_terrain_height=False."
             )
-        if self.step_mul < 1 or self.move_amount <= 0:
-            raise UserError(
-                f"skirmish: step_mul={self.step_mul}, move_amount={self.move_amount}; step_mul "
-                "must be at least 1 and move_amount greater than 0. SMAC has 8 and 2."
-            )
+        for name in ("step_mul", "move_amount", "reward_scale_rate"):
+            value = getattr(self, name)
+            if not 0 < value < math.inf:  # and no nan
+                usual = Settings.__dataclass_fields__[name].default
+                raise UserError(
+                    f"skirmish: {name} is {value}; it must be above 0. SMAC has {usual}."
+                )
         if self.episode_limit is not None and self.episode_limit < 1:
             raise UserError(
                 f"episode_limit is {self.episode_limit}; it must be at least 1, or null for the "

@@ -69,7 +69,9 @@ def test_the_engine_is_named_with_its_version() -> None:
     [
         ({"map_name": "coridor"}, "Did you mean 'corridor'?"),
         ({"difficulty": "hard"}, 'difficulty: "7"'),
-        ({"step_mul": 0}, "at least 1"),
+        ({"step_mul": 0}, "above 0. SMAC has 8"),
+        ({"move_amount": float("nan")}, "above 0. SMAC has 2"),
+        ({"reward_scale_rate": -1}, "above 0. SMAC has 20"),
         ({"obs_terrain_height": True}, "env_args.obs_terrain_height=False"),
         ({"episode_limit": 0}, "map's own"),
     ],
