@@ -239,7 +239,7 @@ def run_check(name: str, env_args: dict[str, Any]) -> tuple[str, bool]:
         return f"{name}: {len(problems)} found.\n{listed}\n", False
     sizes = ", ".join(f"{key} {info[key]}" for key in SIZES)
     faces = "episode, parallel" + (", batched" if getattr(type(env), "batched", None) else "")
-    exact = "yes" if hasattr(env, "reseed") else "no (it has no reseed method)"
+    exact = "yes" if reseeds(env) else "no (it has no reseed that decides a whole episode)"
     return (
         f"{name} keeps the contract.\n  {sizes}\n  runners: {faces}\n  exact resume: {exact}\n",
         True,

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from components.episode_buffer import EpisodeBatch
+from components.steps import Steps
 from controllers.basic_controller import BasicMAC
 from envs import REGISTRY as ENVS
 from run import add_sizes, make_scheme
@@ -19,6 +20,7 @@ from runners.rollout import RolloutRunner
 from tests.data import fragile
 from tests.make import make_args, quiet_logger
 from utils.errors import UserError
+from utils.returns import td_targets, valid_steps
 from utils.seeding import seed_everything
 
 for name in fragile.__all__:
@@ -113,6 +115,24 @@ def test_episodes_of_different_lengths_leave_zeros_behind() -> None:
     terminated = batch["terminated"][:, :, 0].bool()
     solved = terminated.any(dim=1)
     assert torch.equal(terminated.int().argmax(dim=1)[solved] + 2, lengths[solved])
+
+
+@pytest.mark.parametrize(("env", "by_time"), [("particle", True), ("Fragile", False)])
+def test_learning_after_each_step_bootstraps_where_time_ends_an_episode(
+    env: str, by_time: bool
+) -> None:
+    settings = {"action_selector": "gaussian"} if env == "particle" else {}
+    limit = {"env_args": {"episode_limit": 5}} if env == "particle" else {}
+    runner = make_runner(env=env, runner_scope="transition", **settings, **limit)
+    pairs: list[EpisodeBatch] = []
+    runner.run(on_transition=pairs.append)
+
+    assert len(pairs) == 5
+    for number, pair in enumerate(pairs, start=1):
+        steps = Steps(valid_steps(pair["filled"], pair["terminated"]))
+        target = td_targets(pair, steps, torch.full((1, 1, 1), 10.0), gamma=0.9, td_lambda=0.0)
+        follows = 9.0 if by_time or number < 5 else 0.0
+        torch.testing.assert_close(target, pair["reward"][:, :1] + follows)
 
 
 def test_acting_keeps_no_graph() -> None:

@@ -274,6 +274,20 @@ def test_mistakes_are_answered(env_args: dict[str, Any], words: str) -> None:
         make_env("gymma", env_args, seed=0)
 
 
+def test_a_wrong_name_in_a_package_that_is_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """No command to install what is installed."""
+    package = tmp_path / "games_of_mine"
+    package.mkdir()
+    for name in ("__init__", "spread_v3", "tag_v3", "_private"):
+        (package / f"{name}.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match=r"no 'spred_v3'. Did you mean 'spread_v3'\? It has: spr"):
+        make("games_of_mine.spred_v3")
+    monkeypatch.delitem(sys.modules, "games_of_mine")
+
+
 def test_a_game_of_one_and_a_game_of_two_have_the_same_face() -> None:
     have("gymnasium")
     import gymnasium
