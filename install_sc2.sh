@@ -267,10 +267,14 @@ install_python() {
     need git
     # Without what they ask for: they would replace protobuf by an old one, which others cannot use.
     "$python" -m pip install --quiet -r "$HERE/requirements/sc2.txt"
-    "$python" -m pip install --quiet --no-deps "git+$OXWHIRL/smac.git@$SMAC_COMMIT"
-    if [ "$with_smacv2" = yes ]; then
-        "$python" -m pip install --quiet --no-deps "git+$OXWHIRL/smacv2.git@$SMACV2_COMMIT"
-    fi
+    install_from_git "$OXWHIRL/smac.git" "$SMAC_COMMIT"
+    [ "$with_smacv2" = no ] || install_from_git "$OXWHIRL/smacv2.git" "$SMACV2_COMMIT"
+}
+
+install_from_git() { # repository, commit
+    "$python" -m pip install --quiet --no-deps "git+$1@$2" || fail 1 "$1 could not be installed.
+On a machine without a network: clone the repositories elsewhere (git clone --bare), bring them
+here, and run this again with SMAC_MIRROR=file:///the/folder/that/holds/them"
 }
 
 read_options "$@"
@@ -286,13 +290,13 @@ if [ "$with_game$with_maps" != nono ]; then need unzip; fi
 [ "$with_python" = no ] || install_python
 rmdir "$downloads" 2>/dev/null || true
 
+[ "$with_game$with_maps" != nono ] || exit 0
 [ "$version" = 4.10 ] || say "
 For this version, where others are installed too: env_args.game_version=$version"
 say "
 Add this to your shell's profile unless that is 3rdparty/StarCraftII here or ~/StarCraftII:
   export SC2PATH='$dir'
 "
-[ "$with_game$with_maps" != nono ] || exit 0
 if "$python" -c 'import numpy, yaml' 2>/dev/null; then
     examined=()
     [ "$version" = 4.10 ] || examined=(env_args.game_version="$version")

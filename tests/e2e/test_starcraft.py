@@ -98,11 +98,11 @@ def test_the_command_of_the_readme(
     assert results.last("env_restarts") == 0
     assert max(int(row[0]) for row in results.metrics()) > end + 20
 
-    run_main(
+    shown = run_main(
         *words, *runner.split(), *SMALL, f"checkpoint_path={results.models}", "save_replay=True"
     )
     replays = list((results.root / "replays").rglob("*.SC2Replay"))
-    assert len(replays) == (2 if "parallel" in runner else 1)
+    assert len(replays) == (2 if "parallel" in runner else 1), shown.stdout
     assert replays[0].read_bytes() == b"a replay of the stand-in"
 
 

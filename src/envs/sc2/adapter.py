@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -195,14 +196,21 @@ class SC2(MultiAgentEnv):
 
     @contextlib.contextmanager
     def _noting_replays(self) -> Iterator[list[str]]:
-        """The files that pysc2 writes inside; SMAC does not pass on where they are."""
+        """The files that pysc2 writes inside; SMAC does not pass on where they are.
+
+        Games that save at the same time would trip over each other: over the folder, which pysc2
+        makes if it has seen none, and over the file, whose name holds nothing finer than a second.
+        """
         written: list[str] = []
         run_config = self._core._run_config
         save = run_config.save_replay
 
-        def note(*args: Any, **kwargs: Any) -> str:
+        def note(data: bytes, replay_dir: str, prefix: str) -> str:
             try:
-                written.append(save(*args, **kwargs))
+                folder = run_config.abs_replay_path(replay_dir)
+                os.makedirs(folder, exist_ok=True)
+                own = f"{prefix}_{self._game.number}"
+                written.append(save(data, replay_dir=replay_dir, prefix=own))
             except OSError as error:
                 raise UserError(
                     f"The replay cannot be written: {error}. Type env_args.replay_dir="
