@@ -178,9 +178,20 @@ note_files() { # folder, names: lines of a stamp
     done
 }
 
+check_room() { # zip file, folder: whether all of the one fits beside the other
+    local needed free
+    needed=$(unzip -Zt "$1" | sed -n 's/.*, \([0-9]*\) bytes uncompressed.*/\1/p')
+    free=$(df -Pk "$2" | awk 'NR == 2 { print $4 }')
+    if [ -n "$needed" ] && [ -n "$free" ] && [ $((needed / 1024)) -ge "$free" ]; then
+        fail 1 "$1 unpacks to $((needed / 1000000)) MB, but $2 has only $((free * 1024 / 1000000)) MB free.
+Free some, or install elsewhere: --dir DIR"
+    fi
+}
+
 unpack() { # zip file, folder; the folder appears complete or not at all
     rm -rf "$2.part"
     mkdir -p "$2.part"
+    check_room "$1" "$2.part"
     unzip -P "$PASSWORD" -oq "$1" -d "$2.part" || fail 1 "$1 could not be unpacked; is the disk full?"
     rm -rf "$2"
     mv "$2.part" "$2"

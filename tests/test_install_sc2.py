@@ -226,6 +226,23 @@ def test_an_unexpected_checksum(web: Web, place: Path) -> None:
     install(web, place, "--accept-eula", SC2_SHA256=hashlib.sha256(web.files[GAME]).hexdigest())
 
 
+def test_a_disk_without_room_is_told_before_it_is_full(
+    web: Web, place: Path, tmp_path: Path
+) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "df").write_text("#!/bin/sh\necho Heads\necho disk 100 92 8 92% /\n")  # 8 KiB
+    (tools / "df").chmod(0o755)
+    path = f"{tools}:{os.environ['PATH']}"
+
+    said = install(web, place, "--accept-eula", code=1, PATH=path)
+    assert "unpacks to 0 MB" in said
+    assert "--dir DIR" in said
+    assert not (place / "Versions").exists()
+    install(web, place, "--accept-eula")
+    assert sum(path == GAME for path, _ in web.asked) == 1  # what was downloaded is kept
+
+
 def test_a_second_version_beside_the_first(web: Web, place: Path) -> None:
     install(web, place, "--accept-eula")
     said = install(web, place, "--accept-eula", "--version", "4.6.2")
