@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from docopt import docopt
 
-from envs.build import preflight
+from envs.build import n_environments, preflight
 from envs.multiagentenv import RunFacts
 from run import Folders, run
 from utils.checkpoint import ReplayParts, load_state
@@ -201,12 +201,6 @@ def check_resumable(earlier: EarlierRun, models: Path) -> None:
     assert earlier.checkpoint is not None
     replay = load_state(earlier.checkpoint)["replay"]
     ReplayParts(models / "replay").check(replay["names"])
-
-
-def n_environments(config: dict[str, Any]) -> int:
-    """How many will be up at the same time, for training and for testing."""
-    training = config["batch_size_run"]
-    return training + (config["test_batch_size_run"] or training) * config["testing_on"]
 
 
 def settled(config: dict[str, Any]) -> dict[str, Any]:

@@ -64,14 +64,19 @@ class Session:
         return self.runner.t_env
 
 
-def run(args: SimpleNamespace, logger: Logger, folders: Folders) -> dict[str, float]:
-    """Train or evaluate as `args` says; returns the numbers that sum the run up."""
+def run(
+    args: SimpleNamespace, logger: Logger, folders: Folders, needs_replay: bool = False
+) -> dict[str, float]:
+    """Train or evaluate as `args` says; returns the numbers that sum the run up.
+
+    `needs_replay`: a replay that cannot be written is an error, no warning.
+    """
     if args.use_cuda:
         torch.cuda.init()  # before any stream is made: torch seeds a sleeping GPU when it wakes
     seed_everything(args.seed)
     with StopRequest() as stop, built(args, logger, folders) as session:
         if args.evaluate or args.save_replay:
-            return evaluate_only(session, stop, folders.replays)
+            return evaluate_only(session, stop, folders.replays, needs_replay)
         train(session, stop)
         return finish(session, stop)
 
@@ -394,7 +399,9 @@ def finish(session: Session, stop: StopRequest) -> dict[str, float]:
     return summary(session)
 
 
-def evaluate_only(session: Session, stop: StopRequest, replays: Path) -> dict[str, float]:
+def evaluate_only(
+    session: Session, stop: StopRequest, replays: Path, needs_replay: bool
+) -> dict[str, float]:
     """PyMARL's `evaluate` and `save_replay`: test, print, store."""
     args, console = session.args, session.logger.console_logger
     if not run_test_episodes(session, stop):
@@ -407,19 +414,21 @@ def evaluate_only(session: Session, stop: StopRequest, replays: Path) -> dict[st
     name = f"{task_name(vars(args))} {args.name}"
     console.info(f"{name}: {session.last_test} over {args.test_nepisode} episodes")
     if args.save_replay:
-        save_replays(session, replays)
+        save_replays(session, replays, needs_replay)
     return summary(session)
 
 
-def save_replays(session: Session, folder: Path) -> None:
+def save_replays(session: Session, folder: Path, needed: bool) -> None:
     """What was measured stays measured if the environment cannot write its replay."""
     console = session.logger.console_logger
     try:
-        written = session.runner.save_replay() or []
+        lines = collect_replays(session.runner.save_replay() or [], folder)
     except ReplayNotSavedError as error:
+        if needed:
+            raise
         console.warning(f"Warning: {error}")
         return
-    for line in collect_replays(written, folder):
+    for line in lines:
         console.info(line)
 
 

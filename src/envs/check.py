@@ -250,7 +250,8 @@ def main(argv: list[str]) -> int:
     """`check-env --env-config=NAME [with env_args.key=value ...]`: 0 if all is well, else 1."""
     from utils.config import load_env_config
 
-    name, env_args = load_env_config(argv)
+    config = load_env_config(argv)
+    name, env_args = config["env"], config["env_args"]
     signal.signal(signal.SIGALRM, _lose_patience)
     signal.alarm(PATIENCE)
     report, ok = run_check(name, env_args)

@@ -14,10 +14,12 @@ import torch
 from components.action_selectors.epsilon_greedy import random_available
 from components.episode_buffer import EpisodeBatch
 from envs.batched import Array, BatchedEnv, Step
+from envs.vector.rows import explain
 from envs.vector.workers import tail
 from runners.tally import Tally
 from utils.errors import UserError
 from utils.logging import Logger
+from utils.replays import ReplayNotSavedError
 from utils.seeding import TEST, TRAIN, RandomStream, derive_seed, episode_seed
 
 Hook = Callable[[EpisodeBatch], None]
@@ -108,6 +110,10 @@ class RolloutRunner:
             return (self._test or self._train).vector.save_replay()
         except NotImplementedError as error:
             raise UserError(f"save_replay: env={self.args.env} saves no replays.") from error
+        except ReplayNotSavedError:
+            raise  # from a worker, with the worker's reason
+        except Exception as error:  # a full disk, a missing library, a game that has died
+            raise ReplayNotSavedError(explain(error)) from error
 
     # The loop
 

@@ -11,7 +11,6 @@ import numpy as np
 from envs.batched import Array, BatchedEnv, Step
 from envs.step_result import normalise_step
 from envs.vector.rows import begin, explain, fields_for, look, reseeds
-from utils.replays import ReplayNotSavedError
 
 
 class InProcessVector(BatchedEnv):
@@ -59,7 +58,7 @@ class InProcessVector(BatchedEnv):
         self._envs[0].render()
 
     def save_replay(self) -> list[str | None]:
-        return [self._save_replay(row) for row in range(self.n_envs)]
+        return [env.save_replay() for env in self._envs]
 
     def close(self) -> None:
         for row in range(self.n_envs):
@@ -77,14 +76,6 @@ class InProcessVector(BatchedEnv):
         arrays["reward"][row], arrays["ended"][row] = reward, ended
         arrays["terminated"][row] = terminated
         look(env, arrays, row)
-
-    def _save_replay(self, row: int) -> str | None:
-        try:
-            return self._envs[row].save_replay()
-        except NotImplementedError:
-            raise
-        except Exception as error:
-            raise ReplayNotSavedError(explain(error)) from error
 
     def _attempt(self, row: int, action: Callable[..., None], *details: Any) -> bool:
         """Whether `action` went well; if not, the environment is gone and its traceback kept."""

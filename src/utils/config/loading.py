@@ -130,8 +130,8 @@ def load_config(argv: list[str], base: dict[str, Any] | None = None) -> LoadedCo
     )
 
 
-def load_env_config(argv: list[str]) -> tuple[str, dict[str, Any]]:
-    """Only the environment of a command line: its name and arguments."""
+def load_env_config(argv: list[str]) -> dict[str, Any]:
+    """The settings of a command line that names no algorithm: the environment's and its own."""
     words = sort_words(argv)
     draft = _Draft(default_config(), dict.fromkeys(settings(), "default"))
     _merge_env(draft, find_environment(words.files.get("--env-config", "")))
@@ -139,7 +139,7 @@ def load_env_config(argv: list[str]) -> tuple[str, dict[str, Any]]:
         _update(draft, key, text, words.force)
     load_plugins(draft.config["plugins"])
     check_name(settings()["env"], draft.config["env"], draft.origins["env"])
-    return draft.config["env"], draft.config["env_args"]
+    return draft.config
 
 
 def _merge_files(draft: _Draft, words: Words) -> str:

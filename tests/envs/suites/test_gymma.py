@@ -35,7 +35,8 @@ def make(key: str, **env_args: Any) -> Any:
 @pytest.mark.parametrize("suite", SUITES)
 def test_each_suites_settings_keep_the_contract(suite: str) -> None:
     have(SUITES[suite])
-    name, env_args = load_env_config([f"--env-config={suite}"])
+    config = load_env_config([f"--env-config={suite}"])
+    name, env_args = config["env"], config["env_args"]
     assert check_env(make_env(name, env_args, seed=0), episodes=2) == []
 
 
