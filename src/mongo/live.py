@@ -1,0 +1,111 @@
+"""A run that is mirrored while it goes on: its number, its courier, and how it says good-bye."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from pymongo.errors import PyMongoError
+
+from mongo.courier import Courier
+from mongo.mirror import RunMirror
+from mongo.store import Store, reason
+from utils.config.mongo import parse_address
+from utils.logging import get_logger
+from utils.tracking import RunFolder, read_json, session_facts
+
+PATIENCE = 15.0  # seconds at the end for a database that was there before
+MARK = "mongo.json"  # in a run's folder: what has been delivered, and where
+
+
+class LiveMirror(RunMirror):
+    """Sacred's observer of a run with `mongo` set."""
+
+    def __init__(self, address: str, token: str, folder: RunFolder) -> None:
+        store = Store(parse_address(address))
+        super().__init__(store, token, Path(folder.basedir))
+        self._run_folder = folder
+        self._courier = Courier(self.deliver, reason)
+        self._complaint = store.unreachable()
+        if self._complaint:
+            get_logger().warning(
+                f"Warning: MongoDB at {store.address.shown} is not available ({self._complaint}). "
+                "The run goes on with files alone; should the database come, it gets everything, "
+                "and after the run by: python src/main.py sync"
+            )
+
+    def take_number(self) -> int:
+        """One that neither the results folder nor the database has; both have it from now on."""
+        folder = self._run_folder
+        number = folder.next_number()
+        while True:
+            try:
+                number = self._free_number(number)
+                if folder.reserve(number):
+                    if self._complaint or self.store.reserve(number, self._token):
+                        return number
+                    folder.release()
+                number += 1
+            except PyMongoError as error:
+                self._complaint = reason(error)
+
+    def _free_number(self, number: int) -> int:
+        """At least `number`. Without a database it is the time: no other machine has that."""
+        if self._complaint:
+            return max(number, time.time_ns() // 1_000_000)
+        return max(number, self.store.next_number())
+
+    def started_event(self, *args: Any, **kwargs: Any) -> Any:
+        number = super().started_event(*args, **kwargs)
+        self._courier.start(self._complaint)
+        self._courier.news()
+        return number
+
+    def save(self) -> None:
+        self._courier.news()
+
+    def artifact_event(self, *args: Any, **kwargs: Any) -> None:
+        super().artifact_event(*args, **kwargs)
+        self._courier.news()
+
+    def join(self) -> None:
+        """Sacred's last call: deliver the rest, but do not wait for ever."""
+        complete = self._courier.finish(PATIENCE)
+        if complete:
+            mark(self)
+            say_number(self)
+        else:
+            get_logger().warning(
+                f"Warning: MongoDB lacks a part of run {self.folder.name}. To send it when the "
+                f"database is back: python src/main.py sync {self.folder}"
+            )
+        if self._courier.stopped:
+            self.store.close()
+
+
+def say_number(mirror: RunMirror) -> None:
+    """Where the number in the database is not that of the folder, people must know."""
+    if str(mirror.number) != mirror.folder.name:
+        get_logger().info(
+            f"Run {mirror.folder.name} is number {mirror.number} in MongoDB, where another run "
+            f"has number {mirror.folder.name}."
+        )
+
+
+def mark(mirror: RunMirror) -> None:
+    """Write into the run's folder that the database has it as it is now."""
+    facts = {**_state(mirror.folder, mirror.store), "number": mirror.number}
+    (mirror.folder / MARK).write_text(json.dumps(facts, indent=2))
+
+
+def is_delivered(folder: Path, store: Store) -> bool:
+    """Whether the database of `store` has the run as it is now."""
+    marked = read_json(folder / MARK)
+    marked.pop("number", None)
+    return marked == _state(folder, store)
+
+
+def _state(folder: Path, store: Store) -> dict[str, Any]:
+    return {"database": store.address.shown, **session_facts(read_json(folder / "run.json"))}
