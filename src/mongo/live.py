@@ -76,7 +76,7 @@ class LiveMirror(RunMirror):
         if complete:
             mark(self)
             say_number(self)
-        else:
+        elif self._courier.reached:  # else it was said at the start
             get_logger().warning(
                 f"Warning: MongoDB lacks a part of run {self.folder.name}. To send it when the "
                 f"database is back: python src/main.py sync {self.folder}"

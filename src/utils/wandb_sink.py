@@ -58,6 +58,7 @@ def _start(config: dict[str, Any], results: Path) -> Any:
                 f"Warning: W&B is not available ({str(error).splitlines()[0]}). "
                 "The run goes on and is kept on disk."
             )
+            wandb.teardown()  # else its service goes on trying, and keeps the run's id
     run = _init(wandb, config, results, "offline")
     folder = Path(run.dir).parent
     get_logger().info(f"  W&B: on disk only. To upload it later: wandb sync {folder}")

@@ -59,7 +59,7 @@ def parse_address(text: str) -> Address:
 
 def masked(text: str) -> str:
     """`text` without the password and other secrets of an address."""
-    text = re.sub(r"(^|//)([^:/@]*):.*@", rf"\1\2:{MASK}@", text)
+    text = re.sub(r"(^|//)([^:/@]+):(?!//).*@", rf"\1\2:{MASK}@", text)
     secrets = r"(?i)([?&][^=&]*(?:password|token|authmechanismproperties)[^=&]*=)[^&]*"
     return re.sub(secrets, rf"\1{MASK}", text)
 
