@@ -69,7 +69,7 @@ def launch(argv: list[str]) -> int:
         from mongo.live import LiveMirror  # pymongo takes a while
 
         mirror = LiveMirror(address, config["unique_token"], folder)
-        options["--id"] = options["--id"] or mirror.take_number()
+        options["--id"] = mirror.take_number(options["--id"])
         experiment.observers.append(mirror)
     if not running:
         experiment.run(loaded.command, options=options)

@@ -10,7 +10,7 @@ from utils.logging import get_logger
 
 LONGEST_PAUSE = 30.0  # seconds between two attempts
 PAUSE_AT_END = 0.5
-GRACE = 5.0  # seconds for an attempt that is under way when time is up
+GRACE = 10.0  # seconds for an attempt that is under way when time is up
 
 
 class Courier:
@@ -54,12 +54,15 @@ class Courier:
         return not self._thread.is_alive()
 
     def _work(self) -> None:
-        while not (self._closing.is_set() and (self.delivered or self._late)):
+        while True:
             self._news.wait()
             if self._failures:
                 self._pause()
             self._news.clear()
             self._attempt()
+            hopeless = self._failures and self._late
+            if self._closing.is_set() and (self.delivered or hopeless):
+                return
 
     @property
     def _late(self) -> bool:

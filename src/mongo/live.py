@@ -13,6 +13,7 @@ from mongo.courier import Courier
 from mongo.mirror import RunMirror
 from mongo.store import Store, reason
 from utils.config.mongo import parse_address
+from utils.errors import UserError
 from utils.logging import get_logger
 from utils.tracking import RunFolder, read_json, session_facts
 
@@ -28,34 +29,52 @@ class LiveMirror(RunMirror):
         super().__init__(store, token, Path(folder.basedir))
         self._run_folder = folder
         self._courier = Courier(self.deliver, reason)
-        self._complaint = store.unreachable()
-        if self._complaint:
-            get_logger().warning(
-                f"Warning: MongoDB at {store.address.shown} is not available ({self._complaint}). "
-                "The run goes on with files alone; should the database come, it gets everything, "
-                "and after the run by: python src/main.py sync"
-            )
+        self._complaint: str | None = None
+        if complaint := store.unreachable():
+            self._complain(complaint)
 
-    def take_number(self) -> int:
-        """One that neither the results folder nor the database has; both have it from now on."""
-        folder = self._run_folder
-        number = folder.next_number()
-        while True:
-            try:
-                number = self._free_number(number)
-                if folder.reserve(number):
-                    if self._complaint or self.store.reserve(number, self._token):
-                        return number
-                    folder.release()
-                number += 1
-            except PyMongoError as error:
-                self._complaint = reason(error)
+    def _complain(self, complaint: str) -> None:
+        self._complaint = complaint
+        get_logger().warning(
+            f"Warning: MongoDB at {self.store.address.shown} is not available ({complaint}). "
+            "The run goes on with files alone; should the database come, it gets everything, "
+            "and after the run by: python src/main.py sync"
+        )
+
+    def take_number(self, wanted: str | None) -> int:
+        """`wanted`, or a number that neither the results folder nor the database has.
+
+        Both have it from now on.
+        """
+        if wanted is not None and not str(wanted).isdigit():
+            raise UserError(f"-i {wanted} cannot be: with mongo, a run's id is a number.")
+        if wanted is not None:
+            return int(wanted)
+        number = self._run_folder.next_number()
+        while not self._take(number := self._free_number(number)):
+            number += 1
+        return number
 
     def _free_number(self, number: int) -> int:
         """At least `number`. Without a database it is the time: no other machine has that."""
-        if self._complaint:
-            return max(number, time.time_ns() // 1_000_000)
-        return max(number, self.store.next_number())
+        if not self._complaint:
+            try:
+                return max(number, self.store.next_number())
+            except PyMongoError as error:
+                self._complain(reason(error))
+        return max(number, time.time_ns() // 1_000_000)
+
+    def _take(self, number: int) -> bool:
+        """Whether `number` is ours now; both places are left as they were if not."""
+        if not self._run_folder.reserve(number):
+            return False
+        try:
+            if self._complaint or self.store.reserve(number, self._token):
+                return True
+        except PyMongoError as error:
+            self._complain(reason(error))
+        self._run_folder.release()
+        return False
 
     def started_event(self, *args: Any, **kwargs: Any) -> Any:
         number = super().started_event(*args, **kwargs)
@@ -72,6 +91,8 @@ class LiveMirror(RunMirror):
 
     def join(self) -> None:
         """Sacred's last call: deliver the rest, but do not wait for ever."""
+        if self.run_entry is None:
+            return  # the run could not even start
         complete = self._courier.finish(PATIENCE)
         if complete:
             mark(self)

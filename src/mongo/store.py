@@ -14,10 +14,9 @@ from typing import Any
 import bson
 import gridfs
 import pymongo
-from pymongo.errors import ConfigurationError, DuplicateKeyError, InvalidDocument, PyMongoError
+from pymongo.errors import ConfigurationError, DuplicateKeyError, PyMongoError
 from pymongo.write_concern import WriteConcern
 from sacred.dependencies import get_digest
-from sacred.observers.mongo import force_bson_encodeable
 
 from mongo.curves import StoredCurves
 from utils.config.mongo import Address, masked
@@ -105,11 +104,7 @@ class Store:
         """Make the run's document say `entry`."""
         entry = {**entry, "_id": number, "info": fitting(entry["info"])}
         entry["captured_out"] = entry["captured_out"][-MOST_OUTPUT:]
-        try:
-            self._runs.update_one({"_id": number}, {"$set": entry}, upsert=True)
-        except InvalidDocument:
-            entry = force_bson_encodeable(entry)
-            self._runs.update_one({"_id": number}, {"$set": entry}, upsert=True)
+        self._runs.update_one({"_id": number}, {"$set": entry}, upsert=True)
 
     def curves(self, number: int) -> StoredCurves:
         return StoredCurves(self._metrics, number)

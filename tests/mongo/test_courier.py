@@ -88,6 +88,28 @@ def test_news_during_a_delivery_is_delivered_too() -> None:
     assert sent[-1] == [1, 2]
 
 
+def test_news_of_the_end_is_delivered_to_one_who_has_just_come() -> None:
+    """The first delivery that succeeds was begun before the end, and does not know of it."""
+    state, sent = ["running"], []
+    busy, go_on = threading.Event(), threading.Event()
+
+    def deliver() -> None:
+        sent.append(list(state))
+        busy.set()
+        go_on.wait(30.0)
+
+    courier = Courier(deliver, str)
+    courier.start(complaint="no answer")
+    courier.news()
+    assert busy.wait(30.0)
+    state.append("completed")
+    courier.news()
+    threading.Timer(0.2, go_on.set).start()
+
+    assert courier.finish(patience=1e6)
+    assert sent[-1] == ["running", "completed"]
+
+
 def test_giving_news_does_not_wait_for_the_receiver() -> None:
     hang = threading.Event()
     courier = Courier(lambda: None if hang.wait(60.0) else pytest.fail("never let go"), str)

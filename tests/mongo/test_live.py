@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pymongo.errors import AutoReconnect
 from sacred.observers import MongoObserver
 
 import launch as launching
+from mongo.store import Store
 from tests.mongo.compare import points_of_database, points_of_folder, without_ids
-from tests.mongo.conftest import Train
+from tests.mongo.conftest import RUN, Train
 from tests.mongo.server import Mongod, free_port
 from tests.mongo.test_kills import once_it_logs, stop_politely
 from tests.support import Results
+from utils.errors import UserError
 from utils.tracking import make_experiment
 
 
@@ -133,6 +136,33 @@ def test_a_password_is_in_no_file_and_no_message(
     assert "lovelace" not in output.out + output.err
     for path in results.root.rglob("*"):
         assert path.is_dir() or b"lovelace" not in path.read_bytes(), path
+
+
+def test_an_id_of_ones_own_is_a_number(
+    mongod: Mongod, results: Results, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = [*RUN, f"mongo={mongod.address('ids')}", f"local_results_path={results.root}"]
+    with pytest.raises(UserError, match="-i mine cannot be"):
+        launching.launch(["-i", "mine", *words])
+    assert launching.launch(["-i", "7", *words]) == 0
+
+    assert results.status(7) == mongod.database("ids").runs.find_one({"_id": 7})["status"]
+
+
+def test_a_database_that_goes_while_a_number_is_taken_leaves_nothing_behind(
+    mongod: Mongod, train: Train, results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*args: Any) -> bool:
+        monkeypatch.undo()
+        raise AutoReconnect("gone")
+
+    monkeypatch.setattr(Store, "reserve", gone)
+    assert train(mongo=mongod.address("going")) == 0
+
+    (folder,) = (results.root / "sacred").glob("[0-9]*")
+    (document,) = mongod.database("going").runs.find()
+    assert int(folder.name) == document["_id"] > 10**12
+    assert document["status"] == "COMPLETED"
 
 
 def test_the_environment_variable_is_a_setting(
