@@ -1,101 +1,92 @@
-"""What a database costs a run: none, one that works, one that is not there, one that hangs.
+"""What a database costs a run while it goes on: one that works, is not there, or hangs.
 
-    python benchmarks/tracking.py [--server HOST:PORT] [--rounds 5] [--steps 1500]
+    python benchmarks/tracking.py [--server HOST:PORT] [--beats 3]
 
-Each round makes the same short run once with each database, in turn, so that whatever else the
-machine does falls on all alike; the table has the medians over the rounds. *loop* is the time from
-the first logged value to the last, *before* and *after* what the command takes beside that. The
-heartbeat comes every second instead of every ten: all costs of tracking count tenfold here.
+A run of 50 metrics with 2,000 points each is told to its mirror, then a heartbeat every ten seconds
+adds five points to each. Nothing else happens in the process, so its CPU time is what is taken from
+a learner, however busy the machine is. *telling* is how long the run itself stands still for the
+slowest heartbeat, *at the end* what delivering the rest takes, or giving up.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import os
+import datetime
 import socket
-import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
-import torch
+from mongo.live import PATIENCE, LiveMirror
+from utils.tracking import RunFolder
 
-from launch import launch
-
-RUN = [
-    *("--config=qmix", "--env-config=grid", "-b", "1", "with", "seed=1", "batch_size=8"),
-    *("test_interval=1000000", "log_interval=20", "runner_log_interval=20"),
-    *("learner_log_interval=20", "use_cuda=False"),
-]
+METRICS, POINTS, NEW_POINTS = 50, 2000, 5
+BEAT = 10.0  # seconds, Sacred's own interval
+SETTLING = 6.0  # seconds for the first delivery
 
 
-class Times(NamedTuple):
-    """Seconds."""
+class MadeUpRun:
+    """As much of a run as a mirror hears of."""
 
-    before: float
-    loop: float
-    after: float
+    def __init__(self, address: str, folder: Path) -> None:
+        run_folder, token = RunFolder(folder, resumed=False), str(time.time_ns())
+        self.mirror = LiveMirror(address, token, run_folder)
+        number, config = self.mirror.take_number(None), {"unique_token": token}
+        experiment = {"base_dir": "/", "sources": [], "name": "bench"}
+        self._now = datetime.datetime.now()
+        self.mirror.started_event(experiment, "main", {}, self._now, config, {}, _id=number)
+        self._info: dict[str, list[float]] = {}
+
+    def beat(self, points: int) -> float:
+        """Seconds that the mirror took to hear of `points` new values of every metric."""
+        names = [f"metric_{i}" for i in range(METRICS)]
+        new = {"steps": [*range(points)], "values": [0.5] * points}
+        curve: dict[str, list[Any]] = {**new, "timestamps": [self._now] * points}
+        for name in names:
+            self._info.setdefault(name, []).extend(curve["values"])
+            self._info.setdefault(f"{name}_T", []).extend(curve["steps"])
+        began = time.perf_counter()
+        self.mirror.log_metrics(dict.fromkeys(names, curve), self._info)
+        self.mirror.heartbeat_event(self._info, "x" * 20_000, self._now, None)
+        return time.perf_counter() - began
 
 
-def timed_run(address: str | None, steps: int) -> Times:
+def measure(kind: str, address: str, beats: int) -> str:
+    """A row of the table."""
     with tempfile.TemporaryDirectory() as folder:
-        more = [f"mongo={address}"] if address else []
-        began = time.time()
-        launch([*RUN, f"t_max={steps}", *more, f"local_results_path={folder}"])
-        took = time.time() - began
-        (path,) = Path(folder).glob("sacred/*/metrics.csv")
-        with path.open(newline="") as file:
-            logged = [float(row["seconds"]) for row in csv.DictReader(file)]
-        after = time.time() - path.stat().st_mtime  # of the last value
-    loop = logged[-1] - logged[0]
-    return Times(took - loop - after, loop, after)
-
-
-@contextmanager
-def silent_server() -> Iterator[str]:
-    """Takes connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield f"127.0.0.1:{listener.getsockname()[1]}:bench"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+        run = MadeUpRun(address, Path(folder))
+        run.beat(POINTS)
+        time.sleep(SETTLING)
+        cpu, wall, telling = time.process_time(), time.perf_counter(), 0.0
+        for _ in range(beats):
+            telling = max(telling, run.beat(NEW_POINTS))
+            time.sleep(BEAT)
+        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+        began = time.perf_counter()
+        run.mirror.finish(PATIENCE)
+        end = time.perf_counter() - began
+    return f"| {kind} | {cpu / wall:.2%} | {1000 * telling:.0f} ms | {end:.1f} s |\n"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--server", help="HOST:PORT of a MongoDB that may be written to")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--beats", type=int, default=3)
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    with silent_server() as silent:
-        kinds = {"files alone": None, "not there": f"127.0.0.1:{free_port()}:bench"}
-        kinds["hangs"] = silent
-        if options.server:
-            kinds["works"] = f"{options.server}:bench"
-        timed_run(None, 200)  # the first of a process is slow
-        rounds = [
-            {kind: timed_run(address, options.steps) for kind, address in kinds.items()}
-            for _ in range(options.rounds)
-        ]
-    sys.stdout.write(
-        "| database | before | loop | loop / files alone | after |\n|---|---|---|---|---|\n"
-    )
-    for kind in kinds:
-        before, loop, after = (statistics.median(r[kind][i] for r in rounds) for i in range(3))
-        ratios = sorted(r[kind].loop / r["files alone"].loop for r in rounds)
-        ratio = f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
-        sys.stdout.write(f"| {kind} | {before:.1f} s | {loop:.1f} s | {ratio} | {after:.1f} s |\n")
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        absent = f"127.0.0.1:{nobody.getsockname()[1]}:bench"
+    silent = socket.create_server(("127.0.0.1", 0))  # takes connections and never answers
+    kinds = {"not there": absent, "hangs": f"127.0.0.1:{silent.getsockname()[1]}:bench"}
+    if options.server:
+        kinds["works"] = f"{options.server}:bench"
+    rows = [measure(kind, address, options.beats) for kind, address in kinds.items()]
+    sys.stdout.write("| database | CPU | telling | at the end |\n|---|---|---|---|\n")
+    sys.stdout.write("".join(rows))
+    silent.close()
 
 
 if __name__ == "__main__":

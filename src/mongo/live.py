@@ -89,12 +89,18 @@ class LiveMirror(RunMirror):
         super().artifact_event(*args, **kwargs)
         self._courier.news()
 
+    def finish(self, patience: float) -> bool:
+        """Whether the database has everything, at the latest when `patience` is at its end."""
+        complete = self._courier.finish(patience)
+        if self._courier.stopped:
+            self.store.close()
+        return complete
+
     def join(self) -> None:
         """Sacred's last call: deliver the rest, but do not wait for ever."""
         if self.run_entry is None:
             return  # the run could not even start
-        complete = self._courier.finish(PATIENCE)
-        if complete:
+        if self.finish(PATIENCE):
             mark(self)
             say_number(self)
         elif self._courier.reached:  # else it was said at the start
@@ -102,8 +108,6 @@ class LiveMirror(RunMirror):
                 f"Warning: MongoDB lacks a part of run {self.folder.name}. To send it when the "
                 f"database is back: python src/main.py sync {self.folder}"
             )
-        if self._courier.stopped:
-            self.store.close()
 
 
 def say_number(mirror: RunMirror) -> None:
