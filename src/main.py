@@ -56,6 +56,10 @@ def dispatch(argv: list[str]) -> int:
         from viewing.replay import main as replay
 
         return replay(argv[1:])
+    if argv[0] == "sync":
+        from mongo.sync import main as sync
+
+        return sync(argv[1:])
     if argv[0] == "meetup":
         from theory.meetup import main as meetup
 
