@@ -11,9 +11,9 @@ from torch import Tensor
 from components.action_heads import ActionHead
 from components.episode_buffer import EpisodeBatch
 from components.experience import Experience, cut, mean_over, memory_before
-from learners.base import actor_inputs, unrolled_inputs
 from learners.klevel import Climb
 from learners.on_policy import OnPolicyLearner
+from learners.retrace import actor_inputs, unrolled_inputs
 from learners.surrogate import Surrogate
 from utils.logging import Logger
 from utils.returns import gae, n_step_returns, valid_steps
