@@ -9,6 +9,7 @@ from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
 from components.parts import MEMORY
+from components.steps import Steps, running_rows
 from modules.agents.gru import Running
 
 
@@ -51,6 +52,18 @@ def unrolled_inputs(
         outputs.append(output.reshape(R, N, -1))
         states.append(hidden.reshape(R, N, -1))
     return torch.stack(outputs, dim=1), torch.stack(states, dim=1)
+
+
+def unrolled_steps(mac: Any, inputs: Tensor, start: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """The same where `mask` (R, L, 1) is 1, computed for those slots alone; else zeros."""
+    steps = Steps(mask)
+    order = steps.ordered(mask) if unrolls(mac) else None
+    if order is None:
+        return unrolled_inputs(mac, inputs, start)
+    running = running_rows(mask)
+    start = start[order[: running[0]]]  # a part may have no steps at all
+    outputs, hidden = unrolled_inputs(mac, steps.take(inputs), start, running)
+    return steps.put(outputs), steps.put(hidden)
 
 
 def unrolls(mac: Any) -> bool:
