@@ -2,8 +2,8 @@
 
     python benchmarks/on_policy_padding.py [--rounds 5]
 
-One round is that of `--config=mappo` with `rollout_length=128` on a task like Skirmish's 3m: 64 x 128
-steps in parts of 10 to 60. CPU seconds of one thread; the least of all rounds.
+One round is that of `--config=mappo` with `rollout_length=128` on a task like Skirmish 3m: 64 times
+128 steps in parts of 10 to 60. CPU seconds of one thread; the least of all rounds.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ from typing import Any
 from unittest.mock import patch
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-sys.path.insert(0, str(ROOT / "src"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 import torch
 

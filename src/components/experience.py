@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -40,7 +40,7 @@ class Experience(NamedTuple):
             yield self.of(rows)
 
     def of(self, rows: Tensor) -> Experience:
-        return Experience(*(field[rows] for field in self[:-1]))
+        return self._each(lambda key, values: values[rows])
 
     def packed(self) -> Experience:
         """Without the padding inside rows; as it is if there is none, and on a GPU."""
@@ -49,11 +49,14 @@ class Experience(NamedTuple):
         order = steps.ordered(mask)
         if order is None:
             return self
-        fields = {
-            key: values[order] if key == "memory" else steps.take(values)
-            for key, values in zip(self._fields, self[:-1], strict=False)
-        }
-        return Experience(**fields, running=running_rows(mask))
+        return self._each(
+            lambda key, values: values[order] if key == "memory" else steps.take(values),
+            running_rows(mask),
+        )
+
+    def _each(self, change: Callable[[str, Tensor], Tensor], running: Running = None) -> Experience:
+        fields = zip(self._fields, self[:-1], strict=False)  # all but `running`
+        return Experience(**{key: change(key, values) for key, values in fields}, running=running)
 
     def without_padding(self) -> Experience:
         """Only the rows in which something happens."""

@@ -41,7 +41,7 @@ class Nonstop:
         self._vector, self._mac = side.vector, side.mac
         B = side.vector.n_envs
         self._rows = np.arange(B)
-        self._window = EpisodeBatch(*runner.layout[:2], B, 2, preprocess=runner.layout[2])
+        self._window = two_slots(runner.layout, B)
         self._field = action_field(self._window.scheme)
         self._mac.init_hidden(B)
         self._blank = self._mac.hidden_states.reshape(B, self._mac.n_agents, -1).clone()
@@ -127,9 +127,7 @@ class Nonstop:
     def _last_actions(self, record: Recorder, t_env: int) -> Array:
         """What every part would have done next: PyMARL's last slot holds an action, too."""
         situation, memory, before = record.ends()
-        window = EpisodeBatch(
-            *self._runner.layout[:2], len(memory), 2, preprocess=self._runner.layout[2]
-        )
+        window = two_slots(self._runner.layout, len(memory))
         mac = copy.copy(self._mac)
         mac.hidden_states = memory
         return choose(mac, window, situation, before, t_env)
@@ -164,6 +162,11 @@ class Nonstop:
             rows = self._rows[self._playing & (self._lengths >= age)]
             step = self._vector.step(rows, self._actions[-age][rows])
             self._playing[rows[step.lost | step.ended]] = False
+
+
+def two_slots(layout: tuple[Any, Any, Any], n_rows: int) -> EpisodeBatch:
+    scheme, groups, preprocess = layout
+    return EpisodeBatch(scheme, groups, n_rows, 2, preprocess=preprocess)
 
 
 def choose(mac: Any, window: EpisodeBatch, situation: Situation, before: Tensor, t_env: int) -> Any:
