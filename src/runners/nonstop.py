@@ -157,11 +157,14 @@ class Nonstop:
         self._seeds, self._actions = np.array(state["seeds"]), list(state["actions"].numpy())
         self._playing = np.array(state["playing"]) & self._vector.reseeds
         rows = self._rows[self._playing]
+        if not len(rows):
+            return
         self._playing[rows[self._vector.reset(rows, self._seeds[rows])]] = False
-        for age in range(len(self._actions), 0, -1):
+        for age in range(int(self._lengths[rows].max()), 0, -1):
             rows = self._rows[self._playing & (self._lengths >= age)]
-            step = self._vector.step(rows, self._actions[-age][rows])
-            self._playing[rows[step.lost | step.ended]] = False
+            if len(rows):
+                step = self._vector.step(rows, self._actions[-age][rows])
+                self._playing[rows[step.lost | step.ended]] = False
 
 
 def two_slots(layout: tuple[Any, Any, Any], n_rows: int) -> EpisodeBatch:

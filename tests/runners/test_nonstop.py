@@ -327,9 +327,15 @@ def test_an_episode_beyond_its_limit_is_refused() -> None:
         runner.run()
 
 
-@pytest.mark.parametrize("runner", ["episode", "parallel", "batched"])
-def test_a_runner_s_state_continues_its_running_episodes(runner: str) -> None:
-    settings = {"batch_size_run": 3, "rollout_length": 7}
+FIGHTS = {"env": "skirmish", "env_args": {"map_name": "3m"}}
+
+
+@pytest.mark.parametrize(
+    ("runner", "env"),
+    [("episode", {}), ("parallel", {}), ("batched", {}), ("batched", FIGHTS)],
+)
+def test_a_runner_s_state_continues_its_running_episodes(runner: str, env: dict[str, Any]) -> None:
+    settings = {"batch_size_run": 3, "rollout_length": 7, **env}
     one, other = make_runner(runner, **settings), make_runner(runner, **settings)
     try:
         one.run()
