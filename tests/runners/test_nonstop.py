@@ -25,7 +25,10 @@ from utils.returns import gae, valid_steps
 from utils.seeding import seed_everything
 
 ROWS, STEPS, GAMMA, LAM = 4, 13, 0.9, 0.8
+CLIMBING = {"env": "climbing", "env_args": {"episode_limit": 6}}
+TIMED: dict[str, Any] = {"env": "Timed", "env_args": {}}
 MAPPO = {"learner": "mappo_learner"}
+KMAPPO = {"learner": "kmappo_learner", "minibatches": 2, "chunk_length": 3}
 COMA = {"learner": "coma_learner", "action_selector": "multinomial", "epsilon_start": 0.5}
 
 
@@ -65,24 +68,22 @@ def three_updates(runner: str = "batched", **settings: Any) -> list[Tensor]:
 # ---------------------------------------------------------------- the same as whole episodes
 
 
-@pytest.mark.parametrize("runner", ["batched", "episode", "parallel"])
 @pytest.mark.parametrize(
-    ("env", "length"),
-    [({"env": "climbing", "env_args": {"episode_limit": 6}}, 6), ({"env": "Timed"}, 5)],
-)
-@pytest.mark.parametrize(
-    "learner",
-    [MAPPO, {"learner": "kmappo_learner", "minibatches": 2, "chunk_length": 3}, COMA],
-    ids=["mappo", "kmappo", "coma"],
+    ("runner", "env", "length", "learner"),
+    [
+        ("batched", CLIMBING, 6, MAPPO),
+        ("batched", CLIMBING, 6, KMAPPO),
+        ("batched", CLIMBING, 6, COMA),
+        ("episode", TIMED, 5, MAPPO),
+        ("episode", TIMED, 5, KMAPPO),
+        ("episode", TIMED, 5, COMA),
+        ("parallel", TIMED, 5, KMAPPO),
+    ],
 )
 def test_rollouts_of_an_episode_s_length_are_whole_episodes_bit_for_bit(
-    learner: dict[str, Any], env: dict[str, Any], length: int, runner: str
+    runner: str, env: dict[str, Any], length: int, learner: dict[str, Any]
 ) -> None:
-    if runner == "parallel" and (env["env"] != "Timed" or learner is COMA):
-        pytest.skip("processes start slowly; once with each kind of policy is enough")
-    if runner == "batched" and env["env"] == "Timed":
-        pytest.skip("it has no batched face")
-    env = {"env_args": {}, **env}
+    """With real ends and with time limits."""
     whole = three_updates(runner, **learner, **env)
     parts = three_updates(runner, **learner, **env, rollout_length=length)
 
