@@ -80,8 +80,14 @@ class Record:
     @cached_property
     def environment(self) -> dict[str, Any]:
         """What the tasks were played on: engine, game build, package versions; empty if untold."""
-        known = self._info.get("environment")
+        known = self._told.get("environment")
         return known if isinstance(known, dict) else {}
+
+    @cached_property
+    def earlier_environments(self) -> list[dict[str, Any]]:
+        """What it was before a resume that found it changed."""
+        known = self._told.get("earlier_environments")
+        return known if isinstance(known, list) else []
 
     @cached_property
     def metrics(self) -> Mapping[str, Series]:
@@ -105,6 +111,11 @@ class Record:
     @cached_property
     def _info(self) -> dict[str, Any]:
         return _read_object(self.folder / "info.json")
+
+    @property
+    def _told(self) -> dict[str, Any]:
+        """A run that has just been resumed keeps its last info.json beside until the next one."""
+        return self._info or _read_object(self.folder / "info.before_resume.json")
 
 
 def find_records(places: Iterable[Path]) -> tuple[list[Record], list[str]]:
@@ -166,7 +177,7 @@ def _read_object(path: Path) -> dict[str, Any]:
 def _from_csv(path: Path) -> dict[str, Series]:
     """Ours: t_env, name, value, seconds. Lines torn by a crash are left out."""
     rows: dict[str, list[tuple[int, float, float]]] = {}
-    with path.open(newline="") as file:
+    with path.open(newline="", errors="replace") as file:
         for row in csv.reader(file):
             try:
                 entry = int(row[0]), float(row[2]), float(row[3])
@@ -196,22 +207,33 @@ def _since(start: datetime | None, moment: Any) -> float:
 
 
 def _from_info(info: dict[str, Any], folder: Path) -> dict[str, Series]:
-    """PyMARL's: lists `name` and `name_T`, of values and of environment steps."""
+    """PyMARL's: lists `name` and `name_T`, of values and of environment steps.
+
+    Sacred writes them while the run appends, so that one may be an entry longer.
+    """
     found = {}
     for name, values in info.items():
         steps = info.get(f"{name}_T")
-        if isinstance(values, list) and isinstance(steps, list):
-            try:
-                numbers = [_number(value) for value in values]
-                found[name] = _series(steps, numbers, [np.nan] * len(steps))
-            except (TypeError, ValueError) as error:
-                raise UnreadableRunError(f"{folder}: info.json, {name}: {error}") from error
+        if not isinstance(values, list) or not isinstance(steps, list):
+            continue
+        numbers = [_number(value) for value, _ in zip(values, steps, strict=False)]
+        if not numbers or all(number is None for number in numbers):
+            continue  # torch tensors, which Sacred has pickled
+        try:
+            at = [step for step, _ in zip(steps, numbers, strict=False)]
+            found[name] = _series(at, numbers, [np.nan] * len(at))
+        except (TypeError, ValueError, OverflowError) as error:
+            raise UnreadableRunError(f"{folder}: info.json, {name}: {error}") from error
     return found
 
 
-def _number(value: Any) -> float:
-    """Old Sacred stores numpy's numbers as objects: {"py/object": ..., "value": 0.5}."""
-    return float(value["value"] if isinstance(value, dict) and "value" in value else value)
+def _number(value: Any) -> float | None:
+    """Sacred stores numpy's numbers as objects: {"py/object": ..., "value": 0.5}.
+
+    None for what holds no number in plain sight; an array keeps it as NaN.
+    """
+    plain = value.get("value") if isinstance(value, dict) else value
+    return float(plain) if isinstance(plain, int | float) else None
 
 
 def _series(steps: Any, values: Any, seconds: Any) -> Series:
