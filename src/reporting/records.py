@@ -39,7 +39,7 @@ class Series(NamedTuple):
     seconds: Array  # (n,) since the run began; NaN where nobody wrote it down
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # a run is equal to itself alone
 class Record:
     """One run. `folder` is where its config.json is."""
 
