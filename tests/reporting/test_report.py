@@ -9,7 +9,7 @@ import pytest
 
 from reporting.command import run
 from reporting.listing import main as list_runs
-from tests.reporting.conftest import MakeRun
+from tests.reporting.conftest import MakeRun, amend
 
 WINS = "test_battle_won_mean"
 
@@ -69,6 +69,18 @@ def test_versions_of_an_environment_are_not_mixed(make_run: MakeRun, report: Rep
     assert "--where environment.engine=" in complaint
     assert " 1  " in report("--where", "environment.engine=1.1")
     assert "seed 1" not in report("--mix-versions")
+
+
+def test_a_run_resumed_on_another_version_is_not_mixed_in(
+    make_run: MakeRun, report: Report
+) -> None:
+    folder = make_run("ours", ramp(1), environment={"engine": "1.1"})
+    amend(folder / "info.json", earlier_environments=[{"engine": "1.0"}])
+    complaint = report(code=2)
+
+    assert "engine 1.0: runs 1" in complaint
+    assert "without runs 1, resumed on another version" in complaint
+    assert "vdn" in report("--mix-versions")
 
 
 def test_a_run_that_ended_early_cuts_its_group(make_run: MakeRun, report: Report) -> None:
