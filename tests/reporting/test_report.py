@@ -113,6 +113,16 @@ def test_returns_of_several_tasks_are_scaled_within_each(make_run: MakeRun, repo
     assert "0.12 [" in said.split("over all tasks")[1]
 
 
+def test_equal_runs_have_no_scale(make_run: MakeRun, report: Report) -> None:
+    for task in ("3m", "8m"):
+        for name in ("vdn", "qmix"):
+            make_run("ours", ramp(1), name=name, env_args={"map_name": task})
+    said = report()
+
+    assert "over all tasks" not in said
+    assert "Probability of improvement" in said
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
@@ -181,3 +191,16 @@ def test_the_list_of_runs(
     assert row[:9] == ["1", "vdn", "sc2/3m", "1", "LOST", "900/1k", "test", "win", "0.40"]
     assert row[9] == "0.90"
     assert "left out:" in said
+
+
+def test_the_repositorys_own_results_are_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    demo = Path(__file__).resolve().parents[2] / "docs" / "examples" / "demo_results"
+    assert run([str(demo), "--to", str(tmp_path), "--no-figures"]) == 0
+    said = capsys.readouterr().out
+
+    rows = [line.split()[:4] for line in said.splitlines() if " 5  " in line]
+    assert rows == [[task, name, "5", steps] for task, steps in
+                    (("penalty", "6.46k"), ("two_step", "6.53k")) for name in ("kmappo", "mappo")]  # fmt: skip
+    assert "left out" not in said
