@@ -38,6 +38,10 @@ def dispatch(argv: list[str]) -> int:
         return 0
     if "--list" in argv:
         topics = [word for word in argv if word != "--list"]
+        if topics[:1] == ["runs"]:
+            from reporting.listing import main as list_runs
+
+            return list_runs(topics[1:])
         sys.stdout.write(config.list_text(*topics[:1]))
         return 0
     if argv[0] == "check-env":

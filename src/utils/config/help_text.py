@@ -19,6 +19,7 @@ PyMARL-K: cooperative multi-agent reinforcement learning
 
   ALG, ENV       a name (--list algs, --list envs) or the path of a YAML file
   --list [TOPIC] algs, envs, learners, mixers, agents, controllers, selectors, runners, maps
+  --list runs    the runs in results (or in FOLDER ...): status, steps, last and best result
   print_config   all settings of a run and where they come from
   meetup         the paper's meet-up problem: its table and pictures
   check-env      whether an environment keeps the contract: check-env --env-config=NAME
@@ -65,7 +66,8 @@ def list_text(topic: str | None = None) -> str:
     }
     if topic is not None and topic not in topics:
         hint = did_you_mean(topic, topics)
-        raise UserError(f"--list {topic}: no such list.{hint} There are: {', '.join(topics)}.")
+        there = ", ".join([*topics, "runs"])
+        raise UserError(f"--list {topic}: no such list.{hint} There are: {there}.")
     chosen = topics if topic is None else {topic: topics[topic]}
     lines = []
     for name, entries in chosen.items():

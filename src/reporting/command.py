@@ -1,0 +1,137 @@
+"""`python src/report.py PLACES...`: what the runs in some folders say together."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from reporting.grouping import chosen, groups_of, one_environment_each
+from reporting.page import page
+from reporting.records import RESULTS, Record, UnreadableRunError, find_records
+from reporting.results import Result, common_metric, notices, result_of
+from reporting.tables import Table, final_table, improvement_table, overall_table
+from utils.errors import UserError
+
+EXAMPLES = """\
+examples:
+  python src/report.py results
+  python src/report.py results --where env=skirmish --where status=COMPLETED --by name k_level
+  python src/report.py mine theirs/results/sacred --metric test_return_mean --to figures
+"""
+
+
+def main(argv: list[str]) -> int:
+    options = _parser().parse_args(argv)
+    records, problems = find_records(options.places)
+    records = chosen(records, options.where)
+    records, empty = _with_numbers(records)
+    if not options.mix_versions:
+        one_environment_each(records)
+    metric = common_metric(records, options.metric)
+    results = [result_of(group, metric) for group in groups_of(records, options.by)]
+    tables = [t for t in (final_table(results, metric), overall_table(results, metric),
+                          improvement_table(results)) if t is not None]  # fmt: skip
+    warnings = [*(f"left out: {problem}" for problem in [*problems, *empty]),
+                *notices(results, metric)]  # fmt: skip
+    for table in tables:
+        sys.stdout.write(table.text() + "\n")
+    for warning in warnings:
+        sys.stdout.write(f"Note: {warning}\n")
+    written = _write(options, results, metric, tables, warnings)
+    sys.stdout.write(f"written: {', '.join(path.name for path in written)} in {options.to}\n")
+    return 0
+
+
+def _write(
+    options: argparse.Namespace,
+    results: Sequence[Result],
+    metric: str,
+    tables: Sequence[Table],
+    warnings: Sequence[str],
+) -> list[Path]:
+    to: Path = options.to
+    to.mkdir(parents=True, exist_ok=True)
+    pictures = {} if options.no_figures else _draw(results, metric, to, options.formats)
+    title = options.title or f"{metric} of {sum(len(r.final) for r in results)} runs"
+    texts = {
+        "report.md": "\n".join([f"# {title}\n", *(f"- {warning}" for warning in warnings), "",
+                                *(table.markdown() for table in tables),
+                                *(f"![{name}]({path.name})" for name, path in pictures.items())]),
+        "tables.tex": "\n".join(table.latex() for table in tables),
+        "report.html": page(title, warnings, tables, pictures),
+    }  # fmt: skip
+    for name, text in texts.items():
+        (to / name).write_text(text)
+    return [*(to / name for name in texts), *pictures.values()]
+
+
+def _draw(
+    results: Sequence[Result], metric: str, to: Path, formats: Sequence[str]
+) -> dict[str, Path]:
+    """The PNG of each figure; it is written in the other formats as well."""
+    from reporting.figures import figures, write
+
+    pictures = {}
+    for name, figure in figures(results, metric).items():
+        for kind in dict.fromkeys(["png", *formats]):
+            write(figure, to / f"{name}.{kind}")
+        pictures[name] = to / f"{name}.png"
+    return pictures
+
+
+def _with_numbers(records: Sequence[Record]) -> tuple[list[Record], list[str]]:
+    """Those that have logged something, and what to say of the others."""
+    kept, said = [], []
+    for record in records:
+        try:
+            if record.metrics:
+                record.environment  # noqa: B018 - read now, so that a torn file is told of here
+                kept.append(record)
+            else:
+                said.append(f"{record.folder}: nothing logged ({record.status}).")
+        except UnreadableRunError as error:
+            said.append(str(error))
+    return kept, said
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "report.py",
+        description="Curves, tables and intervals of many runs: ours, PyMARL's, EPyMARL's.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("places", nargs="*", type=Path, default=[RESULTS], help="folders (results)")
+    add("--metric", help="what to compare; usually the test result that all runs have")
+    add(
+        "--by",
+        nargs="+",
+        default=[],
+        metavar="KEY",
+        help="settings that name an algorithm; usually its name and all that differs",
+    )
+    add(
+        "--where",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="only such runs: a setting, status, task, run_id or environment.ENTRY",
+    )
+    add("--mix-versions", action="store_true", help="even of different environment versions")
+    add("--to", type=Path, default=RESULTS / "report", metavar="FOLDER", help="(results/report)")
+    add("--formats", nargs="+", default=["png"], choices=["png", "pdf", "svg"], help="of pictures")
+    add("--no-figures", action="store_true", help="tables alone, which need no matplotlib")
+    add("--title", help="of the page")
+    return parser  # fmt: skip
+
+
+def run(argv: list[str]) -> int:
+    """With mistakes as one sentence."""
+    try:
+        return main(argv)
+    except UserError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code

@@ -1,0 +1,183 @@
+"""From groups of runs to what is compared: curves on common points, and final scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from reporting.grouping import Group
+from reporting.records import HEADLINES, Record, Series
+from reporting.statistics import curve_iqm, pointwise
+from utils.console import human
+from utils.errors import UserError, did_you_mean
+
+Array = np.ndarray[Any, Any]
+
+POINTS = 201  # of a drawn curve
+LAST_PART = 0.1  # of the steps, whose evaluations make the final score
+EARLY = 0.95  # runs that end before this share of their group's longest are named
+RATES = ("won_mean", "solved_mean")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Interquartile mean over runs, and its interval (NaN for a single run)."""
+
+    x: Array  # (POINTS,)
+    middle: Array
+    low: Array
+    high: Array
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the runs of a group reached in one metric."""
+
+    group: Group
+    end: int  # the step that all of them reached
+    final: Array  # (runs,) mean over the last part of the steps
+    best: Array  # (runs,) highest single evaluation up to `end`
+
+
+def common_metric(records: Sequence[Record], wanted: str | None) -> str:
+    """`wanted`, or the first headline that every run has."""
+    if not records:
+        raise UserError("There is no run to report on. Name a folder with runs, such as results.")
+    everywhere = set.intersection(*(set(record.metrics) for record in records))
+    anywhere = {name for record in records for name in record.metrics}
+    if wanted is not None:
+        if wanted in everywhere:
+            return wanted
+        lacking = [record.run_id for record in records if wanted not in record.metrics]
+        if wanted in anywhere:
+            raise UserError(
+                f"Runs {', '.join(lacking)} have no {wanted}. Leave them out with --where, or "
+                f"type one that all have: {', '.join(sorted(everywhere))}."
+            )
+        raise UserError(f"No run has a metric '{wanted}'.{did_you_mean(wanted, anywhere)}")
+    for name in HEADLINES:
+        if name in everywhere:
+            return name
+    raise UserError(
+        "The runs have no test result in common, so say which metric to report: --metric NAME. "
+        f"All have: {', '.join(sorted(everywhere)) or 'nothing'}."
+    )
+
+
+def is_rate(metric: str) -> bool:
+    """From 0 to 1, and so comparable between tasks as it is."""
+    return metric.endswith(RATES)
+
+
+def finite(series: Series) -> Series:
+    kept = np.isfinite(series.values)
+    return Series(series.steps[kept], series.values[kept], series.seconds[kept])
+
+
+def result_of(group: Group, metric: str) -> Result:
+    every = [finite(run.metrics[metric]) for run in group.runs]
+    for run, series in zip(group.runs, every, strict=True):
+        if not len(series.steps):
+            raise UserError(f"{run.folder}: {metric} is never a number. Leave it out: --where")
+    end = min(int(series.steps[-1]) for series in every)
+    within = [series.values[series.steps <= end] for series in every]
+    return Result(
+        group=group,
+        end=end,
+        final=np.array([_final(series, end) for series in every]),
+        best=np.array([values.max() if len(values) else np.nan for values in within]),
+    )
+
+
+def _final(series: Series, end: int) -> float:
+    """Mean of the evaluations in the last part before `end`; at least of the last one."""
+    chosen = (series.steps <= end) & (series.steps > end * (1 - LAST_PART))
+    if not chosen.any():
+        chosen = series.steps == series.steps[series.steps <= end].max(initial=series.steps[0])
+    return float(series.values[chosen].mean())
+
+
+def curve_of(group: Group, metric: str, axis: str = "steps") -> Curve | None:
+    """Over "steps" or "seconds", where all runs have something to say; None if nowhere.
+
+    Between two evaluations of a run its curve is a straight line.
+    """
+    every = [finite(run.metrics[metric]) for run in group.runs if metric in run.metrics]
+    lines = [(getattr(series, axis).astype(float), series.values) for series in every]
+    lines = [(x, y) for x, y in lines if len(x) and np.isfinite(x).all()]
+    if not lines or len(lines) < len(group.runs):
+        return None
+    first, last = max(x[0] for x, _ in lines), min(x[-1] for x, _ in lines)
+    if last < first:
+        return None
+    x = np.linspace(first, last, POINTS)
+    values = np.stack([np.interp(x, at, what) for at, what in lines])  # (runs, POINTS)
+    return Curve(x, *pointwise(values, curve_iqm))
+
+
+def notices(results: Sequence[Result], metric: str) -> list[str]:
+    """What a reader must know before comparing."""
+    said = []
+    for result in results:
+        name = f"{result.group.label} on {result.group.task}"
+        ends = {run: int(finite(run.metrics[metric]).steps[-1]) for run in result.group.runs}
+        longest = max(ends.values())
+        early = [f"{run.run_id} ({run.status}, {human(end)})" for run, end in ends.items()
+                 if end < EARLY * longest]  # fmt: skip
+        if early:
+            said.append(
+                f"{name}: runs {', '.join(early)} end before the others' {human(longest)} steps, "
+                "and curve and final score with them. --where status=COMPLETED leaves them out."
+            )
+        if len(ends) == 1:
+            said.append(f"{name}: one seed, so there is no interval.")
+        said += _twins(result.group, name)
+    return said + _unequal_ends(results)
+
+
+def _twins(group: Group, name: str) -> list[str]:
+    seeds = [str(run.seed) for run in group.runs]
+    twice = sorted({seed for seed in seeds if seeds.count(seed) > 1 and seed != "None"})
+    return [f"{name}: seed {', '.join(twice)} counts more than once."] if twice else []
+
+
+def _unequal_ends(results: Sequence[Result]) -> list[str]:
+    said = []
+    for task in sorted({result.group.task for result in results}):
+        ends = {r.group.label: r.end for r in results if r.group.task == task}
+        if min(ends.values()) < EARLY * max(ends.values()):
+            listed = ", ".join(f"{label} {human(end)}" for label, end in ends.items())
+            said.append(f"{task}: compared at different steps: {listed}.")
+    return said
+
+
+def normalised(results: Sequence[Result], metric: str) -> list[Result]:
+    """Final scores that tasks share: rates as they are; else 0 and 1 are a task's extremes.
+
+    None at all where the runs of some task are all equal, and so have no scale.
+    """
+    if is_rate(metric):
+        return list(results)
+    scaled = []
+    for result in results:
+        peers = np.concatenate([r.final for r in results if r.group.task == result.group.task])
+        low, span = peers.min(), peers.max() - peers.min()
+        if span == 0:
+            return []
+        final, best = (result.final - low) / span, (result.best - low) / span
+        scaled.append(Result(result.group, result.end, final, best))
+    return scaled
+
+
+def by_label(results: Sequence[Result]) -> dict[str, list[Result]]:
+    """Of the algorithms that were run on every task; tasks in the same order for all."""
+    tasks = sorted({result.group.task for result in results})
+    found: dict[str, list[Result]] = {}
+    for label in sorted({result.group.label for result in results}):
+        own = {r.group.task: r for r in results if r.group.label == label}
+        if all(task in own for task in tasks):
+            found[label] = [own[task] for task in tasks]
+    return found

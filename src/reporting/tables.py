@@ -1,0 +1,145 @@
+"""Tables, made once and written as text, Markdown, LaTeX or HTML."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reporting.results import Result, by_label, is_rate, normalised
+from reporting.statistics import Estimate, improvement, iqm
+from utils.console import human, short_name
+
+LATEX_SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {"~": r"\textasciitilde{}", "^": r"\^{}"}
+LATEX_SPECIAL |= {"\\": r"\textbackslash{}", "±": r"$\pm$", "–": "--"}
+
+
+@dataclass(frozen=True)
+class Table:
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+    def text(self) -> str:
+        columns = list(zip(self.head, *self.rows, strict=True))
+        widths = [max(len(cell) for cell in column) for column in columns]
+        lines = [
+            "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in cells).rstrip()
+            for row in (self.head, *self.rows)
+            for cells in [enumerate(zip(row, widths, strict=True))]
+        ]
+        return "\n".join([self.title, *(f"  {line}" for line in lines)]) + "\n"
+
+    def markdown(self) -> str:
+        rows = [self.head, ("---", *["--:"] * (len(self.head) - 1)), *self.rows]
+        lines = ["| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in rows]
+        return "\n".join([f"### {self.title}", "", *lines, "", self.note]).rstrip() + "\n"
+
+    def latex(self) -> str:
+        """For the package booktabs."""
+        body = [" & ".join(_latex(cell) for cell in row) + r" \\" for row in self.rows]
+        return "\n".join(
+            [
+                r"\begin{table}",
+                rf"  \caption{{{_latex(self.title)}. {_latex(self.note)}}}",
+                rf"  \begin{{tabular}}{{l{'r' * (len(self.head) - 1)}}}",
+                r"    \toprule",
+                "    " + " & ".join(_latex(cell) for cell in self.head) + r" \\",
+                r"    \midrule",
+                *(f"    {line}" for line in body),
+                r"    \bottomrule",
+                r"  \end{tabular}",
+                r"\end{table}",
+                "",
+            ]
+        )
+
+    def html(self) -> str:
+        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in self.head)
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+            for row in self.rows
+        )
+        return (
+            f"<h2>{html.escape(self.title)}</h2><div class=wide><table>"
+            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+            f"<p class=note>{html.escape(self.note)}</p>"
+        )
+
+
+def _latex(text: str) -> str:
+    return "".join(LATEX_SPECIAL.get(character, character) for character in text)
+
+
+def shown(estimate: Estimate, digits: int = 2) -> str:
+    value = f"{estimate.value:.{digits}f}"
+    if not estimate.has_interval:
+        return value
+    return f"{value} [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
+
+
+def final_table(results: Sequence[Result], metric: str) -> Table:
+    rows = []
+    for result in results:
+        middle = float(np.median(result.final))
+        rows.append(
+            (
+                result.group.task,
+                result.group.label,
+                str(len(result.final)),
+                human(result.end),
+                shown(iqm([result.final])),
+                f"{middle:.2f}",
+                f"{result.final.mean():.2f} ± {_spread(result.final)}",
+                f"{iqm([result.best]).value:.2f}",
+            )
+        )
+    return Table(
+        f"Final {short_name(metric)}",
+        ("task", "algorithm", "seeds", "steps", "IQM [95 %]", "median", "mean ± sd", "best IQM"),
+        tuple(rows),
+        "A run's final score is the mean of its evaluations in the last tenth of the steps that "
+        "all seeds of its group reached; best is its highest single evaluation. IQM: mean of the "
+        "middle half of the runs, with the 95 % interval of 2,000 stratified bootstrap samples.",
+    )
+
+
+def _spread(values: np.ndarray) -> str:
+    return f"{values.std(ddof=1):.2f}" if len(values) > 1 else "?"
+
+
+def overall_table(results: Sequence[Result], metric: str) -> Table | None:
+    """Across tasks; None where there is one task, or no algorithm that played all of them."""
+    scores = by_label(normalised(results, metric))
+    tasks = {result.group.task for result in results}
+    if len(tasks) < 2 or not scores:
+        return None
+    rows = tuple((label, shown(iqm([r.final for r in own]))) for label, own in scores.items())
+    note = f"Over {len(tasks)} tasks, for algorithms that were run on all of them."
+    if not is_rate(metric):
+        note += " Scores are scaled within a task: 0 is its lowest run of all, 1 its highest."
+    return Table(f"{short_name(metric).capitalize()} over all tasks", ("algorithm", "IQM [95 %]"),
+                 rows, note)  # fmt: skip
+
+
+def improvement_table(results: Sequence[Result]) -> Table | None:
+    """Each algorithm of a row against each of a column, over the tasks that all played."""
+    scores = by_label(results)
+    if len(scores) < 2:
+        return None
+    finals = {label: [result.final for result in own] for label, own in scores.items()}
+    rows = tuple(
+        (row, *("–" if row == column else shown(improvement(finals[row], finals[column]))
+                for column in finals))
+        for row in finals
+    )  # fmt: skip
+    return Table(
+        "Probability of improvement",
+        ("", *finals),
+        rows,
+        "How probable it is that a run of the row's algorithm ends higher than one of the "
+        "column's: mean over tasks, ties count half.",
+    )
