@@ -133,7 +133,7 @@ def test_a_broken_environment_is_replaced_and_its_episode_played_again(
     tmp_path: Path, runner: str, fault: str, fail_at: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     env_args = {"fault": fault, "fuse": lit(tmp_path), "fail_at": fail_at}
-    timeouts = {"env_step_timeout": 1.0, "env_start_timeout": 1.0 if fault == "hang" else 60.0}
+    timeouts = {"env_step_timeout": 3.0, "env_start_timeout": 1.0 if fault == "hang" else 60.0}
     if fault == "hang" and fail_at == "reset":
         timeouts["env_start_timeout"] = 8.0  # must leave time to start the process, too
     made = make_runner(runner, env="Fragile", env_args=env_args, batch_size_run=2, **timeouts)
