@@ -50,6 +50,8 @@ def test_runs_are_not_overwritten() -> None:
         ("mongodb://u/v:geheim@h/db", "mongodb://u/v:***@h/db"),
         ("mongodb://u://geheim@h/db", "mongodb://u:***@h/db"),
         ("u@x.org:geheim@h:1:db", "u@x.org:***@h:1:db"),
+        ("u:gehe//im@h:1:db", "u:***@h:1:db"),
+        ("mongo=mongodb://u:geheim@h/db", "mongo=mongodb://u:***@h/db"),
         ("mongodb://h:1,i:2/db", "mongodb://h:1,i:2/db"),
         ("mongodb://h/db?tlsCertificateKeyFilePassword=x&w=1",
          "mongodb://h/db?tlsCertificateKeyFilePassword=***&w=1"),

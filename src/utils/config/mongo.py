@@ -70,7 +70,7 @@ def masked(text: str) -> str:
 
     As users type it: its name or password may have signs that should have been escaped.
     """
-    text = re.sub(r"(^(?!mongodb\b)|//)([^:]*):.*@", rf"\1\2:{MASK}@", text)
+    text = re.sub(r"(^(?!.*mongodb(?:\+srv)?://)|//)([^:]*):.*@", rf"\1\2:{MASK}@", text)
     secrets = r"(?i)([?&][^=&]*(?:password|token|authmechanismproperties)[^=&]*=)[^&]*"
     return re.sub(secrets, rf"\1{MASK}", text)
 
