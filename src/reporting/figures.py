@@ -32,6 +32,7 @@ STYLE: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
+    "axes.formatter.useoffset": False,  # numbers as they are
     "grid.alpha": 0.25,
     "legend.frameon": False,
 }
@@ -161,10 +162,10 @@ def _legend(figure: Figure, panels: Sequence[Axes]) -> None:
                   ncols=max(1, min(4, len(names))))  # fmt: skip
 
 
-def _locator() -> Any:
+def _locator(most: int = 5, integer: bool = True) -> Any:
     from matplotlib.ticker import MaxNLocator
 
-    return MaxNLocator(5, integer=True)
+    return MaxNLocator(most, integer=integer)
 
 
 def _ticks(axis: str) -> Callable[[float, Any], str]:
@@ -195,6 +196,7 @@ def _intervals(results: Sequence[Result], metric: str, styles: dict[str, dict[st
         panel.set_ylim(len(own) - 0.4, -0.6)
         panel.set_title(task, loc="left")
         panel.grid(visible=False, axis="y")
+        panel.xaxis.set_major_locator(_locator(4, integer=False))
         if is_rate(metric):
             panel.set_xlim(-0.03, 1.03)
     for panel in panels[-COLUMNS:]:
@@ -215,7 +217,8 @@ def _profiles(
         share, low, high = profile([result.final for result in own], levels)
         panel.plot(levels, share, label=label, **styles[label])
         panel.fill_between(levels, low, high, color=styles[label]["color"], alpha=0.18, linewidth=0)
-    score = short_name(metric) if is_rate(metric) else f"{short_name(metric)}, 0..1 within a task"
-    panel.set(xlabel=f"final {score} above", ylabel="share of runs", ylim=(-0.03, 1.03))
+    scale = "" if is_rate(metric) else ", scaled to 0..1 within each task"
+    panel.set(xlabel=f"final {short_name(metric)}{scale}", ylabel="share of runs above",
+              ylim=(-0.03, 1.03))  # fmt: skip
     _legend(figure, [panel])  # their ends all meet at zero
     return figure

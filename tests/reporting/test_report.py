@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from reporting.command import run
+from reporting.grouping import INCIDENTAL
 from reporting.listing import main as list_runs
 from tests.reporting.conftest import MakeRun, amend
+from utils.resume import FREE_KEYS
 
 WINS = "test_battle_won_mean"
 
@@ -99,6 +101,55 @@ def test_doubtful_seeds_are_told(make_run: MakeRun, report: Report) -> None:
     assert "one seed, so there is no interval" in report()
     make_run("ours", ramp(1), seed=3)
     assert "seed 3 counts more than once" in report()
+
+
+@pytest.mark.parametrize("key", ["evaluate", "save_replay"])
+def test_tests_of_networks_are_no_seeds(make_run: MakeRun, report: Report, key: str) -> None:
+    make_run("ours", ramp(1))
+    make_run("ours", ramp(1))
+    tested = make_run("ours", {40: 9.0}, **{key: True})
+    said = report()
+
+    assert f"left out: {tested}: it tests networks" in said
+    assert "vdn      2    100" in said
+    assert "9.00" in report("--where", f"{key}=True")
+
+
+def test_runs_from_trained_networks_are_no_seeds(make_run: MakeRun, report: Report) -> None:
+    make_run("ours", ramp(1), checkpoint_path="")
+    make_run("ours", ramp(2), checkpoint_path="models/1")
+
+    assert "vdn checkpoint_path=models/1" in report()
+
+
+def test_what_a_resume_may_change_makes_no_other_algorithm() -> None:
+    assert FREE_KEYS <= INCIDENTAL
+
+
+def test_a_run_is_left_out_by_its_id(make_run: MakeRun, report: Report) -> None:
+    for last in (1, 2, 3):
+        make_run("ours", ramp(last))
+
+    assert "2.00 ± 1.41" in report("--where", "run_id!=2")
+
+
+def test_a_run_that_begins_after_anothers_end_is_refused(
+    make_run: MakeRun, report: Report
+) -> None:
+    make_run("ours", ramp(1))
+    make_run("ours", {500: 1.0, 900: 2.0})
+
+    said = report(code=2)
+    assert "first test_return_mean is at step 500" in said
+    assert "--where run_id!=2" in said
+    assert "one seed" in report("--where", "run_id!=2")
+
+
+def test_values_that_are_no_numbers_are_told(make_run: MakeRun, report: Report) -> None:
+    make_run("ours", ramp(1) | {50: float("nan")})
+    make_run("ours", ramp(1))
+
+    assert "values of runs 1 (1) are NaN or infinite: left out" in report()
 
 
 def test_returns_of_several_tasks_are_scaled_within_each(make_run: MakeRun, report: Report) -> None:
