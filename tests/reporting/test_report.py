@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from reporting.command import run
-from reporting.grouping import INCIDENTAL
+from reporting.grouping import INCIDENTAL, groups_of
 from reporting.listing import main as list_runs
+from reporting.records import find_records
+from reporting.results import result_of
 from tests.reporting.conftest import MakeRun, amend
 from utils.resume import FREE_KEYS
 
@@ -228,6 +231,32 @@ def test_everything_is_written_and_the_page_stands_alone(
     assert "<qmix>" not in page
     assert "http" not in page.replace("https://", "http://").split("<style>")[0]
     assert r"\toprule" in files["tables.tex"].read_text()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "label", "end"),
+    [(30, "time (seconds)", 30), (600, "time (minutes)", 10), (36_000, "time (hours)", 10)],
+)
+def test_times_have_one_unit_and_their_labels_do_not_meet(
+    make_run: MakeRun, tmp_path: Path, seconds: int, label: str, end: float
+) -> None:
+    pytest.importorskip("matplotlib")
+    from reporting.figures import figures
+
+    make_run("ours", {step: 1.0 for step in range(0, seconds * 10 + 1, seconds)})
+    records, _ = find_records([tmp_path])
+    results = [result_of(group, "test_return_mean") for group in groups_of(records)]
+    figure = figures(results, "test_return_mean")["curves_over_time"]
+    (panel,) = figure.axes
+    figure.canvas.draw()
+
+    assert panel.get_xlabel() == label
+    assert panel.get_lines()[0].get_xdata()[-1] == end
+    low, high = panel.get_xlim()
+    boxes = [text.get_window_extent() for text in panel.get_xticklabels()
+             if low <= text.get_position()[0] <= high]  # fmt: skip
+    assert len(boxes) > 2
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
 
 
 def test_the_list_of_runs(
