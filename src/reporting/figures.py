@@ -111,7 +111,7 @@ def _panels(
     for panel in panels[-COLUMNS:]:
         panel.set_xlabel(unit)
     for panel in panels[::COLUMNS]:
-        panel.set_ylabel(short_name(metric))
+        panel.set_ylabel(_named(metric))
     _name_lines(figure, panels)
     return figure
 
@@ -170,6 +170,10 @@ def _locator(most: int = 5, integer: bool = True) -> Any:
     return MaxNLocator(most, integer=integer)
 
 
+def _named(metric: str) -> str:
+    return f"{short_name(metric)} rate" if is_rate(metric) else short_name(metric)
+
+
 def _unit(axis: str, longest: float) -> tuple[str, float]:
     """The axis' name, and what one of its unit is in steps or seconds."""
     if axis == "steps":
@@ -197,11 +201,12 @@ def _intervals(results: Sequence[Result], metric: str, styles: dict[str, dict[st
         panel.set_ylim(len(own) - 0.4, -0.6)
         panel.set_title(task, loc="left")
         panel.grid(visible=False, axis="y")
-        panel.xaxis.set_major_locator(_locator(4, integer=False))
         if is_rate(metric):
             panel.set_xlim(-0.03, 1.03)
+        else:
+            panel.xaxis.set_major_locator(_locator(4, integer=False))
     for panel in panels[-COLUMNS:]:
-        panel.set_xlabel(f"final {short_name(metric)}")
+        panel.set_xlabel(f"final {_named(metric)}")
     return figure
 
 
@@ -219,7 +224,7 @@ def _profiles(
         panel.plot(levels, share, label=label, **styles[label])
         panel.fill_between(levels, low, high, color=styles[label]["color"], alpha=0.18, linewidth=0)
     scale = "" if is_rate(metric) else ", scaled to 0..1 within each task"
-    panel.set(xlabel=f"final {short_name(metric)}{scale}", ylabel="share of runs above",
+    panel.set(xlabel=f"final {_named(metric)}{scale}", ylabel="share of runs above",
               ylim=(-0.03, 1.03))  # fmt: skip
     _legend(figure, [panel])  # their ends all meet at zero
     return figure
