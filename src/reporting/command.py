@@ -128,7 +128,8 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="only such runs (KEY!=VALUE: all others): a setting, status, task, run_id or environment.ENTRY",
+        help="only such runs, or (!=) all others: a setting, status, task, run_id or "
+        "environment.ENTRY",
     )
     add("--mix-versions", action="store_true", help="even of different environment versions")
     add("--to", type=Path, default=RESULTS / "report", metavar="FOLDER", help="(results/report)")

@@ -136,9 +136,7 @@ def test_a_run_is_left_out_by_its_id(make_run: MakeRun, report: Report) -> None:
     assert "2.00 ± 1.41" in report("--where", "run_id!=2")
 
 
-def test_a_run_that_begins_after_anothers_end_is_refused(
-    make_run: MakeRun, report: Report
-) -> None:
+def test_a_run_that_begins_after_anothers_end_is_refused(make_run: MakeRun, report: Report) -> None:
     make_run("ours", ramp(1))
     make_run("ours", {500: 1.0, 900: 2.0})
 
