@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import errno
 import sys
+from collections.abc import Callable
 
 from utils.errors import UserError
 
 
 def main(argv: list[str]) -> int:
-    """Run one command; returns the exit code. A mistake of the user costs one screen."""
+    """Run one command; returns the exit code."""
+    return guarded(dispatch, argv)
+
+
+def guarded(command: Callable[[list[str]], int], argv: list[str]) -> int:
+    """The exit code of `command`. A mistake of the user costs one screen."""
     try:
-        return dispatch(argv)
+        return command(argv)
     except UserError as error:
         return complain(str(error), error.exit_code)
     except OSError as error:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from utils.errors import UserError
 
+SRC = Path(__file__).resolve().parent.parent
 STORE_BYTES = 100 * 2**20  # what travels here is small
+KNOCK_SECONDS = 10.0
 
 
 def import_ray() -> ModuleType:
@@ -32,21 +36,31 @@ def connect(address: str = "", **local: Any) -> ModuleType:
     ray = import_ray()
     if ray.is_initialized():
         return ray
-    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    paths = os.pathsep.join([str(SRC), *filter(None, [os.environ.get("PYTHONPATH")])])
+    settings: dict[str, Any] = {
+        "logging_level": logging.ERROR,
+        "log_to_driver": False,
+        "runtime_env": {"env_vars": {"PYTHONPATH": paths}},  # workers find our modules
+    }
+    if not address:
+        settings |= {"include_dashboard": False, "object_store_memory": STORE_BYTES, **local}
     kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        if address:
-            ray.init(address=address, **quiet)
-        else:
-            own = {"include_dashboard": False, "object_store_memory": STORE_BYTES, **local}
-            ray.init(address="local", **own, **quiet)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+        knock(address)
+        ray.init(address=address or "local", **settings)
+    except (OSError, RuntimeError, ValueError) as error:
         raise UserError(
-            f"No Ray cluster could be reached at '{address or 'this machine'}': {error}\n"
-            "Give the address that `ray start --head` printed, as 10.0.0.1:6379, or `auto` on a "
-            "machine of the cluster."
+            f"No Ray cluster at '{address or 'this machine'}': {error}\nGive the address that "
+            "`ray start --head` printed, as 10.0.0.1:6379, or `auto` on a machine of the cluster."
         ) from error
     finally:
         for number, handler in kept.items():  # Ray puts its own there
             signal.signal(number, handler)
     return ray
+
+
+def knock(address: str) -> None:
+    """An OSError if nobody listens at host:port, where Ray would try for minutes."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=KNOCK_SECONDS).close()

@@ -1,4 +1,4 @@
-"""Workers as actors of a Ray cluster: on any of its machines, each sending its row with its answer."""
+"""Workers as actors of a Ray cluster, on any of its machines; answers carry the row with them."""
 
 from __future__ import annotations
 
