@@ -9,7 +9,7 @@ from typing import Any
 
 from sweeps.order import Order
 from sweeps.table import Entry
-from sweeps.task import LEAVE_SECONDS, RunFailed, RunRefused, play
+from sweeps.task import LEAVE_SECONDS, RunFailed, play
 from utils.console import human
 from utils.errors import UserError
 from utils.ray_cluster import connect
@@ -58,7 +58,7 @@ class Fleet:
     def _failure(self, reference: Any) -> str:
         try:
             self._ray.get(reference)
-        except (RunFailed, RunRefused) as error:
+        except RunFailed as error:
             return str(getattr(error, "cause", error))  # without Ray's traceback
         except self._ray.exceptions.RayError as error:
             return f"Its worker was lost, and so were the retries. {str(error).splitlines()[0]}"

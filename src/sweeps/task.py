@@ -15,7 +15,6 @@ from envs.vector.guardian import Guardian
 from sweeps.book import POLL_SECONDS, Attempt, RunPages, held
 
 MAIN = Path(__file__).resolve().parents[1] / "main.py"
-USER_ERROR = 2  # the exit code of a mistake in the settings: trying again is in vain
 LEAVE_SECONDS = 120.0  # for a run to save and leave
 PATIENCE = 120.0  # for the process of an earlier attempt to be gone
 # What Ray sets for its workers and a run of its own must not inherit.
@@ -32,10 +31,6 @@ class RunFailed(Exception):
     """main.py ended badly; it may go better from its last checkpoint."""
 
 
-class RunRefused(Exception):
-    """main.py says that the settings are wrong."""
-
-
 def play(words: tuple[str, ...], folder: str, identity: str, cwd: str) -> None:
     """Play a run to its end, from its last checkpoint if there is one.
 
@@ -45,7 +40,7 @@ def play(words: tuple[str, ...], folder: str, identity: str, cwd: str) -> None:
     pages = RunPages(Path(folder))
     with held(pages.folder / ".lock", PATIENCE) as lock:
         if lock is None:
-            raise RunRefused("It is still going in another process.")
+            raise RunFailed("it is still going in another process")
         attempts = pages.attempts
         if attempts and _is_finished(words, identity):
             return
@@ -56,8 +51,6 @@ def play(words: tuple[str, ...], folder: str, identity: str, cwd: str) -> None:
         finally:
             attempt.ended = time.time()
             pages.write_attempts([*attempts, attempt])
-    if exit_code == USER_ERROR:
-        raise RunRefused(pages.last_line)
     if exit_code != 0:
         raise RunFailed(f"exit code {exit_code}: {pages.last_line}")
 

@@ -28,11 +28,8 @@ def import_ray() -> ModuleType:
     return ray
 
 
-def connect(address: str = "", **local: Any) -> ModuleType:
-    """Ray, connected to the cluster at `address`, or to one that lives as long as this process.
-
-    `local` goes to `ray.init` for the latter, as in num_cpus=4.
-    """
+def connect(address: str = "") -> ModuleType:
+    """Ray, connected to the cluster at `address`, or to one that lives as long as this process."""
     ray = import_ray()
     if ray.is_initialized():
         return ray
@@ -43,7 +40,11 @@ def connect(address: str = "", **local: Any) -> ModuleType:
         "runtime_env": {"env_vars": {"PYTHONPATH": paths}},  # workers find our modules
     }
     if not address:
-        settings |= {"include_dashboard": False, "object_store_memory": STORE_BYTES, **local}
+        settings |= {
+            "num_cpus": usable_cores(),
+            "include_dashboard": False,
+            "object_store_memory": STORE_BYTES,
+        }
     kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         knock(address)
@@ -57,6 +58,13 @@ def connect(address: str = "", **local: Any) -> ModuleType:
         for number, handler in kept.items():  # Ray puts its own there
             signal.signal(number, handler)
     return ray
+
+
+def usable_cores() -> int:
+    """Those that a batch system lets this process use, where it says so; Ray would take all."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def knock(address: str) -> None:

@@ -1,0 +1,47 @@
+"""A sweep of 3 algorithms x 2 environments x 4 seeds on two nodes, one of which is killed midway.
+
+    python benchmarks/sweep_node_loss.py
+
+The nodes are processes of this machine, one core each. Then each of the 24 runs is made alone, and
+its metrics are compared with those of the sweep, to the last digit.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
+
+from tests.sweeps.node_loss import differing, left_behind, lose_a_node, resumed
+
+WORDS = ("--config=qmix,vdn,iql", "--env-config=two_step,grid", "with", "seed=1..4")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        began = time.monotonic()
+        sweep = lose_a_node(root / "sweep", 10, *WORDS)
+        seconds = time.monotonic() - began
+        repeated = sum(len(attempts) > 1 for attempts in sweep.attempts())
+        done = sum(run["state"] == "done" for run in sweep.runs)
+        continued, processes = resumed(sweep), left_behind(root)
+        began = time.monotonic()
+        others = differing(sweep, root / "alone")
+        alone = time.monotonic() - began
+    say = sys.stdout.write
+    say(f"{done} of {len(sweep.runs)} runs done in {seconds:.0f} s, one node killed on the way\n")
+    say(f"{repeated} runs begun again, {continued} of them from a checkpoint\n")
+    say(f"{len(processes)} processes left behind\n")
+    say(f"alone, one after the other: {alone:.0f} s; runs with other metrics: {len(others)}\n")
+    for words in others:
+        say(f"  {words}\n")
+    sys.exit(1 if others or processes or done < len(sweep.runs) or not repeated else 0)
+
+
+if __name__ == "__main__":
+    main()
