@@ -16,20 +16,20 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
-from tests.sweeps.node_loss import differing, left_behind, lose_a_node, resumed
+from tests.sweeps.node_loss import differing, left_behind, lose_a_node
 
-WORDS = ("--config=qmix,vdn,iql", "--env-config=two_step,grid", "with", "seed=1..4")
+WORDS = ("--config=qmix,vdn,iql", "--env-config=two_step,grid", "with", "seed=1..4", "t_max=600")
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         began = time.monotonic()
-        sweep = lose_a_node(root / "sweep", 10, *WORDS)
+        sweep = lose_a_node(root / "sweep", 10, 1, *WORDS)
         seconds = time.monotonic() - began
         repeated = sum(len(attempts) > 1 for attempts in sweep.attempts())
         done = sum(run["state"] == "done" for run in sweep.runs)
-        continued, processes = resumed(sweep), left_behind(root)
+        continued, processes = sweep.resumes(), left_behind(root)
         began = time.monotonic()
         others = differing(sweep, root / "alone")
         alone = time.monotonic() - began

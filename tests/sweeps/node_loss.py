@@ -17,7 +17,6 @@ from tests.support import Results, command_line, environment
 
 SWEEP = Path(__file__).resolve().parents[2] / "src" / "sweep.py"
 SHORT = (
-    "t_max=600",
     "batch_size=4",
     "test_interval=200",
     "test_nepisode=3",
@@ -65,6 +64,11 @@ class SweepFolder:
         models = self.results.root / "models"
         return len({path.parents[1] for path in models.glob("*/[0-9]*/state.pt")})
 
+    def resumes(self) -> int:
+        """How often a run was gone on with from a checkpoint."""
+        outputs = self.folder.glob("runs/*/output.txt")
+        return sum(path.read_text().count("resumed from run") for path in outputs)
+
     def commands(self) -> list[tuple[int, list[str]]]:
         """Each run's id, and the words that make it alone."""
         return [(int(run["run_id"]), run["command"].split()[2:]) for run in self.runs]
@@ -78,8 +82,18 @@ def wait_until(happened: Callable[[], bool], process: subprocess.Popen[str]) -> 
         time.sleep(0.05)
 
 
-def lose_a_node(root: Path, finished_before: int, *words: str) -> SweepFolder:
-    """The sweep of `words`, complete, although a node was killed while both were playing."""
+def lose_a_node(
+    root: Path,
+    finished_before: int,
+    saved: int,
+    *words: str,
+    then: Callable[[], None] = lambda: None,
+) -> SweepFolder:
+    """The sweep of `words`, complete, although a node was killed while both were playing.
+
+    By then `finished_before` runs had ended, and of those that were playing `saved` had a
+    checkpoint. `then` is called after the kill.
+    """
     sweep = SweepFolder(Results(root), "loss")
     words = (*words, *SHORT, f"local_results_path={root}")
     with two_nodes() as cluster:
@@ -93,11 +107,12 @@ def lose_a_node(root: Path, finished_before: int, *words: str) -> SweepFolder:
 
         def midway() -> bool:
             finished = sweep.finished()
-            saved = sweep.saved() - finished
-            return finished >= finished_before and sweep.playing() == 2 and saved == 2
+            enough = finished >= finished_before and sweep.saved() - finished >= saved
+            return enough and sweep.playing() == 2
 
         wait_until(midway, process)
         kill_second_node(cluster)
+        then()
         said = process.communicate(timeout=1200)[0]
     assert process.returncode == 0, said
     return sweep
@@ -114,12 +129,6 @@ def differing(sweep: SweepFolder, root: Path) -> list[str]:
         if alone.metrics() != sweep.results.metrics(run_id) or not alone.metrics():
             found.append(" ".join(words))
     return found
-
-
-def resumed(sweep: SweepFolder) -> int:
-    """Runs that were gone on with from a checkpoint."""
-    outputs = sweep.folder.glob("runs/*/output.txt")
-    return sum("resumed from run" in path.read_text() for path in outputs)
 
 
 def left_behind(root: Path) -> list[str]:

@@ -1,10 +1,11 @@
-"""Sweeps as users make them: stopped, failing, repeated, on machines that die."""
+"""Sweeps as users make them: failing, stopped, repeated, on machines that die."""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,18 +19,18 @@ from tests.sweeps.node_loss import (
     differing,
     left_behind,
     lose_a_node,
-    resumed,
     sweep_line,
     wait_until,
 )
 
+# Breaks with seed 2 while a file `broken` is beside it, and takes its time while a file `slow` is.
 MOODY = """
-import os
+import time
 from pathlib import Path
 from envs import REGISTRY
 from envs.grid import Grid
 
-FLAG = Path(__file__).with_name("flag")
+HERE = Path(__file__).parent
 
 
 class Moody(Grid):
@@ -37,101 +38,104 @@ class Moody(Grid):
 
     def __init__(self, seed=None):
         super().__init__(seed=seed)
-        self.fails = seed == 2
+        self.breaks = seed == 2
 
     def reset(self):
         self.episodes += 1
-        if self.fails and self.episodes > 10 and FLAG.exists():
+        if (HERE / "slow").exists():
+            time.sleep(0.5)
+        if self.breaks and self.episodes > 10 and (HERE / "broken").exists():
             raise RuntimeError("I would rather not")
         return super().reset()
 
 
 REGISTRY["moody"] = Moody
 """
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
 
 
-class Sweep:
-    """The command of a sweep of two seeds, the second of which fails while the flag is there."""
+@pytest.fixture
+def words(tmp_path: Path) -> tuple[str, ...]:
+    """A sweep of two seeds."""
+    (tmp_path / "moody.py").write_text(MOODY)
+    settings = tmp_path / "moody.yaml"
+    settings.write_text("env: moody\nplugins: [moody.py]\n")
+    task = ("--config=qmix", f"--env-config={settings}", "with", "seed=1..2", "t_max=400")
+    return (*task, "env_restart_limit=1")
 
-    def __init__(self, folder: Path) -> None:
-        (folder / "moody.py").write_text(MOODY)
-        settings = folder / "moody.yaml"
-        settings.write_text("env: moody\nplugins: [moody.py]\n")
-        self.flag = folder / "flag"
-        self.made = SweepFolder(Results(folder / "results"), "mine")
-        self.line = sweep_line(
-            "--name=mine", "--retries=1", "--config=qmix", f"--env-config={settings}",
-            "with", "seed=1..2", *SHORT, "env_restart_limit=1",
-            f"local_results_path={self.made.results.root}",
-        )  # fmt: skip
 
-    def start(self) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            self.line,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=environment(),
-            start_new_session=True,  # as a terminal does: Ctrl-C reaches all of the group
-        )
+def start(*words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        sweep_line(*words),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment(),
+        start_new_session=True,  # as a terminal does: Ctrl-C reaches all of the group
+    )
 
-    def run(self) -> tuple[int, str]:
-        process = self.start()
-        said = process.communicate(timeout=240)[0]
-        return process.returncode, said
+
+def result(process: subprocess.Popen[str]) -> tuple[int, str]:
+    said = process.communicate(timeout=240)[0]
+    return process.returncode, said
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
-def test_a_sweep_is_stopped_then_half_fails_then_is_completed(tmp_path: Path) -> None:
-    sweep = Sweep(tmp_path)
-    made = sweep.made
+@needs_proc
+def test_a_sweep_that_fails_and_is_stopped_is_completed_by_the_same_command(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    made = SweepFolder(Results(tmp_path / "results"), "mine")
+    place = f"local_results_path={made.results.root}"
 
-    # Ctrl-C: all is saved, nothing is left.
-    process = sweep.start()
-    wait_until(lambda: made.playing() == 2 and made.saved() == 2, process)
-    os.killpg(process.pid, signal.SIGINT)
-    said = process.communicate(timeout=120)[0]
-    assert process.returncode == 130, said
-    assert "The same command plays what is missing" in said
-    assert left_behind(tmp_path) == []
-    assert [made.results.status(run_id) for run_id in (1, 2)] == ["INTERRUPTED"] * 2
+    def begin() -> subprocess.Popen[str]:
+        return start("--name=mine", "--retries=1", *words, *SHORT, place)
 
     # One run fails, and fails again where it is retried; the other one is finished.
-    sweep.flag.touch()
-    code, said = sweep.run()
+    (tmp_path / "broken").touch()
+    code, said = result(begin())
     assert code == 1, said
     assert "failed: qmix moody seed=2: exit code 2" in said
     assert "1 of 2 done" in said
     states = {run["label"]: run["state"] for run in made.runs}
     assert states == {"qmix moody seed=1": "done", "qmix moody seed=2": "failed"}
-    assert sorted(map(len, made.attempts())) == [2, 3]
+    assert sorted(map(len, made.attempts())) == [1, 2]
+    assert made.resumes() == 1
 
-    # The same command plays what is missing, and only that.
-    sweep.flag.unlink()
-    code, said = sweep.run()
+    # The same command plays what is missing. Ctrl-C: it is saved, and nothing is left.
+    (tmp_path / "broken").unlink()
+    (tmp_path / "slow").touch()
+    process = begin()
+    wait_until(lambda: made.playing() == 1 and made.resumes() == 2, process)
+    os.killpg(process.pid, signal.SIGINT)
+    code, said = result(process)
+    assert code == 130, said
+    assert "The same command plays what is missing" in said
+    assert left_behind(tmp_path) == []
+    assert sorted(made.results.status(run_id) for run_id in (1, 2)) == ["COMPLETED", "INTERRUPTED"]
+
+    (tmp_path / "slow").unlink()
+    code, said = result(begin())
     assert code == 0, said
     assert "2 of 2 done" in said
-    assert sorted(map(len, made.attempts())) == [2, 4]
-    assert resumed(made) == 2
+    assert sorted(map(len, made.attempts())) == [1, 4]
     assert len(list((made.results.root / "sacred").glob("[0-9]*"))) == 2
 
     # Nothing is missing.
-    code, said = sweep.run()
+    code, said = result(begin())
     assert code == 0, said
-    assert sorted(map(len, made.attempts())) == [2, 4]
-
-    assert differing(made, tmp_path / "alone") == []
+    assert sorted(map(len, made.attempts())) == [1, 4]
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
-def test_a_node_is_lost_and_no_number_changes(tmp_path: Path) -> None:
+@needs_proc
+def test_a_node_is_lost_and_no_number_changes(tmp_path: Path, words: tuple[str, ...]) -> None:
     """benchmarks/sweep_node_loss.py does the same with 24 runs."""
-    words = ("--config=qmix", "--env-config=two_step", "with", "seed=1..2")
-    sweep = lose_a_node(tmp_path / "sweep", 0, *words)
+    (tmp_path / "slow").touch()
+    hurry: Callable[[], None] = (tmp_path / "slow").unlink
+    sweep = lose_a_node(tmp_path / "sweep", 0, 2, *words, then=hurry)
 
     assert sorted(map(len, sweep.attempts())) == [1, 2]
-    assert resumed(sweep) == 1
+    assert sweep.resumes() == 1
     assert left_behind(tmp_path) == []
     assert differing(sweep, tmp_path / "alone") == []
