@@ -86,6 +86,7 @@ def play_missing(
     try:
         while len(fleet) and not stop.requested:
             for entry, failure in fleet.landed(REFRESH_SECONDS):
+                known.refresh()
                 settle(entry, failure, known)
                 write_manifest(folder, entries)
             table.show()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from launch import results_folder
@@ -14,24 +15,33 @@ class KnownRuns:
 
     def __init__(self, config: dict[str, Any]) -> None:
         self.results = results_folder(config)
+        self._written: dict[str, int] = {}  # run id -> when its run.json was, in nanoseconds
         self._finished: dict[str, tuple[str, EarlierRun]] = {}  # run id -> identity, run
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read what has changed since the last time."""
+        for run_id in run_ids(self.results):
+            try:
+                written = self._record(run_id).stat().st_mtime_ns
+            except OSError:
+                continue  # it has just begun
+            if self._written.get(run_id) == written:
+                continue
+            self._written[run_id] = written
+            self._finished.pop(run_id, None)
+            run = read_run(self.results, run_id)
+            if run is not None and run.completed(None):
+                self._finished[run_id] = (identity(run.config), run)
 
     def finished(self, wanted: str, t_max: int) -> EarlierRun | None:
-        """The newest completed run of that identity that reached `t_max`."""
-        for run_id in run_ids(self.results):
-            found = self._finished.get(run_id) or self._read(run_id)
-            if found and found[0] == wanted and found[1].completed(t_max):
-                return found[1]
-        return None
+        """A completed run of that identity that reached `t_max`."""
+        of_its_kind = [run for known, run in self._finished.values() if known == wanted]
+        return next((run for run in of_its_kind if run.completed(t_max)), None)
 
     def result(self, run: EarlierRun) -> dict[str, float]:
         """What Sacred stored as its result."""
-        entry = read_json(self.results / "sacred" / run.run_id / "run.json")
-        return entry.get("result") or {}
+        return read_json(self._record(run.run_id)).get("result") or {}
 
-    def _read(self, run_id: str) -> tuple[str, EarlierRun] | None:
-        run = read_run(self.results, run_id)
-        if run is None or not run.completed(None):
-            return None
-        self._finished[run_id] = (identity(run.config), run)
-        return self._finished[run_id]
+    def _record(self, run_id: str) -> Path:
+        return self.results / "sacred" / run_id / "run.json"

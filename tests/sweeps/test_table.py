@@ -11,6 +11,7 @@ from sweeps.book import Attempt, RunPages
 from sweeps.order import read_order
 from sweeps.plan import make_plan
 from sweeps.table import DONE, FAILED, RUNNING, WAITING, Entry, Table, table_lines
+from utils.logging import get_logger
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_the_table_shows_what_runs_and_what_failed_in_the_room_there_is(
 def test_without_a_terminal_each_change_is_told_once(
     entries: list[Entry], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logging.getLogger("pymarlk"), "propagate", True)
+    monkeypatch.setattr(get_logger(), "propagate", True)
     table = Table("mine", entries)
     begin(entries[0], Attempt("here", 1.0))
     with caplog.at_level(logging.INFO):
