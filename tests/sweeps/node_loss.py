@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,16 +88,17 @@ def lose_a_node(
     finished_before: int,
     saved: int,
     *words: str,
+    cores: int = 1,
     then: Callable[[], None] = lambda: None,
 ) -> SweepFolder:
     """The sweep of `words`, complete, although a node was killed while both were playing.
 
     By then `finished_before` runs had ended, and of those that were playing `saved` had a
-    checkpoint. `then` is called after the kill.
+    checkpoint. Each node plays `cores` at a time. `then` is called after the kill.
     """
     sweep = SweepFolder(Results(root), "loss")
     words = (*words, *SHORT, f"local_results_path={root}")
-    with two_nodes() as cluster:
+    with two_nodes((cores, cores)) as cluster:
         process = subprocess.Popen(
             sweep_line("--name=loss", f"--address={cluster.address}", *words),
             stdout=subprocess.PIPE,
@@ -108,7 +110,7 @@ def lose_a_node(
         def midway() -> bool:
             finished = sweep.finished()
             enough = finished >= finished_before and sweep.saved() - finished >= saved
-            return enough and sweep.playing() == 2
+            return enough and sweep.playing() == 2 * cores
 
         wait_until(midway, process)
         kill_second_node(cluster)
@@ -118,17 +120,23 @@ def lose_a_node(
     return sweep
 
 
-def differing(sweep: SweepFolder, root: Path) -> list[str]:
+def differing(sweep: SweepFolder, root: Path, at_once: int = 2) -> list[str]:
     """Of the sweep's runs, those that give other metrics when they are made alone."""
-    found = []
-    for number, (run_id, words) in enumerate(sweep.commands()):
+
+    def differs(number: int, run_id: int, words: list[str]) -> bool:
         alone = Results(root / str(number))
-        words = [word for word in words if not word.startswith("local_results_path=")]
-        line = command_line(*words, f"local_results_path={alone.root}")
-        subprocess.run(line, check=True, capture_output=True, env=environment())
-        if alone.metrics() != sweep.results.metrics(run_id) or not alone.metrics():
-            found.append(" ".join(words))
-    return found
+        settings = [word for word in words if not word.startswith("local_results_path=")]
+        line = command_line(*settings, f"local_results_path={alone.root}")
+        done = subprocess.run(line, capture_output=True, text=True, env=environment())
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert alone.metrics()
+        return alone.metrics() != sweep.results.metrics(run_id)
+
+    commands = sweep.commands()
+    with ThreadPoolExecutor(at_once) as pool:
+        jobs = [pool.submit(differs, n, *command) for n, command in enumerate(commands)]
+    pairs = zip(commands, jobs, strict=True)
+    return [" ".join(words) for (_, words), job in pairs if job.result()]
 
 
 def left_behind(root: Path) -> list[str]:

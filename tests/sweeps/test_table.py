@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -81,3 +84,51 @@ def test_without_a_terminal_each_change_is_told_once(
     assert told[0].startswith("running   qmix grid seed=1  here")
     assert told[1].startswith("1/4 done      qmix grid seed=1  run 7")
     assert table.head().startswith("mine: 4 runs · 1 done, 3 waiting · ")
+
+
+class Terminal(io.StringIO):
+    """What a terminal makes of the codes that the table uses."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def screen(self) -> list[str]:
+        lines, at = [""], 0
+        for up, clear, newline, text in re.findall(
+            r"\x1b\[(\d+)A|(\x1b\[2K)|(\n)|([^\x1b\n]+)", self.getvalue()
+        ):
+            if up:
+                at -= int(up)
+                assert at >= 0
+            elif clear:
+                lines[at] = ""
+            elif newline:
+                at += 1
+                lines += [""] * (at + 1 - len(lines))
+            else:
+                lines[at] += text
+        return lines
+
+
+def test_on_a_terminal_the_table_is_redrawn_in_place(
+    entries: list[Entry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    table = Table("mine", entries)
+    begin(entries[0], Attempt("here", 1.0))
+    begin(entries[1], Attempt("here", 1.0))
+    table.show()
+    both = terminal.screen()
+    entries[0].state, entries[0].run_id = DONE, "7"
+    table.show()
+    one = terminal.screen()
+    table.clear()
+
+    assert both[0].startswith("mine: 4 runs · 2 running, 2 waiting · ")
+    assert both[1].startswith("  running   qmix grid seed=1  here")
+    assert both[2].startswith("  running   qmix grid seed=2  here")
+    assert one[0].startswith("mine: 4 runs · 1 done, 1 running, 2 waiting · ")
+    assert one[1].startswith("  running   qmix grid seed=2  here")
+    assert not any(one[2:])
+    assert not any(terminal.screen())
