@@ -14,11 +14,14 @@ from utils.errors import UserError
 
 SRC = Path(__file__).resolve().parent.parent
 STORE_BYTES = 100 * 2**20  # what travels here is small
+TOKEN_FILE = Path("~/.ray/auth_token").expanduser()  # where Ray keeps it
 KNOCK_SECONDS = 10.0
 
 
 def import_ray() -> ModuleType:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
+    if has_token():  # `ray start` uses it, and ray.init only where it is told so before the import
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     try:
         import ray
     except ImportError as error:
@@ -58,6 +61,12 @@ def connect(address: str = "") -> ModuleType:
         for number, handler in kept.items():  # Ray puts its own there
             signal.signal(number, handler)
     return ray
+
+
+def has_token() -> bool:
+    """Whether this user has the secret that machines of a cluster know each other by."""
+    given = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
+    return bool(given) or TOKEN_FILE.exists()
 
 
 def usable_cores() -> int:
