@@ -30,6 +30,7 @@ from utils.resume import (
     find_named,
     locked,
     models_folder,
+    with_seed,
 )
 from utils.tracking import REPOSITORY, Interrupted, RunFolder, make_experiment
 
@@ -229,11 +230,8 @@ def check_resumable(earlier: EarlierRun, models: Path) -> None:
 def settled(config: dict[str, Any]) -> dict[str, Any]:
     """The settings of a new run, with what was left open decided and so recorded."""
     seed = secrets.randbelow(2**31) if config["seed"] is None else config["seed"]
-    env_args = dict(config["env_args"])
-    if env_args.get("seed") is None:
-        env_args["seed"] = seed
     token = f"{config['name']}__{time.strftime('%Y-%m-%d_%H-%M-%S')}__{secrets.token_hex(3)}"
-    return {**config, "seed": seed, "env_args": env_args, "unique_token": token}
+    return {**with_seed(config, seed), "unique_token": token}
 
 
 def continued(earlier: EarlierRun, loaded: LoadedConfig) -> dict[str, Any]:
