@@ -56,6 +56,7 @@ def settings_of(name: str, algorithm: str, k_level: int) -> SimpleNamespace:
         n_agents, n_actions, obs, state = MUJOCO[name]
         limit = 1
         args |= {"action_selector": "gaussian", "agent": "mlp", "rnn_hidden_dim": 400}
+        args |= {"runner_scope": "transition"}
         args |= {"lr": 0.001, "critic_lr": 0.001, "batch_size": 100, "action_kind": "continuous"}
         args |= {"obs_last_action": False, "obs_agent_id": False, "grad_norm_clip": 0.5}
         args |= {"mixing_embed_dim": 64, "target_update_mode": "soft", "action_l2": 0.001}
@@ -119,7 +120,11 @@ def serve(tree: str, name: str, algorithm: str, k_level: int) -> None:
     """A child: build the learner in `tree`, then time a few updates for each line on stdin."""
     ours = tree == "ours"
     args = settings_of(name, algorithm, k_level)
-    if not ours:
+    if ours:
+        from utils.allocation import keep_freed_memory
+
+        keep_freed_memory()  # as a run does
+    else:
         become(Path(tree), args)
     from components.episode_buffer import EpisodeBatch
     from components.transforms import OneHot
