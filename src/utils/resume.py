@@ -28,6 +28,7 @@ FREE_KEYS = frozenset(
         "label",
         "local_results_path",
         "torch_threads",
+        "profile",
         "unique_token",
     }
 )
