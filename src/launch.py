@@ -14,6 +14,7 @@ from docopt import docopt
 from envs.build import n_environments, preflight
 from envs.multiagentenv import RunFacts
 from run import Folders, run
+from utils.allocation import keep_freed_memory
 from utils.checkpoint import ReplayParts, load_state
 from utils.config import COMMAND_LINE, LoadedConfig, load_config
 from utils.config.mongo import usable
@@ -171,6 +172,7 @@ def arguments(config: dict[str, Any]) -> SimpleNamespace:
     args.device = "cuda" if args.use_cuda else "cpu"
     if args.torch_threads:
         torch.set_num_threads(args.torch_threads)
+    keep_freed_memory()
     return args
 
 

@@ -36,6 +36,7 @@ FREE_KEYS = frozenset(
         "local_results_path",
         "ray_address",
         "torch_threads",
+        "profile",
         "unique_token",
     }
 )
