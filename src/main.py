@@ -60,6 +60,10 @@ def dispatch(argv: list[str]) -> int:
         from viewing.replay import main as replay
 
         return replay(argv[1:])
+    if argv[0] == "dashboard":
+        from dashboard.command import main as dashboard
+
+        return dashboard(argv[1:])
     if argv[0] == "meetup":
         from theory.meetup import main as meetup
 
