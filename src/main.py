@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import sys
+from collections.abc import Callable
 
 from utils.errors import UserError
+
+COMMANDS = {  # each module has a `main` that takes the other words
+    "check-env": "envs.check",
+    "curve": "viewing.curve",
+    "dashboard": "dashboard.command",
+    "doctor": "envs.sc2.doctor",
+    "meetup": "theory.meetup",
+    "replay": "viewing.replay",
+}
 
 
 def main(argv: list[str]) -> int:
@@ -44,30 +55,9 @@ def dispatch(argv: list[str]) -> int:
             return list_runs(topics[1:])
         sys.stdout.write(config.list_text(*topics[:1]))
         return 0
-    if argv[0] == "check-env":
-        from envs.check import main as check_env
-
-        return check_env(argv[1:])
-    if argv[0] == "doctor":
-        from envs.sc2.doctor import main as doctor
-
-        return doctor(argv[1:])
-    if argv[0] == "curve":
-        from viewing.curve import main as curve
-
-        return curve(argv[1:])
-    if argv[0] == "replay":
-        from viewing.replay import main as replay
-
-        return replay(argv[1:])
-    if argv[0] == "dashboard":
-        from dashboard.command import main as dashboard
-
-        return dashboard(argv[1:])
-    if argv[0] == "meetup":
-        from theory.meetup import main as meetup
-
-        return meetup(argv[1:])
+    if argv[0] in COMMANDS:
+        main_of: Callable[[list[str]], int] = importlib.import_module(COMMANDS[argv[0]]).main
+        return main_of(argv[1:])
     if "print_config" in argv:
         sys.stdout.write(config.config_text(config.load_config(argv)))
         return 0

@@ -14,20 +14,14 @@ from utils.errors import UserError
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 MONGO = "mongo="
-EXAMPLES = """\
-examples:
-  python src/main.py dashboard
-  python src/main.py dashboard results /shared/epymarl/results --port 9000
-  python src/main.py dashboard mongo=localhost:27017:sacred
-"""
 
 
 def main(argv: list[str]) -> int:
     options = _parser().parse_args(argv)
     with make_server(options.places, options.host, options.port) as server:
-        sys.stdout.write(f"{_head(server, options.host)}\n")
-        sys.stdout.flush()
         try:
+            sys.stdout.write(f"{_head(server, options.host)}\n")
+            sys.stdout.flush()
             server.serve_forever()
         except KeyboardInterrupt:
             sys.stdout.write("\n")
@@ -69,14 +63,9 @@ class Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        "main.py dashboard",
-        description="A live web page of running and finished runs: ours, PyMARL's, EPyMARL's.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = Parser("main.py dashboard", add_help=False)  # main.py --help tells it all
     add = parser.add_argument
-    add("places", nargs="*", metavar="FOLDER | mongo=URL", help="where runs are (results)")
-    add("--port", type=int, default=8800, help="0 is any free one (%(default)s)")
-    add("--host", default="127.0.0.1", help="0.0.0.0 lets other machines in (%(default)s)")
+    add("places", nargs="*", metavar="FOLDER | mongo=URL")
+    add("--port", type=int, default=8800)
+    add("--host", default="127.0.0.1")
     return parser

@@ -28,7 +28,8 @@ def charts(
 
 
 def _of_runs(runs: Sequence[ShownRun], name: str, axis: str) -> Chart:
-    curves, notes = [], []
+    curves: list[dict[str, Any]] = []
+    notes: list[str] = []
     for run in runs:
         label = _label(run.record)
         series = run.record.metrics.get(name)
@@ -43,12 +44,13 @@ def _of_runs(runs: Sequence[ShownRun], name: str, axis: str) -> Chart:
         x, y = x[there], series.values[there]
         chosen = kept(y)
         found = {"label": label, "runs": [run.key], "logged": len(y)}
-        curves.append({**found, "x": numbers(x[chosen]), "y": numbers(y[chosen])})
+        curves.append(found | {"x": numbers(x[chosen]), "y": numbers(y[chosen])})
     return {"metric": name, "curves": curves, "notes": notes}
 
 
 def _of_groups(runs: Sequence[ShownRun], name: str, axis: str) -> Chart:
-    curves, notes = [], []
+    curves: list[dict[str, Any]] = []
+    notes: list[str] = []
     keys = {run.record: run.key for run in runs}
     for group in groups_of([run.record for run in runs]):
         label = f"{group.label} on {group.task}"
@@ -59,9 +61,16 @@ def _of_groups(runs: Sequence[ShownRun], name: str, axis: str) -> Chart:
         if curve is None:
             notes.append(f"{label}: there is no range of {axis} that all its runs have.")
             continue
-        found = {"label": f"{label} ({len(having)})", "runs": [keys[record] for record in having]}
-        band = {"low": numbers(curve.low), "high": numbers(curve.high)}
-        curves.append({**found, "x": numbers(curve.x), "y": numbers(curve.middle), **band})
+        curves.append(
+            {
+                "label": f"{label} ({len(having)})",
+                "runs": [keys[record] for record in having],
+                "x": numbers(curve.x),
+                "y": numbers(curve.middle),
+                "low": numbers(curve.low),
+                "high": numbers(curve.high),
+            }
+        )
     return {"metric": name, "curves": curves, "notes": notes}
 
 

@@ -25,7 +25,7 @@ USUAL = "sacred"  # Sacred's own name for its database
 SHORT = re.compile(r"(?P<place>[\w.-]+:\d{1,5})(?::(?P<database>[\w-]+))?")
 LATER = {"captured_out": False, "info": False, "experiment.sources": False, "resources": False}
 
-Stamp = tuple[str, str, str]  # changes with every heartbeat and at the end
+Stamp = tuple[str, ...]  # changes with every heartbeat and at the end
 Document = dict[str, Any]
 
 
@@ -114,8 +114,8 @@ class DatabaseRuns:
 
     def _field(self, number: Any, name: str, usual: Any) -> Any:
         with self._telling(number):
-            document = self._database.runs.find_one({"_id": number}, {name: True}) or {}
-            return document.get(name) or usual
+            found = list(self._database.runs.find({"_id": number}, {name: True}))
+            return (found[0].get(name) if found else None) or usual
 
     @contextmanager
     def _telling(self, number: Any) -> Iterator[None]:
@@ -133,8 +133,9 @@ class DatabaseRuns:
 
 def _is_run(document: Document) -> bool:
     config = document.get("config")
-    known = isinstance(config, dict) and "env" in config
-    return known and isinstance(config.get("env_args", {}), dict)
+    if not isinstance(config, dict) or "env" not in config:
+        return False
+    return isinstance(config.get("env_args", {}), dict)
 
 
 def parse_address(text: str) -> tuple[str, str]:

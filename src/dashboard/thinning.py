@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ def kept(values: Array, most: int = MOST) -> Array:
     low, high = np.where(np.isnan(values), [[np.inf], [-np.inf]], values)
     inner = [
         start + found
-        for start, end in zip(edges[:-1], edges[1:], strict=True)
+        for start, end in pairwise(edges)
         for found in (np.argmin(low[start:end]), np.argmax(high[start:end]))
     ]
     return np.unique([0, *inner, count - 1])

@@ -34,8 +34,8 @@ export function moment(iso) {
   if (!iso) return "";
   const then = new Date(iso);
   const two = (number) => String(number).padStart(2, "0");
-  const day = `${then.getFullYear()}-${two(then.getMonth() + 1)}-${two(then.getDate())}`;
-  return `${day} ${two(then.getHours())}:${two(then.getMinutes())}`;
+  const year = then.getFullYear() === new Date().getFullYear() ? "" : `${then.getFullYear()}-`;
+  return `${year}${two(then.getMonth() + 1)}-${two(then.getDate())} ${two(then.getHours())}:${two(then.getMinutes())}`;
 }
 
 /** "test_battle_won_mean" -> "test win" */

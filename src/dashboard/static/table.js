@@ -55,10 +55,15 @@ function hint(shown) {
     : "No runs here yet. Train one, and it appears: python src/main.py --config=qmix --env-config=grid";
 }
 
-const fits = (run) => {
-  const text = `${run.name} ${run.task} ${run.status} seed ${run.seed} run ${run.run_id} ${run.place}`.toLowerCase();
-  return state.filter.toLowerCase().split(/\s+/).every((word) => text.includes(word));
-};
+const fits = (run) => state.filter.toLowerCase().split(/\s+/).every((word) => fulfils(run, word));
+
+/** "seed=2" is exact, a number is a seed or a run, all else is looked for everywhere. */
+function fulfils(run, word) {
+  const [key, value] = word.split("=");
+  if (value !== undefined) return String(run[key === "run" ? "run_id" : key]).toLowerCase() === value;
+  if (/^\d+$/.test(word)) return [String(run.seed), run.run_id].includes(word);
+  return `${run.name} ${run.task} ${run.status} ${run.place}`.toLowerCase().includes(word);
+}
 
 function sorted(runs) {
   const down = state.sort.startsWith("-");
@@ -148,8 +153,8 @@ function resultCell(run, value, title) {
 }
 
 function tookCell(run) {
-  const left = run.left === null ? null : el("small", {}, ` +${duration(run.left)}`);
-  return el("td", { class: "number quiet", title: left ? "so far, and left at this speed" : "" }, duration(run.seconds) || "–", left);
+  const left = run.left === null ? "" : `${duration(run.left)} left at this speed`;
+  return el("td", { class: "number quiet", title: left }, duration(run.seconds) || "–");
 }
 
 function toggle(key) {

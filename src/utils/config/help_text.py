@@ -25,7 +25,8 @@ PyMARL-K: cooperative multi-agent reinforcement learning
   check-env      whether an environment keeps the contract: check-env --env-config=NAME
   curve [RUN]    how a run (the newest) went, as text and as a picture
   replay [RUN]   an episode of what a run learned, as an animation; with render=True in a window
-  dashboard      a live web page of runs: dashboard [FOLDER ...] [--port 8800] [mongo=URL]
+  dashboard      a live web page of runs: dashboard [FOLDER ...] [mongo=URL] [--port 8800]
+                 [--host 127.0.0.1]; port 0 is any free one, host 0.0.0.0 lets other machines in
   doctor         whether StarCraft II, its maps and SMAC are ready: doctor --env-config=sc2
   with resume=latest | resume=ID     go on with an earlier run, bit for bit
   -u, -c TEXT, -m DB, -l LEVEL ...   Sacred's options
