@@ -178,9 +178,20 @@ note_files() { # folder, names: lines of a stamp
     done
 }
 
+check_room() { # zip file, folder: whether all of the one fits beside the other
+    local needed free
+    needed=$(unzip -Zt "$1" | sed -n 's/.*, \([0-9]*\) bytes uncompressed.*/\1/p')
+    free=$(df -Pk "$2" | awk 'NR == 2 { print $4 }')
+    if [ -n "$needed" ] && [ -n "$free" ] && [ $((needed / 1024)) -ge "$free" ]; then
+        fail 1 "$1 unpacks to $((needed / 1000000)) MB, but $2 has only $((free * 1024 / 1000000)) MB free.
+Free some, or install elsewhere: --dir DIR"
+    fi
+}
+
 unpack() { # zip file, folder; the folder appears complete or not at all
     rm -rf "$2.part"
     mkdir -p "$2.part"
+    check_room "$1" "$2.part"
     unzip -P "$PASSWORD" -oq "$1" -d "$2.part" || fail 1 "$1 could not be unpacked; is the disk full?"
     rm -rf "$2"
     mv "$2.part" "$2"
@@ -267,10 +278,14 @@ install_python() {
     need git
     # Without what they ask for: they would replace protobuf by an old one, which others cannot use.
     "$python" -m pip install --quiet -r "$HERE/requirements/sc2.txt"
-    "$python" -m pip install --quiet --no-deps "git+$OXWHIRL/smac.git@$SMAC_COMMIT"
-    if [ "$with_smacv2" = yes ]; then
-        "$python" -m pip install --quiet --no-deps "git+$OXWHIRL/smacv2.git@$SMACV2_COMMIT"
-    fi
+    install_from_git "$OXWHIRL/smac.git" "$SMAC_COMMIT"
+    [ "$with_smacv2" = no ] || install_from_git "$OXWHIRL/smacv2.git" "$SMACV2_COMMIT"
+}
+
+install_from_git() { # repository, commit
+    "$python" -m pip install --quiet --no-deps "git+$1@$2" || fail 1 "$1 could not be installed.
+On a machine without a network: clone the repositories elsewhere (git clone --bare), bring them
+here, and run this again with SMAC_MIRROR=file:///the/folder/that/holds/them"
 }
 
 read_options "$@"
@@ -286,13 +301,13 @@ if [ "$with_game$with_maps" != nono ]; then need unzip; fi
 [ "$with_python" = no ] || install_python
 rmdir "$downloads" 2>/dev/null || true
 
+[ "$with_game$with_maps" != nono ] || exit 0
 [ "$version" = 4.10 ] || say "
 For this version, where others are installed too: env_args.game_version=$version"
 say "
 Add this to your shell's profile unless that is 3rdparty/StarCraftII here or ~/StarCraftII:
   export SC2PATH='$dir'
 "
-[ "$with_game$with_maps" != nono ] || exit 0
 if "$python" -c 'import numpy, yaml' 2>/dev/null; then
     examined=()
     [ "$version" = 4.10 ] || examined=(env_args.game_version="$version")

@@ -11,11 +11,12 @@ from typing import Any
 import torch
 from docopt import docopt
 
-from envs.build import preflight
+from envs.build import n_environments, preflight
 from envs.multiagentenv import RunFacts
 from run import Folders, run
 from utils.checkpoint import ReplayParts, load_state
 from utils.config import COMMAND_LINE, LoadedConfig, load_config
+from utils.config.mongo import usable
 from utils.console import head_lines
 from utils.errors import UserError
 from utils.logging import Logger, get_logger
@@ -29,6 +30,7 @@ from utils.resume import (
     find_named,
     locked,
     models_folder,
+    with_seed,
 )
 from utils.tracking import REPOSITORY, Interrupted, RunFolder, make_experiment
 
@@ -63,6 +65,13 @@ def launch(argv: list[str]) -> int:
     options = docopt(experiment.get_usage()[2], loaded.sacred_argv, default_help=False)
     if earlier:
         options["--id"] = int(earlier.run_id)
+    address = mongo_address(loaded, earlier)
+    if address and running and not (options["--unobserved"] or options["--queue"]):
+        from mongo.live import LiveMirror  # pymongo takes a while
+
+        mirror = LiveMirror(address, config["unique_token"], folder)
+        options["--id"] = mirror.take_number(options["--id"])
+        experiment.observers.append(mirror)
     if not running:
         experiment.run(loaded.command, options=options)
         return 0
@@ -93,42 +102,50 @@ class Task:
         self._environments = environments  # of the sessions before this one
 
     def run(self, _run: Any) -> dict[str, float]:
-        config = self._config
-        console = get_logger()
+        config, console = self._config, get_logger()
         for warning in self._loaded.warnings:
             console.warning(f"Warning: {warning}")
         args = arguments(config)
-        facts = [args.device, self._loaded.dialect]
-        if self._facts:
-            facts.append(self._facts.head)
-        if self._earlier:
-            facts.append(f"resumed from run {self._earlier.run_id}")
-        elif config["resume"]:
-            facts.append("nothing to resume: a new run")
         run_dir = self._folder.path if _run.observers else None
-        for line in head_lines(config, self._loaded.changed, run_dir, facts):
-            console.info(line)
+        self._say_head(args.device, run_dir)
         if self._facts:
-            console.info(f"  {self._facts.details}")
             for warning in [*self._facts.warnings, *self._record_environment(_run.info)]:
                 console.warning(f"Warning: {warning}")
 
-        logger = Logger(console)
-        logger.setup_sacred(_run)
-        if run_dir:
-            logger.setup_csv(run_dir / "metrics.csv")
         folders = Folders(
             models=models_folder(self._results, config),
             tensorboard=self._results / "tb_logs" / config["unique_token"],
             replays=self._results / "replays" / config["unique_token"],
             resume_from=self._earlier.checkpoint if self._earlier else None,
         )
+        logger = Logger(console)
+        logger.setup_sacred(_run)
+        if run_dir:
+            logger.setup_csv(run_dir / "metrics.csv")
         if config["use_tensorboard"]:
             set_up_tensorboard(logger, folders)
+        if config["use_wandb"]:
+            set_up_wandb(logger, config, self._results)
         try:
             return run(args, logger, folders)
         finally:
             logger.close()
+            if logger.csv:
+                _run.add_artifact(str(logger.csv.path))
+
+    def _say_head(self, device: str, run_dir: Path | None) -> None:
+        facts = [device, self._loaded.dialect]
+        if self._facts:
+            facts.append(self._facts.head)
+        if self._earlier:
+            facts.append(f"resumed from run {self._earlier.run_id}")
+        elif self._config["resume"]:
+            facts.append("nothing to resume: a new run")
+        lines = head_lines(self._config, self._loaded.changed, run_dir, facts)
+        if self._facts:
+            lines.append(f"  {self._facts.details}")
+        for line in lines:
+            get_logger().info(line)
 
     def _record_environment(self, info: dict[str, Any]) -> list[str]:
         """Into the run's record, beside those before it if it has changed, which is said."""
@@ -155,6 +172,13 @@ def arguments(config: dict[str, Any]) -> SimpleNamespace:
     if args.torch_threads:
         torch.set_num_threads(args.torch_threads)
     return args
+
+
+def mongo_address(loaded: LoadedConfig, earlier: EarlierRun | None) -> str | None:
+    """Of the database that the run is to be in, its password included."""
+    if loaded.mongo or earlier is None or loaded.origins["mongo"] == COMMAND_LINE:
+        return loaded.mongo
+    return usable(earlier.config.get("mongo"))
 
 
 def named_run(argv: list[str]) -> EarlierRun | None:
@@ -203,20 +227,11 @@ def check_resumable(earlier: EarlierRun, models: Path) -> None:
     ReplayParts(models / "replay").check(replay["names"])
 
 
-def n_environments(config: dict[str, Any]) -> int:
-    """How many will be up at the same time, for training and for testing."""
-    training = config["batch_size_run"]
-    return training + (config["test_batch_size_run"] or training) * config["testing_on"]
-
-
 def settled(config: dict[str, Any]) -> dict[str, Any]:
     """The settings of a new run, with what was left open decided and so recorded."""
     seed = secrets.randbelow(2**31) if config["seed"] is None else config["seed"]
-    env_args = dict(config["env_args"])
-    if env_args.get("seed") is None:
-        env_args["seed"] = seed
     token = f"{config['name']}__{time.strftime('%Y-%m-%d_%H-%M-%S')}__{secrets.token_hex(3)}"
-    return {**config, "seed": seed, "env_args": env_args, "unique_token": token}
+    return {**with_seed(config, seed), "unique_token": token}
 
 
 def continued(earlier: EarlierRun, loaded: LoadedConfig) -> dict[str, Any]:
@@ -241,6 +256,13 @@ def set_up_tensorboard(logger: Logger, folders: Folders) -> None:
         raise UserError(
             "use_tensorboard needs a package: pip install -r requirements/tensorboard.txt"
         ) from error
+
+
+def set_up_wandb(logger: Logger, config: dict[str, Any], results: Path) -> None:
+    from utils.wandb_sink import WandbSink
+
+    results.mkdir(parents=True, exist_ok=True)
+    logger.add_sink(WandbSink(config, results))
 
 
 def say_how_to_continue(sacred_run: Any) -> None:

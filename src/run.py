@@ -64,14 +64,19 @@ class Session:
         return self.runner.t_env
 
 
-def run(args: SimpleNamespace, logger: Logger, folders: Folders) -> dict[str, float]:
-    """Train or evaluate as `args` says; returns the numbers that sum the run up."""
+def run(
+    args: SimpleNamespace, logger: Logger, folders: Folders, needs_replay: bool = False
+) -> dict[str, float]:
+    """Train or evaluate as `args` says; returns the numbers that sum the run up.
+
+    `needs_replay`: a replay that cannot be written is an error, no warning.
+    """
     if args.use_cuda:
         torch.cuda.init()  # before any stream is made: torch seeds a sleeping GPU when it wakes
     seed_everything(args.seed)
     with StopRequest() as stop, built(args, logger, folders) as session:
         if args.evaluate or args.save_replay:
-            return evaluate_only(session, stop, folders.replays)
+            return evaluate_only(session, stop, folders.replays, needs_replay)
         train(session, stop)
         return finish(session, stop)
 
@@ -120,6 +125,8 @@ def build(args: SimpleNamespace, logger: Logger, runner: Any) -> Session:
     )
     buffer.check_memory(args.buffer_fill)
     mac = CONTROLLERS[args.mac](buffer.scheme, groups, args)
+    if args.rollout_length:
+        require_parts(args, runner, mac)
     runner.setup(scheme=scheme, groups=groups, preprocess=preprocess, mac=mac)
     learner = LEARNERS[args.learner](mac, buffer.scheme, logger, args)
     if args.use_cuda:
@@ -129,6 +136,22 @@ def build(args: SimpleNamespace, logger: Logger, runner: Any) -> Session:
         f"  replay: {args.buffer_size:,} x {slots} slots, at most {size} when full"
     )
     return Session(args, logger, runner, mac, learner, buffer)
+
+
+def require_parts(args: SimpleNamespace, runner: Any, mac: Any) -> None:
+    """Refuse `rollout_length` where somebody knows whole episodes only."""
+    able = {
+        f"learner={args.learner}": getattr(LEARNERS[args.learner], "learns_from_parts", False),
+        f"runner={args.runner}": getattr(runner, "plays_on", False),
+        f"mac={args.mac}": hasattr(mac, "build_all_inputs"),
+    }
+    unable = [name for name, fit in able.items() if not fit]
+    if unable:
+        raise UserError(
+            f"rollout_length={args.rollout_length} cuts episodes into parts, and "
+            f"{' and '.join(unable)} knows whole episodes only. Type rollout_length=null, or "
+            "start from --config=mappo, ippo, kmappo or coma."
+        )
 
 
 def add_sizes(args: SimpleNamespace, info: dict[str, Any]) -> None:
@@ -234,6 +257,8 @@ def train(session: Session, stop: StopRequest) -> None:
     """PyMARL's loop: collect, learn, test, save, log, until t_max or a request to stop."""
     args = session.args
     collect = collect_transitions if args.runner_scope == "transition" else collect_episodes
+    if args.rollout_length:
+        collect = collect_parts
     with Progress(session.t_env, args.t_max, session.logger.console_logger) as progress:
         while session.t_env <= args.t_max and not stop.requested:
             if not session.counters.test_pending:
@@ -255,6 +280,13 @@ def collect_episodes(session: Session) -> None:
     session.buffer.insert_episode_batch(batch)
     for _ in range(updates_due(session, batch.batch_size)):
         learn(session)
+
+
+def collect_parts(session: Session) -> None:
+    """`rollout_length` steps of every environment, and the one update they are for."""
+    parts = session.runner.run(test_mode=False)
+    session.learner.train(parts, session.t_env, session.counters.episode)
+    session.counters.updates += 1
 
 
 def collect_transitions(session: Session) -> None:
@@ -394,7 +426,9 @@ def finish(session: Session, stop: StopRequest) -> dict[str, float]:
     return summary(session)
 
 
-def evaluate_only(session: Session, stop: StopRequest, replays: Path) -> dict[str, float]:
+def evaluate_only(
+    session: Session, stop: StopRequest, replays: Path, needs_replay: bool
+) -> dict[str, float]:
     """PyMARL's `evaluate` and `save_replay`: test, print, store."""
     args, console = session.args, session.logger.console_logger
     if not run_test_episodes(session, stop):
@@ -407,19 +441,21 @@ def evaluate_only(session: Session, stop: StopRequest, replays: Path) -> dict[st
     name = f"{task_name(vars(args))} {args.name}"
     console.info(f"{name}: {session.last_test} over {args.test_nepisode} episodes")
     if args.save_replay:
-        save_replays(session, replays)
+        save_replays(session, replays, needs_replay)
     return summary(session)
 
 
-def save_replays(session: Session, folder: Path) -> None:
+def save_replays(session: Session, folder: Path, needed: bool) -> None:
     """What was measured stays measured if the environment cannot write its replay."""
     console = session.logger.console_logger
     try:
-        written = session.runner.save_replay() or []
+        lines = collect_replays(session.runner.save_replay() or [], folder)
     except ReplayNotSavedError as error:
+        if needed:
+            raise
         console.warning(f"Warning: {error}")
         return
-    for line in collect_replays(written, folder):
+    for line in lines:
         console.info(line)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -54,6 +55,19 @@ def command_line(*words: str) -> list[str]:
 
 def environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
+
+
+def start_process(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+    """A process that heeds Ctrl-C, as a user's would.
+
+    Shells have SIGINT ignored by what they start in the background, and children inherit that. If
+    pytest is run so, processes of its own would be, too; a handler, however, they do not inherit.
+    """
+    earlier = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(command, env=environment(), stderr=subprocess.DEVNULL, **options)
+    finally:
+        signal.signal(signal.SIGINT, earlier)
 
 
 def with_results(words: tuple[str, ...], results: Results) -> list[str]:

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from envs.sc2.suites import SMAC, SMACV2
+
 SCRIPT = Path(__file__).resolve().parents[1] / "install_sc2.sh"
 GAME, OLD_GAME = "/Linux/SC2.4.10.zip", "/Linux/SC2.4.6.2.69232.zip"
 MAPS = "/smac/releases/download/v0.1-beta1/SMAC_Maps.zip"
@@ -110,14 +112,15 @@ def install(
     cwd: Path | None = None,
     **env: str,
 ) -> str:
-    """Run the script; where all is installed, doctor ends it and misses only the pretended SMAC."""
+    """Run the script; where all is installed, doctor ends it and misses only the hidden SMACs."""
     settings = {
         "SC2_MIRROR": web.url, "SMAC_MIRROR": web.url, "PYTHON": sys.executable, "no_proxy": "*",
         "PYTHONPATH": str(place.parent / "without_smac"), **env,
     }  # fmt: skip
-    hidden = place.parent / "without_smac" / "smac"
-    hidden.mkdir(parents=True, exist_ok=True)
-    (hidden / "__init__.py").touch()
+    for package in ("smac", "smacv2"):
+        hidden = place.parent / "without_smac" / package
+        hidden.mkdir(parents=True, exist_ok=True)
+        (hidden / "__init__.py").touch()
     done = subprocess.run(
         ["bash", str(SCRIPT), "--dir", str(place), "--no-python", *options],
         env={**{k: v for k, v in os.environ.items() if k != "SC2PATH"}, **settings},
@@ -223,6 +226,23 @@ def test_an_unexpected_checksum(web: Web, place: Path) -> None:
     install(web, place, "--accept-eula", SC2_SHA256=hashlib.sha256(web.files[GAME]).hexdigest())
 
 
+def test_a_disk_without_room_is_told_before_it_is_full(
+    web: Web, place: Path, tmp_path: Path
+) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "df").write_text("#!/bin/sh\necho Heads\necho disk 100 92 8 92% /\n")  # 8 KiB
+    (tools / "df").chmod(0o755)
+    path = f"{tools}:{os.environ['PATH']}"
+
+    said = install(web, place, "--accept-eula", code=1, PATH=path)
+    assert "unpacks to 0 MB" in said
+    assert "--dir DIR" in said
+    assert not (place / "Versions").exists()
+    install(web, place, "--accept-eula")
+    assert sum(path == GAME for path, _ in web.asked) == 1  # what was downloaded is kept
+
+
 def test_a_second_version_beside_the_first(web: Web, place: Path) -> None:
     install(web, place, "--accept-eula")
     said = install(web, place, "--accept-eula", "--version", "4.6.2")
@@ -240,6 +260,87 @@ def test_an_interrupted_unpacking_is_done_again(web: Web, place: Path) -> None:
     install(web, place, "--accept-eula")
 
     assert (place / "data").exists()
+
+
+BACKEND = """
+import zipfile
+ABOUT = {{
+    "METADATA": ["Metadata-Version: 2.1", "Name: {name}", "Version: 1", "Requires-Dist: nowhere"],
+    "WHEEL": ["Wheel-Version: 1.0", "Root-Is-Purelib: true", "Tag: py3-none-any"],
+    "RECORD": [],
+}}
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    name = "{name}-1-py3-none-any.whl"
+    with zipfile.ZipFile(folder + "/" + name, "w") as wheel:
+        wheel.write("{name}/__init__.py")
+        for file, lines in ABOUT.items():
+            wheel.writestr("{name}-1.dist-info/" + file, "".join(line + chr(10) for line in lines))
+    return name
+"""
+PROJECT = """
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+"""
+
+
+def git_repository(folder: Path, name: str) -> str:
+    """A package that asks for another that nobody has; returns the commit before the last."""
+    work = folder / f"{name}.git"
+    (work / name).mkdir(parents=True)
+    (work / "backend.py").write_text(BACKEND.format(name=name))
+    (work / "pyproject.toml").write_text(PROJECT)
+
+    def git(*words: str) -> str:
+        who = ("-c", "user.name=A", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false")
+        done = subprocess.run(
+            ["git", "-C", str(work), *who, *words], check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
+
+    git("init")
+    for version in ("the right one", "a later one"):
+        (work / name / "__init__.py").write_text(f"version = {version!r}\n")
+        git("add", ".")
+        git("commit", "-m", version)
+    return git("rev-parse", "HEAD~1")
+
+
+def install_packages(folder: Path, *options: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """The script in `folder`, with pip's real work, but for an index of packages."""
+    return subprocess.run(
+        ["bash", str(folder / SCRIPT.name), "--python-only", *options],
+        env={**os.environ, "PYTHON": sys.executable, "PIP_NO_INDEX": "1",
+             "PIP_TARGET": str(folder / "installed"), "SMAC_MIRROR": folder.as_uri(), **env},
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="needs git")
+def test_packages_come_from_their_repositories_at_the_right_commit(tmp_path: Path) -> None:
+    pytest.importorskip("pip")
+    script = SCRIPT.read_text()
+    for name, published in (("smac", SMAC.commit), ("smacv2", SMACV2.commit)):
+        assert published in script
+        script = script.replace(published, git_repository(tmp_path, name))
+    (tmp_path / SCRIPT.name).write_text(script)
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / "requirements" / "sc2.txt").touch()
+
+    installed = tmp_path / "installed"
+    done = install_packages(tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the right one" in (installed / "smac" / "__init__.py").read_text()
+    assert not (installed / "smacv2").exists()
+
+    done = install_packages(tmp_path, "--smacv2-maps")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the right one" in (installed / "smacv2" / "__init__.py").read_text()
+
+    done = install_packages(tmp_path, SMAC_MIRROR=(tmp_path / "nowhere").as_uri())
+    assert done.returncode == 1
+    assert "SMAC_MIRROR=file:///" in done.stderr
 
 
 def test_machines_without_a_network(web: Web, place: Path, tmp_path: Path) -> None:

@@ -102,6 +102,7 @@ class ContinuousHead:
     """A deterministic policy: outputs pass through tanh into the bounds.
 
     Exploration adds Gaussian noise of spread `act_noise`, and as a density it is that Gaussian.
+    Parts whose bounds are equal are padding: always at their bound, and in no density or entropy.
     """
 
     def __init__(self, low: list[list[float]], high: list[list[float]], spread: float) -> None:
@@ -127,11 +128,11 @@ class ContinuousHead:
         """Of the Gaussian around the mode, before clamping."""
         apart = (actions - self.mode(outputs, avail)) / self.spread
         constant = math.log(self.spread) + HALF_LOG_TAU
-        return (-0.5 * apart.square() - constant).sum(dim=-1)
+        return self._sum(-0.5 * apart.square() - constant)
 
     def entropy(self, outputs: Tensor, avail: Tensor) -> Tensor:
         each = HALF_LOG_TAU + 0.5 + math.log(self.spread)
-        return outputs.new_full(outputs.shape[:-1], each * outputs.shape[-1])
+        return self._sum(torch.full_like(outputs, each))
 
     def has_choice(self, avail: Tensor) -> Tensor:
         return torch.ones_like(avail[..., 0], dtype=torch.bool)
@@ -141,6 +142,10 @@ class ContinuousHead:
 
     def stored(self, vectors: Tensor) -> Tensor:
         return vectors
+
+    def _sum(self, parts: Tensor) -> Tensor:
+        """Over an action's parts, without padding: (..., N, A) -> (..., N)."""
+        return (parts * (self.high > self.low).to(parts)).sum(dim=-1)
 
     def _clamped(self, actions: Tensor) -> Tensor:
         return torch.minimum(torch.maximum(actions, self.low.to(actions)), self.high.to(actions))
@@ -172,11 +177,11 @@ class GaussianHead(ContinuousHead):
         apart = (actions - self.mode(outputs, avail)) / log_spread.exp()
         density = -0.5 * apart.square() - log_spread - HALF_LOG_TAU
         below = torch.where(actions <= self.low.to(actions), log_ndtr(apart), density)
-        return torch.where(actions >= self.high.to(actions), log_ndtr(-apart), below).sum(dim=-1)
+        return self._sum(torch.where(actions >= self.high.to(actions), log_ndtr(-apart), below))
 
     def entropy(self, outputs: Tensor, avail: Tensor) -> Tensor:
         """Of the normal before clamping."""
-        return (self._log_spread(outputs) + HALF_LOG_TAU + 0.5).sum(dim=-1)
+        return self._sum(self._log_spread(outputs) + HALF_LOG_TAU + 0.5)
 
     def _log_spread(self, outputs: Tensor) -> Tensor:
         raw = outputs.chunk(2, dim=-1)[1]

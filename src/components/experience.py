@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from components.steps import Steps, running_rows
+from modules.agents.gru import Running
+
 
 class Experience(NamedTuple):
-    """R rows of L slots: whole episodes, chunks of them, or single steps."""
+    """R rows of L slots: whole episodes, chunks of them, or single steps.
+
+    Or all that is real in them laid end to end (1, n, ...), as `components.steps` does.
+    """
 
     inputs: Tensor  # of the actors (R, L, N, F)
     memory: Tensor  # hidden states before the first slot, as they were when acting (R, N, H)
@@ -23,6 +29,7 @@ class Experience(NamedTuple):
     advantages: Tensor  # (R, L, N)
     valid: Tensor  # 1 at real steps, 0 at padding (R, L, N)
     deciding: Tensor  # 1 where, besides, the agent counts for the policy (R, L, N)
+    running: Running = None  # how many rows reach each slot, once they are laid end to end
 
     def minibatches(self, count: int) -> Iterator[Experience]:
         """`count` parts of randomly chosen rows; for one part nothing is shuffled or drawn."""
@@ -30,14 +37,33 @@ class Experience(NamedTuple):
             yield self
             return
         for rows in torch.randperm(len(self.inputs), device=self.inputs.device).chunk(count):
-            yield Experience(*(field[rows] for field in self))
+            yield self.of(rows)
+
+    def of(self, rows: Tensor) -> Experience:
+        return self._each(lambda key, values: values[rows])
+
+    def packed(self) -> Experience:
+        """Without the padding inside rows; as it is if there is none, and on a GPU."""
+        mask = self.valid[..., :1]  # (R, L, 1)
+        steps = Steps(mask)
+        order = steps.ordered(mask)
+        if order is None:
+            return self
+        return self._each(
+            lambda key, values: values[order] if key == "memory" else steps.take(values),
+            running_rows(mask),
+        )
+
+    def _each(self, change: Callable[[str, Tensor], Tensor], running: Running = None) -> Experience:
+        fields = zip(self._fields, self[:-1], strict=False)  # all but `running`
+        return Experience(**{key: change(key, values) for key, values in fields}, running=running)
 
     def without_padding(self) -> Experience:
         """Only the rows in which something happens."""
         rows = self.valid.flatten(1).any(dim=1).nonzero().squeeze(1)
         if len(rows) == len(self.valid):
             return self
-        return Experience(*(field[rows] for field in self))
+        return self.of(rows)
 
 
 def cut(values: Tensor, length: int) -> Tensor:

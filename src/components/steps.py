@@ -72,7 +72,7 @@ class Slots:
             return
         reached = torch.cat([torch.ones_like(mask[:, :1]), mask], dim=1)  # (B, T+1, 1)
         self._where = in_order(reached, order)
-        self.running = [int(episodes) for episodes in reached.sum(dim=(0, 2))]
+        self.running = running_rows(reached)
         begins = torch.tensor([0, *accumulate(self.running)])
         slots, ranks = mask[order].squeeze(2).t().nonzero(as_tuple=True)
         self._now = begins[slots] + ranks  # (n,)
@@ -102,6 +102,11 @@ class Situation(NamedTuple):
 
     obs: Tensor  # (1, n, N, O)
     state: Tensor  # (1, n, S)
+
+
+def running_rows(mask: Tensor) -> list[int]:
+    """How many of the rows of `mask` (R, L, 1) reach each slot, up to the last that any does."""
+    return [int(rows) for rows in (mask > 0).sum(dim=(0, 2)) if rows > 0]
 
 
 def in_order(mask: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:

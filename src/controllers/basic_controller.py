@@ -13,6 +13,7 @@ from components.action_heads import build_head, mask_unavailable
 from components.action_selectors import REGISTRY as SELECTORS
 from components.action_selectors import GaussianActionSelector, GumbelSoftmax
 from components.episode_buffer import EpisodeBatch
+from components.parts import action_field, previous_actions
 from components.steps import Slots
 from modules.agents import REGISTRY as AGENTS
 from modules.agents.separate import SeparateAgents
@@ -37,7 +38,7 @@ class BasicMAC:
         self.agent_output_type = args.agent_output_type
         self.head = build_head(args)
         # What an agent is told of its last action: the one-hot, or the continuous action itself.
-        self._action_field = "actions_onehot" if "actions_onehot" in scheme else "actions"
+        self._action_field = action_field(scheme)
         self.agent = self._build_agent(self._get_input_shape(scheme))
         self.action_selector = SELECTORS[args.action_selector](args)
         self.hidden_states: Any = None
@@ -134,15 +135,14 @@ class BasicMAC:
         last = None
         if self.args.obs_last_action:
             actions = batch[self._action_field]
-            last = actions[:, t - 1] if t > 0 else torch.zeros_like(actions[:, 0])
+            last = actions[:, t - 1] if t > 0 else previous_actions(batch, 1)[:, 0]
         return self._joined(batch["obs"][:, t], last).flatten(0, 1)
 
     def build_all_inputs(self, batch: EpisodeBatch, T: int) -> Tensor:
         """Those of the first T slots at once. (B, T, N, F)"""
         last = None
         if self.args.obs_last_action:
-            actions = batch[self._action_field][:, :T]
-            last = torch.cat([torch.zeros_like(actions[:, :1]), actions[:, :-1]], dim=1)
+            last = previous_actions(batch, T)
         return self._joined(batch["obs"][:, :T], last)
 
     def _joined(self, obs: Tensor, last_actions: Tensor | None) -> Tensor:

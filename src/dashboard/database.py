@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,12 +16,11 @@ from pymongo.errors import PyMongoError
 
 from dashboard.library import ShownRun
 from reporting.records import Record, Series, UnreadableRunError, from_info, from_sacred
+from utils.config.mongo import masked, parse_address
 from utils.errors import UserError
 
 ANSWER_WITHIN = 2000  # milliseconds
 TRY_AGAIN = 10.0  # seconds after a failure
-USUAL = "sacred"  # Sacred's own name for its database
-SHORT = re.compile(r"(?P<place>[\w.-]+:\d{1,5})(?::(?P<database>[\w-]+))?")
 LATER = {"captured_out": False, "info": False, "experiment.sources": False, "resources": False}
 
 Stamp = tuple[str, ...]  # changes with every heartbeat and at the end
@@ -52,15 +50,18 @@ class DatabaseRuns:
     """All runs of one database."""
 
     def __init__(self, url: str) -> None:
-        address, database = parse_address(url)
+        address = parse_address(url)
         try:
             self._client: Any = pymongo.MongoClient(
-                address, serverSelectionTimeoutMS=ANSWER_WITHIN, socketTimeoutMS=10 * ANSWER_WITHIN
+                address.url,
+                serverSelectionTimeoutMS=ANSWER_WITHIN,
+                socketTimeoutMS=10 * ANSWER_WITHIN,
             )
         except (PyMongoError, ValueError) as error:
-            raise UserError(f"mongo={url_without_secrets(url)} cannot be: {error}") from error
-        self.name = f"MongoDB {url_without_secrets(url)}"
-        self._database = self._client[database]
+            raise UserError(f"mongo={masked(url)} cannot be: {masked(str(error))}") from error
+        self.name = f"MongoDB {address.shown}"
+        self._runs = self._client[address.database][address.collection]
+        self._metrics_of_all = self._client[address.database].metrics
         self._known: dict[Any, tuple[Stamp, ShownRun]] = {}
         self._lost_at: float | None = None
 
@@ -84,7 +85,7 @@ class DatabaseRuns:
         if lost_at is not None and time.monotonic() - lost_at < TRY_AGAIN:
             return None
         try:
-            documents = list(self._database.runs.find({}, LATER).sort("_id", 1))
+            documents = list(self._runs.find({}, LATER).sort("_id", 1))
         except PyMongoError:
             self._lost_at = time.monotonic()
             return None
@@ -109,12 +110,12 @@ class DatabaseRuns:
 
     def _metrics(self, number: Any) -> Document:
         with self._telling(number):
-            found = self._database.metrics.find({"run_id": number})
+            found = self._metrics_of_all.find({"run_id": number})
             return {entry["name"]: entry for entry in found}
 
     def _field(self, number: Any, name: str, usual: Any) -> Any:
         with self._telling(number):
-            found = list(self._database.runs.find({"_id": number}, {name: True}))
+            found = list(self._runs.find({"_id": number}, {name: True}))
             return (found[0].get(name) if found else None) or usual
 
     @contextmanager
@@ -136,23 +137,3 @@ def _is_run(document: Document) -> bool:
     if not isinstance(config, dict) or "env" not in config:
         return False
     return isinstance(config.get("env_args", {}), dict)
-
-
-def parse_address(text: str) -> tuple[str, str]:
-    """A URL for pymongo and the database's name, from a URL or Sacred's host:port:database."""
-    if text.startswith(("mongodb://", "mongodb+srv://")):
-        path = text.split("://", 1)[1].partition("/")[2]
-        return text, path.partition("?")[0] or USUAL
-    short = SHORT.fullmatch(text)
-    if short is None:
-        raise UserError(
-            f"mongo={url_without_secrets(text)} cannot be. "
-            "Type host:port:database or mongodb://USER:PASSWORD@HOST:PORT/DATABASE."
-        )
-    return f"mongodb://{short['place']}", short["database"] or USUAL
-
-
-def url_without_secrets(url: str) -> str:
-    """Neither user and password nor options, which may hold some."""
-    scheme, sign, rest = url.rpartition("://")
-    return scheme + sign + rest.partition("?")[0].rpartition("@")[2]

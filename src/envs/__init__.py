@@ -21,6 +21,7 @@ REGISTRY = Registry(
         "rware": "envs.suites.gymma:Gymma",
         "mpe": "envs.suites.gymma:Gymma",
         "smax": "envs.smax.env:SMAX",
+        "gfootball": "envs.football.env:GFootball",
         "sc2": "envs.sc2.adapter:SC2",
         "sc2v2": "envs.sc2.adapter:SC2v2",
         "sc2wrapped": "envs.sc2.adapter:SC2v2",  # as PyMARL2's relatives call it

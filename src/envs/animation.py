@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from envs.batched import Array
-from utils.pictures import pillow
+from utils.errors import UserError
+from utils.pictures import FORMATS, FRAMES_PER_SECOND, Window, pillow, save_animation
 
 PIXELS, DETAIL = 256, 2  # of pictures of discs: drawn larger, and then made smooth
 GROUND = (247, 246, 243)
@@ -16,9 +19,32 @@ GROUND = (247, 246, 243)
 Colour = tuple[int, int, int]
 
 
-def animation_path(folder: str, name: str, kind: str = "gif") -> Path:
-    """Where the animation called `name` goes; without a folder, to a temporary one."""
-    return Path(folder or tempfile.mkdtemp(prefix="replay-")) / f"{name}.{kind}"
+@dataclass
+class Screen:
+    """Where an environment's pictures go: to a file or, one by one, to a window."""
+
+    title: str
+    folder: str = ""  # empty is a temporary one
+    kind: str = "gif"  # of file
+    frames_per_second: float = FRAMES_PER_SECOND
+    _window: Window | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        if f".{self.kind}" not in FORMATS:
+            known = ", ".join(name[1:] for name in FORMATS)
+            raise UserError(f"replay_format is {self.kind!r}; it can be {known}.")
+
+    def save(self, frames: Sequence[Array], name: str) -> str:
+        """The file with the animation called `name`."""
+        folder = Path(self.folder or tempfile.mkdtemp(prefix="replay-"))
+        path = folder / f"{name}.{self.kind}"
+        save_animation(frames, path, self.frames_per_second)
+        return str(path)
+
+    def show(self, frame: Array) -> None:
+        if self._window is None:
+            self._window = Window(self.title, self.frames_per_second)
+        self._window.show(frame)
 
 
 def draw_discs(

@@ -23,6 +23,12 @@ def make_env(name: str, env_args: dict[str, Any], seed: int) -> MultiAgentEnv:
     return construct(name, env_class, {**env_args, "seed": seed})
 
 
+def n_environments(config: dict[str, Any]) -> int:
+    """How many of a run will be up at the same time, for training and for testing."""
+    training: int = config["batch_size_run"]
+    return training + (config["test_batch_size_run"] or training) * config["testing_on"]
+
+
 def preflight(name: str, env_args: dict[str, Any], n_envs: int) -> RunFacts | None:
     """What the environment has to say before a run; a UserError if that run cannot work."""
     check = getattr(REGISTRY[name], "preflight", None)

@@ -239,7 +239,7 @@ def run_check(name: str, env_args: dict[str, Any]) -> tuple[str, bool]:
         return f"{name}: {len(problems)} found.\n{listed}\n", False
     sizes = ", ".join(f"{key} {info[key]}" for key in SIZES)
     faces = "episode, parallel" + (", batched" if getattr(type(env), "batched", None) else "")
-    exact = "yes" if hasattr(env, "reseed") else "no (it has no reseed method)"
+    exact = "yes" if reseeds(env) else "no (it has no reseed that decides a whole episode)"
     return (
         f"{name} keeps the contract.\n  {sizes}\n  runners: {faces}\n  exact resume: {exact}\n",
         True,
@@ -250,7 +250,8 @@ def main(argv: list[str]) -> int:
     """`check-env --env-config=NAME [with env_args.key=value ...]`: 0 if all is well, else 1."""
     from utils.config import load_env_config
 
-    name, env_args = load_env_config(argv)
+    config = load_env_config(argv)
+    name, env_args = config["env"], config["env_args"]
     signal.signal(signal.SIGALRM, _lose_patience)
     signal.alarm(PATIENCE)
     report, ok = run_check(name, env_args)

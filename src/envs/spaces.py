@@ -1,4 +1,4 @@
-"""The range of continuous actions."""
+"""What actions there are, without a package."""
 
 from __future__ import annotations
 
@@ -22,3 +22,12 @@ class Box:
 def interval(low: float, high: float, size: int = 1) -> Box:
     """The same bounds in every component."""
     return Box(np.full(size, low, np.float32), np.full(size, high, np.float32))
+
+
+@dataclass(frozen=True)
+class Discrete:
+    """One agent's choices: `start`, `start` + 1, ..., as Gymnasium's space has them."""
+
+    n: int
+    start: int = 0
+    shape: tuple[int, ...] = ()

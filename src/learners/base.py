@@ -104,43 +104,6 @@ class Learner:
             target.load_state_dict(network.state_dict())
 
 
-def policies(mac: Any, batch: EpisodeBatch, n_slots: int) -> Tensor:
-    """What the actors draw from in the first slots, as probabilities. (B, T, N, A)"""
-    if hasattr(mac, "interpret"):
-        return mac.interpret(
-            mac.unroll(batch, n_slots).outputs, batch["avail_actions"][:, :n_slots]
-        )
-    mac.init_hidden(batch.batch_size)
-    return torch.stack([mac.forward(batch, t=t) for t in range(n_slots)], dim=1)
-
-
-def actor_inputs(mac: Any, batch: EpisodeBatch, n_slots: int) -> tuple[Tensor, Tensor]:
-    """What the actors see in the first slots (B, T, N, F), and their memory before (B, N, H)."""
-    B, N = batch.batch_size, mac.n_agents
-    mac.init_hidden(B)
-    start = mac.hidden_states.reshape(B, N, -1)
-    if hasattr(mac, "build_all_inputs"):
-        return mac.build_all_inputs(batch, n_slots), start
-    slots = [mac._build_inputs(batch, t).reshape(B, N, -1) for t in range(n_slots)]
-    return torch.stack(slots, dim=1), start
-
-
-def unrolled_inputs(mac: Any, inputs: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
-    """The actors' raw outputs and memory for rows of inputs (R, L, N, F), from `start` (R, N, H).
-
-    -> (R, L, N, A), (R, L, N, H)
-    """
-    if getattr(mac, "unrolls", False):
-        return mac.agent.unroll(inputs, start)
-    R, L, N, _ = inputs.shape
-    hidden, outputs, states = start, [], []
-    for t in range(L):
-        output, hidden = mac.agent(inputs[:, t].reshape(R * N, -1), hidden)
-        outputs.append(output.reshape(R, N, -1))
-        states.append(hidden.reshape(R, N, -1))
-    return torch.stack(outputs, dim=1), torch.stack(states, dim=1)
-
-
 def build_mixer(args: SimpleNamespace) -> Any:
     """The mixer of `args.mixer`, or None."""
     if args.mixer is None:

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
 from components.experience import mean_over
-from learners.base import policies
 from learners.on_policy import OnPolicyLearner
+from learners.retrace import policies
 from utils.returns import build_td_lambda_targets, n_step_returns, valid_steps
 
 Statistics = dict[str, Any]

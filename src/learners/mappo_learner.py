@@ -11,9 +11,9 @@ from torch import Tensor
 from components.action_heads import ActionHead
 from components.episode_buffer import EpisodeBatch
 from components.experience import Experience, cut, mean_over, memory_before
-from learners.base import actor_inputs, unrolled_inputs
 from learners.klevel import Climb
 from learners.on_policy import OnPolicyLearner
+from learners.retrace import actor_inputs, unrolled_inputs, unrolled_steps, unrolls
 from learners.surrogate import Surrogate
 from utils.logging import Logger
 from utils.returns import gae, n_step_returns, valid_steps
@@ -57,7 +57,8 @@ class MAPPOLearner(OnPolicyLearner):
         noted: list[Statistics] = []
         for epoch in range(self.args.epochs):
             last = diagnose and epoch == self.args.epochs - 1
-            for part in played.minibatches(self.args.minibatches):
+            for rows in played.minibatches(self.args.minibatches):
+                part = rows.packed() if unrolls(self.mac) else rows
                 of_critic = self.improve_critic(part)
                 of_actors = self.improve_actors(part, t_env, last)
                 if last:
@@ -79,11 +80,11 @@ class MAPPOLearner(OnPolicyLearner):
         """The batch as those who played it saw it: in rows to learn from, and whole."""
         T = batch.max_seq_length - 1
         avail, actions = batch["avail_actions"][:, :T], batch["actions"][:, :T]
+        mask = valid_steps(batch["filled"], batch["terminated"])  # (B, T, 1)
         inputs, start = actor_inputs(self.mac, batch, T)
-        outputs, hidden = unrolled_inputs(self.mac, inputs, start)
+        outputs, hidden = unrolled_steps(self.mac, inputs, start, mask)
         seen = self.critic.inputs(batch)  # (B, T + 1, 1 or N, F)
         said = self.critic.judge(seen)  # (B, T + 1, N)
-        mask = valid_steps(batch["filled"], batch["terminated"])  # (B, T, 1)
         returns = self.returns(batch, mask, seen, said)  # (B, T, N)
         valid = mask.expand_as(returns)
         deciding = valid * self.head.has_choice(avail) if self.args.dead_mask else valid
@@ -144,7 +145,7 @@ class MAPPOLearner(OnPolicyLearner):
         """One step up the surrogate."""
 
         def log_probs(mac: Any) -> tuple[Tensor, Tensor]:
-            outputs, _ = unrolled_inputs(mac, played.inputs, played.memory)
+            outputs, _ = unrolled_inputs(mac, played.inputs, played.memory, played.running)
             return self.head.log_prob(outputs, played.avail, played.actions), outputs
 
         own, outputs = log_probs(self.mac)  # (R, L, N), (R, L, N, A)

@@ -20,6 +20,7 @@ SENSIBLE_BATCH = 8  # episodes, to suggest to who has not chosen
 class OnPolicyLearner(PolicyLearner):
     """The replay buffer holds one round of episodes, as in PyMARL; each is learned from once."""
 
+    learns_from_parts = True  # of episodes, as `rollout_length` makes them
     default_critic: str
     floor_allowed = True  # whether the learner knows of the epsilon that actors may explore with
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reporting.grouping import chosen, groups_of, one_environment_each
 from reporting.page import page
-from reporting.records import Record, UnreadableRunError, find_records
+from reporting.records import RESULTS, Record, UnreadableRunError, find_records
 from reporting.results import Result, common_metric, notices, result_of
 from reporting.tables import Table, final_table, improvement_table, overall_table
 from utils.errors import UserError
@@ -104,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("places", nargs="*", type=Path, default=[Path("results")], help="folders (results)")
+    add("places", nargs="*", type=Path, default=[RESULTS], help="folders (results)")
     add("--metric", help="what to compare; usually the test result that all runs have")
     add(
         "--by",
@@ -121,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
         help="only such runs: a setting, status, task, run_id or environment.ENTRY",
     )
     add("--mix-versions", action="store_true", help="even of different environment versions")
-    add("--to", type=Path, default=Path("results/report"), metavar="FOLDER", help="(%(default)s)")
+    add("--to", type=Path, default=RESULTS / "report", metavar="FOLDER", help="(results/report)")
     add("--formats", nargs="+", default=["png"], choices=["png", "pdf", "svg"], help="of pictures")
     add("--no-figures", action="store_true", help="tables alone, which need no matplotlib")
     add("--title", help="of the page")

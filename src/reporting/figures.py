@@ -23,6 +23,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 DASHES = ("-", "--", ":", "-.")
 PANEL = (3.4, 2.5)  # inches
 COLUMNS = 4
+DIRECT = 4  # so many lines can be named at their ends
+GAP = 0.09  # between two names, of the panel's height
 LEVEL_METRICS = ("k/cosine", "k/contraction", "k/norm_ratio", "k/changed")
 STYLE: Any = {
     "font.size": 9,
@@ -100,13 +102,14 @@ def _panels(
                                alpha=0.18, linewidth=0)  # fmt: skip
         panel.set_title(task, loc="left")
         panel.xaxis.set_major_formatter(_ticks(axis))
+        panel.xaxis.set_major_locator(_locator())
         if is_rate(metric):
             panel.set_ylim(-0.03, 1.03)
     for panel in panels[-COLUMNS:]:
         panel.set_xlabel("environment steps" if axis == "steps" else "time")
     for panel in panels[::COLUMNS]:
         panel.set_ylabel(short_name(metric))
-    _legend(figure, panels)
+    _name_lines(figure, panels)
     return figure
 
 
@@ -122,6 +125,31 @@ def _grid(count: int) -> tuple[Figure, list[Axes]]:
     return figure, panels[:count]
 
 
+def _name_lines(figure: Figure, panels: Sequence[Axes]) -> None:
+    """At the lines' ends where there are few, else in a legend above all panels."""
+    if max(len(panel.get_lines()) for panel in panels) > DIRECT:
+        _legend(figure, panels)
+        return
+    for panel in panels:
+        _name_ends(panel)
+
+
+def _name_ends(panel: Axes) -> None:
+    """In the line's colour, to the right of the panel, at its height or as near as it fits."""
+    low, high = panel.get_ylim()
+    lines = sorted(panel.get_lines(), key=lambda line: float(np.asarray(line.get_ydata())[-1]))
+    ends = [float(np.asarray(line.get_ydata())[-1]) for line in lines]
+    wanted = np.array([(end - low) / (high - low) for end in ends])
+    places = wanted.copy()
+    for i in range(1, len(places)):
+        places[i] = max(places[i], places[i - 1] + GAP)
+    places -= np.mean(places - wanted)
+    places -= max(0.0, places[-1] - 1)
+    for line, place in zip(lines, places, strict=True):
+        panel.text(1.02, place, str(line.get_label()), color=line.get_color(), va="center",
+                   transform=panel.transAxes)  # fmt: skip
+
+
 def _legend(figure: Figure, panels: Sequence[Axes]) -> None:
     """Once for all panels, above them."""
     known: dict[str, Any] = {}
@@ -131,6 +159,12 @@ def _legend(figure: Figure, panels: Sequence[Axes]) -> None:
     names = sorted(known)
     figure.legend([known[name] for name in names], names, loc="outside upper left",
                   ncols=max(1, min(4, len(names))))  # fmt: skip
+
+
+def _locator() -> Any:
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(5, integer=True)
 
 
 def _ticks(axis: str) -> Callable[[float, Any], str]:
@@ -183,5 +217,5 @@ def _profiles(
         panel.fill_between(levels, low, high, color=styles[label]["color"], alpha=0.18, linewidth=0)
     score = short_name(metric) if is_rate(metric) else f"{short_name(metric)}, 0..1 within a task"
     panel.set(xlabel=f"final {score} above", ylabel="share of runs", ylim=(-0.03, 1.03))
-    _legend(figure, [panel])
+    _legend(figure, [panel])  # their ends all meet at zero
     return figure

@@ -58,7 +58,8 @@ def one_environment_each(records: Iterable[Record]) -> None:
     found: dict[str, dict[str, list[Record]]] = {}
     for record in records:
         versions = found.setdefault(record.task, {})
-        versions.setdefault(_described(record.environment), []).append(record)
+        for environment in [*record.earlier_environments, record.environment]:
+            versions.setdefault(_described(environment), []).append(record)
     for task, versions in found.items():
         if len(versions) == 1:
             continue
@@ -67,10 +68,17 @@ def one_environment_each(records: Iterable[Record]) -> None:
             for version, runs in sorted(versions.items())
         ]
         key = _first_difference([runs[0].environment for runs in versions.values()])
+        changed = [r.run_id for runs in versions.values() for r in runs if r.earlier_environments]
+        remedies = [f"Choose one with --where environment.{key}=...,"] if key else []
+        if changed:
+            listed = ", ".join(dict.fromkeys(changed))
+            remedies.append(f"name only folders without runs {listed}, resumed on another version,")
         raise UserError(
             f"{task} was played on several versions of its environment, whose results cannot be "
-            f"compared:\n" + "\n".join(lines) + "\n"
-            f"Choose one with --where environment.{key}=..., or say --mix-versions."
+            f"compared:\n"
+            + "\n".join(lines)
+            + "\n"
+            + " ".join([*remedies, "or say --mix-versions."])
         )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reporting.records import Record, UnreadableRunError, find_records
+from reporting.records import RESULTS, Record, UnreadableRunError, find_records
 from reporting.results import finite
 from reporting.tables import Table
 from utils.console import duration, human, short_name
@@ -16,7 +16,7 @@ HEAD = ("run", "algorithm", "task", "seed", "status", "steps", "metric", "last",
 
 
 def main(argv: list[str]) -> int:
-    places = [Path(word) for word in argv] or [Path("results")]
+    places = [Path(word) for word in argv] or [RESULTS]
     records, problems = find_records(places)
     rows = []
     for record in records:

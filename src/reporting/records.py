@@ -22,6 +22,7 @@ from utils.errors import UserError
 
 Array = np.ndarray[Any, Any]
 
+RESULTS = Path(__file__).resolve().parents[2] / "results"  # where runs go by default
 HEADLINES = ("test_battle_won_mean", "test_solved_mean", "test_return_mean", "return_mean")
 HEARTBEAT_LIMIT = 120.0  # seconds; Sacred's is due every 10
 NOT_RUNS = {"_sources", "models", "tb_logs", "replays", "node_modules"}

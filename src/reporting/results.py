@@ -155,13 +155,18 @@ def _unequal_ends(results: Sequence[Result]) -> list[str]:
 
 
 def normalised(results: Sequence[Result], metric: str) -> list[Result]:
-    """Final scores that tasks share: rates as they are; else 0 and 1 are a task's extremes."""
+    """Final scores that tasks share: rates as they are; else 0 and 1 are a task's extremes.
+
+    None at all where the runs of some task are all equal, and so have no scale.
+    """
     if is_rate(metric):
         return list(results)
     scaled = []
     for result in results:
         peers = np.concatenate([r.final for r in results if r.group.task == result.group.task])
-        low, span = peers.min(), (peers.max() - peers.min()) or 1.0
+        low, span = peers.min(), peers.max() - peers.min()
+        if span == 0:
+            return []
         final, best = (result.final - low) / span, (result.best - low) / span
         scaled.append(Result(result.group, result.end, final, best))
     return scaled

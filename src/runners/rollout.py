@@ -14,10 +14,13 @@ import torch
 from components.action_selectors.epsilon_greedy import random_available
 from components.episode_buffer import EpisodeBatch
 from envs.batched import Array, BatchedEnv, Step
+from envs.vector.rows import explain
 from envs.vector.workers import tail
+from runners.nonstop import Nonstop
 from runners.tally import Tally
 from utils.errors import UserError
 from utils.logging import Logger
+from utils.replays import ReplayNotSavedError
 from utils.seeding import TEST, TRAIN, RandomStream, derive_seed, episode_seed
 
 Hook = Callable[[EpisodeBatch], None]
@@ -38,6 +41,8 @@ class Side:
 class RolloutRunner:
     """PyMARL's runner. Subclasses say only where the environments live (`make_vector`)."""
 
+    plays_on = True  # knows of `rollout_length`
+
     def __init__(self, args: SimpleNamespace, logger: Logger) -> None:
         self.args, self.logger = args, logger
         self.batch_size: int = args.batch_size_run
@@ -50,6 +55,7 @@ class RolloutRunner:
         self.test_stream = RandomStream(derive_seed(args.seed, TEST))
         self._train = self._side(TRAIN, self.batch_size)
         self._test: Side | None = None  # made when first needed
+        self._nonstop: Nonstop | None = None
         self._test_episodes = [0] * (args.test_batch_size_run or self.batch_size)
 
     def make_vector(self, n_envs: int, seeds: list[int]) -> BatchedEnv:
@@ -61,11 +67,13 @@ class RolloutRunner:
         return self._train.vector.get_env_info()
 
     def setup(self, scheme: Any, groups: Any, preprocess: Any, mac: Any) -> None:
-        self._layout = (scheme, groups, preprocess)
+        self.layout = (scheme, groups, preprocess)
         self._episode_limit = self.get_env_info()["episode_limit"]
         self._mac = mac
         # Shares the networks, not the hidden state: a learner may unroll while we are acting.
         self._train.mac = self.mac = copy.copy(mac)
+        if self.args.rollout_length:
+            self._nonstop = Nonstop(self, self._train)
         if not self._train.vector.reseeds:
             self.logger.console_logger.warning(
                 f"Warning: env={self.args.env} has no reseed(seed) that decides a whole episode, "
@@ -77,11 +85,15 @@ class RolloutRunner:
     ) -> EpisodeBatch:
         """One episode in each of the first `rows` (all) environments.
 
+        With `rollout_length`, training environments play that many steps instead, in parts of
+        episodes that go on in the next round.
         `on_transition` is called after every step with a batch of two-slot episodes, one for each
         environment that took the step.
         """
         with torch.no_grad():
-            if not test_mode:
+            if not test_mode and self._nonstop is not None:
+                batch = self._rollout(self._nonstop)
+            elif not test_mode:
                 batch = self._round(self._train, rows or self.batch_size, on_transition)
             else:
                 side = self._test_side()
@@ -108,12 +120,24 @@ class RolloutRunner:
             return (self._test or self._train).vector.save_replay()
         except NotImplementedError as error:
             raise UserError(f"save_replay: env={self.args.env} saves no replays.") from error
+        except ReplayNotSavedError:
+            raise  # from a worker, with the worker's reason
+        except Exception as error:  # a full disk, a missing library, a game that has died
+            raise ReplayNotSavedError(explain(error)) from error
+
+    def _rollout(self, nonstop: Nonstop) -> EpisodeBatch:
+        self.t = self.args.rollout_length
+        batch, finished = nonstop.rollout(self.t, self.t_env)
+        self.t_env += finished.steps
+        self._train.tally.add(finished.returns, finished.lengths, finished.infos)
+        self._report(self._train)
+        return batch
 
     # The loop
 
     def _round(self, side: Side, n_rows: int, hook: Hook | None) -> EpisodeBatch:
         """Episodes in rows 0 to n_rows - 1; those that were lost are played again."""
-        scheme, groups, preprocess = self._layout
+        scheme, groups, preprocess = self.layout
         batch = EpisodeBatch(scheme, groups, n_rows, self._episode_limit + 1, preprocess=preprocess)
         t_start = self.t_env
         results = RoundResults(n_rows)
@@ -139,8 +163,8 @@ class RolloutRunner:
         hook: Hook | None,
     ) -> Array:
         """Play `rows` to their ends; returns those that the environment lost."""
-        lost = rows[side.vector.reset(rows, self._next_seeds(side, rows))]
-        self._note_failures(side, lost)
+        lost = rows[side.vector.reset(rows, self.next_seeds(side, rows))]
+        self.note_failures(side, lost)
         present = np.setdiff1d(rows, lost)  # rows whose slot t is yet to be written
         ended = np.zeros(batch.batch_size, bool)
         side.mac.init_hidden(batch.batch_size)
@@ -156,17 +180,13 @@ class RolloutRunner:
             stepping = present[going]
             if not len(stepping):
                 break
-            if t == self._episode_limit:
-                raise UserError(
-                    f"env={self.args.env} goes on after its episode_limit of {t} steps. It must "
-                    "end there, or announce a higher limit in get_env_info()."
-                )
+            self.check_limit(t)
             step = side.vector.step(stepping, actions[going])
             self._store(batch, stepping, t, step)
             results.add(stepping, step)
             ended[stepping] = step.ended
             broken = stepping[step.lost]
-            self._note_failures(side, broken)
+            self.note_failures(side, broken)
             lost = np.concatenate([lost, broken])
             if hook is not None and side.stream == TRAIN:
                 self.t_env += len(stepping) - len(broken)
@@ -224,16 +244,24 @@ class RolloutRunner:
         with torch.enable_grad():
             hook(batch[rows, t - 1 : t + 1])
 
+    def check_limit(self, steps: int) -> None:
+        """Whether an episode that has taken `steps` may take one more."""
+        if steps >= self._episode_limit:
+            raise UserError(
+                f"env={self.args.env} goes on after its episode_limit of {self._episode_limit} "
+                "steps. It must end there, or announce a higher limit in get_env_info()."
+            )
+
     # Failures
 
-    def _next_seeds(self, side: Side, rows: Array) -> Array:
+    def next_seeds(self, side: Side, rows: Array) -> Array:
         seeds = []
         for row in rows.tolist():
             seeds.append(episode_seed(self.env_seed, side.stream, row, side.episodes[row]))
             side.episodes[row] += 1
         return np.array(seeds)
 
-    def _note_failures(self, side: Side, rows: Array) -> None:
+    def note_failures(self, side: Side, rows: Array) -> None:
         """Count; give up on an environment that never works."""
         for row in rows.tolist():
             self.env_restarts += 1
@@ -261,6 +289,8 @@ class RolloutRunner:
             return
         if t_env - self.log_train_stats_t < self.args.runner_log_interval:
             return
+        if not side.tally.episodes:  # none has ended in the rollouts so far
+            return
         side.tally.log("", log, t_env)
         selector: Any = getattr(self.mac, "action_selector", None)  # some controllers have none
         if hasattr(selector, "epsilon"):
@@ -278,6 +308,7 @@ class RolloutRunner:
             "train_episodes": list(self._train.episodes),
             "test_episodes": list(test_episodes),
             "tally": self._train.tally.state_dict(),
+            "nonstop": self._nonstop.state_dict() if self._nonstop else None,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -288,6 +319,8 @@ class RolloutRunner:
         self._train.episodes = list(state["train_episodes"])
         self._test_episodes = list(state["test_episodes"])
         self._train.tally.load_state_dict(state["tally"])
+        if self._nonstop is not None:
+            self._nonstop.load_state_dict(state["nonstop"])
 
     def _test_side(self) -> Side:
         if self._test is None:

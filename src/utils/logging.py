@@ -74,7 +74,7 @@ class CsvSink:
     HEADER = ("t_env", "name", "value", "seconds")
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self.rows = 0
         self._file: TextIO = path.open("a", newline="")
         if path.stat().st_size == 0:
@@ -87,13 +87,13 @@ class CsvSink:
     def cut(self, rows: int) -> list[tuple[str, float, int, float]]:
         """Keep the first `rows` rows only, and return them as arguments of `write`."""
         self._file.close()
-        with self._path.open(newline="") as file:
+        with self.path.open(newline="") as file:
             kept = list(csv.reader(file))[1 : rows + 1]
-        trimmed = self._path.with_suffix(".tmp")
+        trimmed = self.path.with_suffix(".tmp")
         with trimmed.open("w", newline="") as file:
             csv.writer(file).writerows([self.HEADER, *kept])
-        trimmed.replace(self._path)
-        self._file = self._path.open("a", newline="")
+        trimmed.replace(self.path)
+        self._file = self.path.open("a", newline="")
         self.rows = len(kept)
         return [(name, float(value), int(t), float(s)) for t, name, value, s in kept]
 
@@ -137,6 +137,9 @@ class Logger:
     def setup_csv(self, path: Path) -> None:
         self.csv = CsvSink(path)
         self._sinks.append(self.csv)
+
+    def add_sink(self, sink: Sink) -> None:
+        self._sinks.append(sink)
 
     def setup_tb(self, folder: str | Path, purge_step: int | None = None) -> None:
         self._sinks.append(TensorBoardSink(Path(folder), purge_step))

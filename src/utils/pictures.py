@@ -66,13 +66,13 @@ def _save_film(frames: Sequence[np.ndarray], path: Path, frames_per_second: floa
 class Window:
     """Shows one frame after the other; closing it stops the program as Ctrl-C does."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, frames_per_second: float = FRAMES_PER_SECOND) -> None:
         os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
         try:
             import pygame
         except ImportError as error:
             raise UserError(f"A window needs a package: {INSTALL}") from error
-        self._pygame, self._title = pygame, title
+        self._pygame, self._title, self._pace = pygame, title, frames_per_second
         self._clock = pygame.time.Clock()
         self._screen: Any = None
 
@@ -86,7 +86,7 @@ class Window:
             raise KeyboardInterrupt
         self._screen.blit(pygame.surfarray.make_surface(frame.swapaxes(0, 1)), (0, 0))
         pygame.display.flip()
-        self._clock.tick(FRAMES_PER_SECOND)
+        self._clock.tick(self._pace)
 
     def _open(self, width: int, height: int) -> Any:
         pygame = self._pygame

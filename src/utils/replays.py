@@ -17,6 +17,8 @@ HOW_TO_OPEN = {
 class ReplayNotSavedError(UserError):
     """The episodes were played all the same; `failure` is a sentence or a traceback."""
 
+    exit_code = 3
+
     def __init__(self, failure: str) -> None:
         lines = failure.strip().splitlines()
         reason = lines[-1] if lines[0].startswith("Traceback") else failure
@@ -30,6 +32,8 @@ def collect_replays(written: Iterable[str | None], folder: Path) -> list[str]:
         if place is None:
             continue  # an environment of others, which keeps its place to itself
         source = Path(place)
+        if not source.is_file():
+            raise ReplayNotSavedError(f"the environment named {source}, which is not there.")
         folder.mkdir(parents=True, exist_ok=True)
         copies.append(folder / f"{number}_{source.name}")  # games may end in the same second
         shutil.copy2(source, copies[-1])

@@ -51,16 +51,37 @@ class RunFolder(FileStorageObserver):
         super().__init__(str(basedir))
         self._resumed = resumed
         self._earlier: dict[str, Any] = {}
+        self._reserved: int | None = None
 
     @property
     def path(self) -> Path | None:
         return Path(self.dir) if self.dir else None
 
+    def next_number(self) -> int:
+        return self._maximum_existing_run_id() + 1
+
+    def reserve(self, number: int) -> bool:
+        """Make the run's folder before the run starts; False if the number is taken."""
+        try:
+            os.mkdir(os.path.join(self.basedir, str(number)))
+        except FileExistsError:
+            return False
+        self._reserved = number
+        return True
+
+    def release(self) -> None:
+        """Give back what was reserved."""
+        os.rmdir(os.path.join(self.basedir, str(self._reserved)))
+        self._reserved = None
+
     def _make_run_dir(self, _id: Any) -> None:
-        if not self._resumed:
+        made = self._resumed or (_id is not None and _id == self._reserved)
+        if not made:
             super()._make_run_dir(_id)
             return
         self.dir = os.path.join(self.basedir, str(_id))
+        if not self._resumed:
+            return
         self._earlier = read_json(Path(self.dir) / "run.json")
         # The logger fills both again, up to the checkpoint and then on.
         for name in ("info.json", "metrics.json"):
@@ -73,13 +94,13 @@ class RunFolder(FileStorageObserver):
         run_id = super().started_event(*args, **kwargs)
         if self._resumed:
             sessions = self._earlier.pop("earlier_sessions", [])
-            self.run_entry["earlier_sessions"] = [*sessions, _session(self._earlier)]
+            self.run_entry["earlier_sessions"] = [*sessions, session_facts(self._earlier)]
             self.save_json(self.run_entry, "run.json")
         return run_id
 
     def heartbeat_event(self, info: Any, captured_out: Any, beat_time: Any, result: Any) -> None:
         # Called from Sacred's thread while the run goes on: dump a copy that stands still.
-        still = {key: list(v) if isinstance(v, list) else v for key, v in dict(info).items()}
+        still = standing(info)
         super().heartbeat_event(still, captured_out, beat_time, result)
         if still:
             (Path(self.dir) / "info.before_resume.json").unlink(missing_ok=True)
@@ -91,7 +112,13 @@ class RunFolder(FileStorageObserver):
         os.replace(os.path.join(self.dir, draft), os.path.join(self.dir, filename))
 
 
-def _session(entry: dict[str, Any]) -> dict[str, Any]:
+def standing(info: dict[str, Any]) -> dict[str, Any]:
+    """A copy whose lists no longer grow."""
+    return {key: list(v) if isinstance(v, list) else v for key, v in dict(info).items()}
+
+
+def session_facts(entry: dict[str, Any]) -> dict[str, Any]:
+    """When the session of a run.json began, how it ended, and when."""
     return {key: entry.get(key) for key in ("start_time", "stop_time", "status", "heartbeat")}
 
 
@@ -115,7 +142,8 @@ def make_experiment(
     experiment.add_config(config)
     repository = get_commit_if_possible(str(SRC / "main.py"), save_git_info=True)
     for path in source_files():
-        source = Source(str(path), get_digest(str(path)), *repository)
+        of_all = repository if path == SRC / "main.py" else (None, None, None)  # recorded once
+        source = Source(str(path), get_digest(str(path)), *of_all)
         experiment.sources.add(source)  # add_source_file refuses all but Python
     for distribution in importlib.metadata.distributions():
         name, version = distribution.metadata["Name"], distribution.version

@@ -21,7 +21,7 @@ def main(argv: list[str]) -> int:
     logger = Logger(console)
     folders = Folders(chosen.models, chosen.folder, chosen.replays)
     try:
-        run(arguments(config), logger, folders)
+        run(arguments(config), logger, folders, needs_replay=True)
     finally:
         logger.close()
     return 0

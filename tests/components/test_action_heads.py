@@ -167,6 +167,30 @@ def test_sampled_actions_keep_within_their_bounds() -> None:
     assert float(actions.max()) == 2.0
 
 
+@pytest.mark.parametrize("kind", [ContinuousHead, GaussianHead])
+def test_padded_parts_of_actions_count_nowhere(kind: type[ContinuousHead]) -> None:
+    """Humanoid's second agent has 8 of 9: as if its head had 8, and no gradient from the ninth."""
+    torch.manual_seed(0)
+    plain = kind([[-1.0] * 8], [[1.0] * 8], 0.5)
+    padded = kind([[-1.0] * 8 + [0.0]], [[1.0] * 8 + [0.0]], 0.5)
+    groups = plain.n_outputs // 8  # modes alone, or modes and spreads
+    outputs = torch.randn(ROWS, 1, groups, 9, requires_grad=True)
+    whole = outputs.flatten(2)
+    part = outputs[..., :8].flatten(2)
+    nothing = torch.ones(ROWS, 1, 9)
+
+    for actions in (padded.mode(whole, nothing), padded.explore(whole, nothing)):
+        assert not actions[..., 8].any()
+    actions = padded.explore(whole, nothing).detach()
+    said = padded.log_prob(whole, nothing, actions)
+    torch.testing.assert_close(said, plain.log_prob(part, nothing, actions[..., :8]))
+    spread = padded.entropy(whole, nothing)
+    torch.testing.assert_close(spread, plain.entropy(part, nothing))
+    (said + spread + padded.mode(whole, nothing).sum(dim=2)).sum().backward()
+    assert not outputs.grad[..., 8].any()
+    assert outputs.grad[..., 0, :8].all()
+
+
 def test_who_has_one_action_has_no_choice() -> None:
     avail = torch.tensor([[1, 0, 0], [0, 1, 1]])
 

@@ -14,41 +14,35 @@ import pytest
 
 from dashboard.curves import charts
 from tests.dashboard.conftest import Visitor
-from tests.reporting.make_runs import epymarl_run, moment, our_run, pymarl_run
+from tests.dashboard.runs import WON, append, make_run, moment
 
 Visit = Callable[..., Visitor]
-WON = "test_battle_won_mean"
-
-
-def append(folder: Path, *rows: str) -> None:
-    with (folder / "metrics.csv").open("a") as file:
-        file.write("".join(f"{row}\n" for row in rows))
 
 
 def test_a_line_says_status_progress_last_and_best(tmp_path: Path, visit: Visit) -> None:
     running = {"status": "RUNNING", "heartbeat": moment(1), "start_time": moment(100)}
     points = [(100, 0.1), (200, 0.75), (300, 0.5)]
-    our_run(tmp_path / "1", points, config={"t_max": 1200}, run=running)
+    make_run(tmp_path / "1", points, config={"t_max": 1200}, run=running)
     line = visit(tmp_path).lines()["1"]
     assert (line["name"], line["task"], line["seed"]) == ("qmix", "sc2/3m", 1)
     assert (line["status"], line["step"], line["progress"]) == ("RUNNING", 300, 0.25)
     assert (line["metric"], line["last"], line["best"], line["best_at"]) == (WON, 0.5, 0.75, 200)
-    assert line["left"] == 9.0  # 900 steps at 100 a second
+    assert line["left"] == 90.0  # 900 steps at 10 a second
 
 
 def test_all_three_forms_are_listed(tmp_path: Path, visit: Visit) -> None:
-    our_run(tmp_path / "ours" / "1", [(10, 0.5)])
-    pymarl_run(tmp_path / "pymarl" / "2", [(10, 0.25)])
-    epymarl_run(tmp_path / "epymarl" / "3", [(10, 7.0)])
+    make_run(tmp_path / "ours" / "1", [(10, 0.5)])
+    make_run(tmp_path / "pymarl" / "2", [(10, 0.25)], form="pymarl")
+    make_run(tmp_path / "epymarl" / "3", [(10, 7.0)], form="epymarl", metric="test_return_mean")
     lines = visit(tmp_path / "ours", tmp_path / "pymarl", tmp_path / "epymarl").lines()
     assert {run_id: line["last"] for run_id, line in lines.items()} == {"1": 0.5, "2": 0.25, "3": 7}
-    assert [lines[i]["status"] for i in "123"] == ["COMPLETED", "LOST", "COMPLETED"]
+    assert [lines[i]["status"] for i in "123"] == ["COMPLETED"] * 3
 
 
 def test_a_silent_run_becomes_lost_though_no_file_changes(
     tmp_path: Path, visit: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    our_run(tmp_path / "1", [(10, 0.5)], run={"status": "RUNNING", "heartbeat": moment(1)})
+    make_run(tmp_path / "1", [(10, 0.5)], run={"status": "RUNNING", "heartbeat": moment(1)})
     visitor = visit(tmp_path)
     assert visitor.lines()["1"]["status"] == "RUNNING"
     monkeypatch.setattr("reporting.records.HEARTBEAT_LIMIT", 0.5)
@@ -59,7 +53,7 @@ def test_new_rows_new_runs_and_vanished_runs_are_seen(
     tmp_path: Path, visit: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dashboard.folders.LOOK_AGAIN", 0.0)
-    folder = our_run(tmp_path / "1", [(100, 0.1)])
+    folder = make_run(tmp_path / "1", [(100, 0.1)])
     visitor = visit(tmp_path)
     before = visitor.lines()["1"]
     append(folder, f"200,{WON},0.9,2.0")
@@ -67,7 +61,7 @@ def test_new_rows_new_runs_and_vanished_runs_are_seen(
     assert (after["step"], after["last"]) == (200, 0.9)
     assert after["version"] > before["version"]
     assert visitor.lines()["1"]["version"] == after["version"]
-    our_run(tmp_path / "2", [(100, 0.1)])
+    make_run(tmp_path / "2", [(100, 0.1)])
     assert set(visitor.lines()) == {"1", "2"}
     os.rename(folder, tmp_path.parent / f"{tmp_path.name}_gone")
     assert set(visitor.lines()) == {"2"}
@@ -77,7 +71,7 @@ def test_unchanged_files_are_not_read_again(
     tmp_path: Path, visit: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for i in range(5):
-        our_run(tmp_path / str(i), [(100, 0.1)])
+        make_run(tmp_path / str(i), [(100, 0.1)])
     visitor = visit(tmp_path)
     visitor.lines()
     read = []
@@ -99,7 +93,7 @@ def test_unchanged_files_are_not_read_again(
 def test_what_takes_long_comes_later(tmp_path: Path, visit: Visit) -> None:
     """Newest first; the others say that they are being read."""
     for i in range(4):
-        our_run(tmp_path / str(i), [(100, 0.1)], run={"start_time": moment(1000 - i)})
+        make_run(tmp_path / str(i), [(100, 0.1)], run={"start_time": moment(1000 - i)})
     library = visit(tmp_path).server.library
     with library.shelf(patience=-1) as shelf:
         assert len(shelf.unread) == 4
@@ -108,9 +102,9 @@ def test_what_takes_long_comes_later(tmp_path: Path, visit: Visit) -> None:
 
 
 def test_torn_runs_are_told_and_hide_no_other(tmp_path: Path, visit: Visit) -> None:
-    our_run(tmp_path / "1", [(100, 0.1)])
-    (our_run(tmp_path / "2", []) / "config.json").write_text('{"env": ')
-    torn = pymarl_run(tmp_path / "3", [(100, 0.1)])
+    make_run(tmp_path / "1", [(100, 0.1)])
+    (make_run(tmp_path / "2", []) / "config.json").write_text('{"env": ')
+    torn = make_run(tmp_path / "3", [(100, 0.1)], form="pymarl")
     (torn / "info.json").write_text('{"a": ')
     visitor = visit(tmp_path)
     answer = visitor.ask("runs")
@@ -123,8 +117,8 @@ def test_torn_runs_are_told_and_hide_no_other(tmp_path: Path, visit: Visit) -> N
 
 
 def test_curves_of_single_runs(tmp_path: Path, visit: Visit) -> None:
-    our_run(tmp_path / "1", [(100, 0.1), (200, float("nan")), (300, 0.5)])
-    our_run(tmp_path / "2", [(100, 9.0)], metric="loss")
+    make_run(tmp_path / "1", [(100, 0.1), (200, float("nan")), (300, 0.5)])
+    make_run(tmp_path / "2", [(100, 9.0)], metric="loss")
     visitor = visit(tmp_path)
     keys = [visitor.key("1"), visitor.key("2")]
     (chart,) = visitor.ask("curves", run=keys, metric=WON)["charts"]
@@ -135,11 +129,11 @@ def test_curves_of_single_runs(tmp_path: Path, visit: Visit) -> None:
     assert "run 2 has no" in chart["notes"][0]
     both = visitor.ask("curves", run=keys, metric=[WON, "loss"], axis="seconds")["charts"]
     assert [chart["metric"] for chart in both] == [WON, "loss"]
-    assert both[0]["curves"][0]["x"] == [0, 1, 2]
+    assert both[0]["curves"][0]["x"] == [10, 20, 30]
 
 
 def test_times_nobody_wrote_down_are_told(tmp_path: Path, visit: Visit) -> None:
-    pymarl_run(tmp_path / "1", [(10, 0.25)])
+    make_run(tmp_path / "1", [(10, 0.25)], form="pymarl")
     visitor = visit(tmp_path)
     words = {"run": visitor.key("1"), "metric": WON, "axis": "seconds"}
     (chart,) = visitor.ask("curves", **words)["charts"]
@@ -149,8 +143,8 @@ def test_times_nobody_wrote_down_are_told(tmp_path: Path, visit: Visit) -> None:
 
 def test_seeds_together_are_the_reports_curve(tmp_path: Path, visit: Visit) -> None:
     for seed in range(3):
-        our_run(tmp_path / str(seed), [(0, seed), (100, seed + 3.0)], config={"seed": seed})
-    our_run(tmp_path / "9", [(0, 1.0), (50, 2.0)], config={"lr": 0.5})
+        make_run(tmp_path / str(seed), [(0, seed), (100, seed + 3.0)], config={"seed": seed})
+    make_run(tmp_path / "9", [(0, 1.0), (50, 2.0)], config={"lr": 0.5})
     library = visit(tmp_path).server.library
     with library.shelf() as shelf:
         runs = list(shelf.runs.values())
@@ -164,7 +158,7 @@ def test_seeds_together_are_the_reports_curve(tmp_path: Path, visit: Visit) -> N
 
 
 def test_a_group_of_one_is_the_run_itself(tmp_path: Path, visit: Visit) -> None:
-    our_run(tmp_path / "1", [(0, 1.0), (100, 2.0)])
+    make_run(tmp_path / "1", [(0, 1.0), (100, 2.0)])
     visitor = visit(tmp_path)
     words = {"run": visitor.key("1"), "metric": WON}
     (single,) = visitor.ask("curves", **words)["charts"][0]["curves"]
@@ -173,8 +167,8 @@ def test_a_group_of_one_is_the_run_itself(tmp_path: Path, visit: Visit) -> None:
 
 
 def test_metrics_are_counted(tmp_path: Path, visit: Visit) -> None:
-    append(our_run(tmp_path / "1", [(100, 0.1)]), "100,k/cosine,0.9,1.0")
-    our_run(tmp_path / "2", [(100, 0.1)])
+    append(make_run(tmp_path / "1", [(100, 0.1)]), "100,k/cosine,0.9,1.0")
+    make_run(tmp_path / "2", [(100, 0.1)])
     visitor = visit(tmp_path)
     answer = visitor.ask("metrics", run=[visitor.key("1"), visitor.key("2")])
     assert answer["headline"] == WON
@@ -184,8 +178,10 @@ def test_metrics_are_counted(tmp_path: Path, visit: Visit) -> None:
 def test_differences_of_settings_and_versions(tmp_path: Path, visit: Visit) -> None:
     one = {"lr": 0.1, "gamma": 0.99, "env_args": {"map_name": "3m", "sight": 9}}
     two = {"lr": 0.2, "gamma": 0.99, "env_args": {"map_name": "3m"}, "seed": 2}
-    our_run(tmp_path / "1", [], config=one, environment={"game": "4.10", "packages": {"smac": "1"}})
-    our_run(tmp_path / "2", [], config=two, environment={"game": "4.6", "packages": {"smac": "1"}})
+    make_run(
+        tmp_path / "1", [], config=one, environment={"game": "4.10", "packages": {"smac": "1"}}
+    )
+    make_run(tmp_path / "2", [], config=two, environment={"game": "4.6", "packages": {"smac": "1"}})
     visitor = visit(tmp_path)
     first, second = visitor.key("1"), visitor.key("2")
     rows = visitor.ask("differences", run=[first, second])["rows"]
@@ -201,7 +197,7 @@ def test_differences_of_settings_and_versions(tmp_path: Path, visit: Visit) -> N
 def test_a_failed_run_shows_its_error_and_console(tmp_path: Path, visit: Visit) -> None:
     trace = ["Traceback\n", "ValueError: <script>alert(1)</script>\n"]
     run = {"status": "FAILED", "fail_trace": trace, "host": {"hostname": "n1"}}
-    folder = our_run(tmp_path / "1", [(10, 0.5)], run=run, config={"oddity": float("inf")})
+    folder = make_run(tmp_path / "1", [(10, 0.5)], run=run, config={"oddity": float("inf")})
     (folder / "cout.txt").write_text("first\n" + "x" * 70_000 + "\nlast\n")
     visitor = visit(tmp_path)
     record = visitor.ask("run", run=visitor.key("1"))
@@ -216,7 +212,7 @@ def test_a_failed_run_shows_its_error_and_console(tmp_path: Path, visit: Visit) 
 
 
 def test_a_run_without_console(tmp_path: Path, visit: Visit) -> None:
-    our_run(tmp_path / "1", [])
+    make_run(tmp_path / "1", [])
     visitor = visit(tmp_path)
     assert visitor.ask("console", run=visitor.key("1")) == {"text": "", "cut": False}
 
@@ -228,7 +224,7 @@ def test_no_runs_is_no_error(tmp_path: Path, visit: Visit) -> None:
 
 def test_a_folder_that_goes_away_is_told(tmp_path: Path, visit: Visit) -> None:
     place = tmp_path / "results"
-    our_run(place / "1", [])
+    make_run(place / "1", [])
     visitor = visit(place)
     place.rename(tmp_path / "elsewhere")
     time.sleep(0.01)
@@ -247,7 +243,7 @@ def test_a_folder_that_goes_away_is_told(tmp_path: Path, visit: Visit) -> None:
     ],
 )
 def test_wrong_questions(tmp_path: Path, visit: Visit, path: str, status: int, told: str) -> None:
-    our_run(tmp_path / "1", [(10, 0.5)])
+    make_run(tmp_path / "1", [(10, 0.5)])
     visitor = visit(tmp_path)
     response, body = visitor.get(f"/api/{path.format(key=visitor.key('1'))}")
     assert response.status == status

@@ -11,11 +11,10 @@ import pytest
 
 from tests.dashboard.browser import Browser, start
 from tests.dashboard.conftest import Visitor
-from tests.reporting.make_runs import moment, our_run
+from tests.dashboard.runs import WON, append, make_run, moment
 from tests.support import command_line, environment
 
 Visit = Callable[..., Visitor]
-WON = "test_battle_won_mean"
 EVIL = "<img src=x onerror=alert(1)>"
 
 
@@ -31,14 +30,14 @@ def visitor(tmp_path: Path, visit: Visit) -> Visitor:
     """A run that goes on, two that are done, one that failed."""
     going = {"status": "RUNNING", "heartbeat": moment(0), "start_time": moment(10)}
     config = {"name": "kfacmac", "t_max": 1000, "lr": 0.002}
-    folder = our_run(tmp_path / "1", [(100, 0.1), (200, 0.2)], config=config, run=going)
-    grow(folder, "200,k/cosine,0.99,1.0", "200,k/level,2,1.0")
+    folder = make_run(tmp_path / "1", [(100, 0.1), (200, 0.2)], config=config, run=going)
+    append(folder, "200,k/cosine,0.99,1.0", "200,k/level,2,1.0")
     for seed in (1, 2):
         points = [(100 * i, i / (9 + seed)) for i in range(1, 10)]
         ours = {"seed": seed, "t_max": 900, "lr": 0.001}
-        our_run(tmp_path / str(1 + seed), points, config=ours, run={"start_time": moment(99)})
+        make_run(tmp_path / str(1 + seed), points, config=ours, run={"start_time": moment(99)})
     failed = {"status": "FAILED", "fail_trace": [f"ValueError: {EVIL}\n"], "start_time": moment(50)}
-    folder = our_run(tmp_path / "4", [(100, 0.1)], config={"name": EVIL}, run=failed)
+    folder = make_run(tmp_path / "4", [(100, 0.1)], config={"name": EVIL}, run=failed)
     (folder / "cout.txt").write_text(f"all went well {EVIL}\nthen not\n")
     return visit(tmp_path)
 
@@ -50,11 +49,6 @@ def page(browser: Browser, visitor: Visitor) -> Iterator[Browser]:
     browser.until(lambda: len(browser.all("#runs tbody tr")) == 4, "four runs")
     yield browser
     assert browser.complaints() == []
-
-
-def grow(folder: Path, *rows: str) -> None:
-    with (folder / "metrics.csv").open("a") as file:
-        file.write("".join(f"{row}\n" for row in rows))
 
 
 def line(page: Browser) -> str:
@@ -86,7 +80,7 @@ def test_choose_a_run_and_see_its_curve_move(
     assert "Choose a run" in page.text("#view")
     page.click(f"#only-{visitor.key('1')}")
     page.until(lambda: points(page) == 2, "a curve of two points")
-    grow(tmp_path / "1", f"300,{WON},0.7,2.0", f"400,{WON},0.5,3.0")
+    append(tmp_path / "1", f"300,{WON},0.7,2.0", f"400,{WON},0.5,3.0")
     page.until(lambda: points(page) == 4, "two more points")
     page.until(lambda: "40%" in page.text(row(visitor, "1")), "its progress in the table")
     assert "0.70" in page.text(row(visitor, "1"))  # the best
@@ -164,7 +158,7 @@ def test_the_chart_has_a_cursor_for_keys(page: Browser, visitor: Visitor) -> Non
 
 def test_it_says_when_the_server_has_gone(browser: Browser, tmp_path: Path) -> None:
     """The command itself, as a process that is killed."""
-    our_run(tmp_path / "1", [(1, 0.5)], run={"status": "RUNNING", "heartbeat": moment(0)})
+    make_run(tmp_path / "1", [(1, 0.5)], run={"status": "RUNNING", "heartbeat": moment(0)})
     words = command_line("dashboard", str(tmp_path), "--port", "0")
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment()) as process:
         assert process.stdout is not None

@@ -10,22 +10,18 @@ from typing import Any
 
 import pytest
 
-from dashboard.database import parse_address, url_without_secrets
 from tests.dashboard.conftest import Visitor
-from tests.reporting.make_runs import our_run
-from utils.errors import UserError
-
-server = pytest.importorskip("tests.mongo.server", reason="NO MONGODB SERVER FOR TESTS")
+from tests.dashboard.runs import WON, make_run
+from tests.mongo.server import Mongod, find_or_make, free_port
 
 Visit = Callable[..., Visitor]
-WON = "test_battle_won_mean"
 BEGAN = datetime.now(UTC).replace(tzinfo=None, microsecond=0) - timedelta(seconds=60)
 
 
 @pytest.fixture(scope="module")
-def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
     try:
-        found = server.Mongod(*server.find_or_make(), tmp_path_factory.mktemp("mongod") / "data")
+        found = Mongod(*find_or_make(), tmp_path_factory.mktemp("mongod") / "data")
         found.start()
     except (OSError, subprocess.SubprocessError) as error:
         pytest.skip(f"NO MONGODB SERVER, SO NOTHING OF IT IS TESTED: {error}. Set $MONGOD to one.")
@@ -51,7 +47,7 @@ def insert(database: Any, number: int, values: list[float], **entry: Any) -> Non
     database.metrics.insert_one({"run_id": number, "name": WON, "timestamps": times, **series})
 
 
-def test_runs_of_a_database(mongod: Any, visit: Visit) -> None:
+def test_runs_of_a_database(mongod: Mongod, visit: Visit) -> None:
     database = mongod.database("seen")
     insert(database, 1, [0.1, 0.9, 0.5])
     insert(database, 2, [0.1], status="FAILED", fail_trace=["ValueError\n"])
@@ -72,7 +68,7 @@ def test_runs_of_a_database(mongod: Any, visit: Visit) -> None:
     assert visitor.ask("console", run=visitor.key("2"))["text"] == "hello\n"
 
 
-def test_a_running_one_grows_and_only_it_is_fetched_again(mongod: Any, visit: Visit) -> None:
+def test_a_running_one_grows_and_only_it_is_fetched_again(mongod: Mongod, visit: Visit) -> None:
     database = mongod.database("growing")
     now = datetime.now(UTC).replace(tzinfo=None)
     insert(database, 1, [0.1])
@@ -88,7 +84,7 @@ def test_a_running_one_grows_and_only_it_is_fetched_again(mongod: Any, visit: Vi
     assert after["1"]["version"] == before["1"]["version"]
 
 
-def test_pymarl_lists_in_info(mongod: Any, visit: Visit) -> None:
+def test_pymarl_lists_in_info(mongod: Mongod, visit: Visit) -> None:
     """Where nobody called log_scalar, the numbers are in info."""
     database = mongod.database("lists")
     insert(database, 1, [], info={WON: [0.25, 0.5], f"{WON}_T": [10, 20]})
@@ -96,15 +92,15 @@ def test_pymarl_lists_in_info(mongod: Any, visit: Visit) -> None:
     assert visit(f"mongo={mongod.address('lists')}").lines()["1"]["last"] == 0.5
 
 
-def test_a_run_in_both_is_shown_once(mongod: Any, visit: Visit, tmp_path: Path) -> None:
+def test_a_run_in_both_is_shown_once(mongod: Mongod, visit: Visit, tmp_path: Path) -> None:
     insert(mongod.database("both"), 7, [0.1])
-    our_run(tmp_path / "7", [(10, 0.9)], config={"unique_token": "token 7"})
+    make_run(tmp_path / "7", [(10, 0.9)], config={"unique_token": "token 7"})
     (line,) = visit(tmp_path, f"mongo={mongod.address('both')}").ask("runs")["runs"]
     assert line["last"] == 0.9
 
 
 def test_a_database_that_goes_and_comes_back(
-    mongod: Any, visit: Visit, monkeypatch: pytest.MonkeyPatch
+    mongod: Mongod, visit: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dashboard.database.TRY_AGAIN", 0.0)
     monkeypatch.setattr("dashboard.database.ANSWER_WITHIN", 300)
@@ -124,17 +120,7 @@ def test_one_that_was_never_there_costs_no_page(
     visit: Visit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dashboard.database.ANSWER_WITHIN", 100)
-    our_run(tmp_path / "1", [(10, 0.9)])
-    visitor = visit(tmp_path, f"mongo=localhost:{server.free_port()}:none")
+    make_run(tmp_path / "1", [(10, 0.9)])
+    visitor = visit(tmp_path, f"mongo=localhost:{free_port()}:none")
     assert "1" in visitor.lines()
     assert "does not answer" in visitor.ask("runs")["problems"][0]
-
-
-def test_addresses() -> None:
-    assert parse_address("localhost:27017:mine") == ("mongodb://localhost:27017", "mine")
-    assert parse_address("localhost:27017") == ("mongodb://localhost:27017", "sacred")
-    url = "mongodb://me:secret@host/runs?authSource=admin"
-    assert parse_address(url) == (url, "runs")
-    assert url_without_secrets(url) == "mongodb://host/runs"
-    with pytest.raises(UserError, match="host:port:database"):
-        parse_address("27017")

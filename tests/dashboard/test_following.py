@@ -9,7 +9,7 @@ import pytest
 
 from dashboard.following import CsvFollower
 from reporting.records import read_record
-from tests.reporting.make_runs import our_run
+from tests.dashboard.runs import make_run
 
 HEAD = "t_env,name,value,seconds\n"
 ROWS = "".join(f"{t},loss,{t * 0.1},{t}.5\n{t},k/cosine,{1 / t},{t}.5\n" for t in range(1, 60))
@@ -26,7 +26,7 @@ def assert_as_whole(follower: CsvFollower) -> None:
 
 @pytest.fixture
 def follower(tmp_path: Path) -> CsvFollower:
-    return CsvFollower(our_run(tmp_path / "1", []) / "metrics.csv")
+    return CsvFollower(make_run(tmp_path / "1", []) / "metrics.csv")
 
 
 @pytest.mark.parametrize("piece", [7, 100, 10_000])

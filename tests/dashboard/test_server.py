@@ -13,7 +13,7 @@ from dashboard.answers import ANSWERS
 from dashboard.command import main, make_server
 from dashboard.server import STATIC
 from tests.dashboard.conftest import Visitor
-from tests.reporting.make_runs import our_run
+from tests.dashboard.runs import make_run
 from tests.support import command_line, environment
 from utils.errors import UserError
 
@@ -22,7 +22,7 @@ Visit = Callable[..., Visitor]
 
 @pytest.fixture
 def visitor(tmp_path: Path, visit: Visit) -> Visitor:
-    our_run(tmp_path / "1", [(10, 0.5)])
+    make_run(tmp_path / "1", [(10, 0.5)])
     return visit(tmp_path)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from envs.multiagentenv import MultiAgentEnv
 
-__all__ = ["Fragile", "FromGlobal", "NoReseed", "Stubborn", "Talkative", "WithChild"]
+__all__ = ["Fragile", "FromGlobal", "NoReseed", "Stubborn", "Talkative", "Timed", "WithChild"]
 
 
 class Fragile(MultiAgentEnv):
@@ -105,6 +105,14 @@ class Talkative(Fragile):
     def step(self, actions):
         reward, terminated, info = super().step(actions)
         return reward, terminated, {**info, "rule": lambda: None, "score": 1.5}
+
+
+class Timed(Fragile):
+    """Time ends its episodes."""
+
+    def step(self, actions):
+        reward, ended, info = super().step(actions)
+        return reward, ended, {**info, "episode_limit": ended}
 
 
 class NoReseed(MultiAgentEnv):

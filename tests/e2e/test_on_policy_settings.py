@@ -117,10 +117,13 @@ def test_the_switch_of_the_learner_makes_it_k_level(
     assert results.last("k/others_ratio") > 0
 
 
-def test_a_run_resumes_bit_for_bit(run_main: Command, results: Results, tmp_path: Path) -> None:
-    """Minibatches and value normalisation are part of it."""
+@pytest.mark.parametrize("more", [[], ["rollout_length=13"]], ids=["episodes", "rollouts"])
+def test_a_run_resumes_bit_for_bit(
+    run_main: Command, results: Results, tmp_path: Path, more: list[str]
+) -> None:
+    """Minibatches and value normalisation are part of it, and episodes that are running."""
     start = ["--config=kmappo", "--env-config=grid", "with", "seed=2", "batch_size_run=8"]
-    start += ["batch_size=8", "buffer_size=8", "lr_anneal=False", "learner_log_interval=20"]
+    start += ["batch_size=8", "buffer_size=8", "lr_anneal=False", "learner_log_interval=20", *more]
     alone = Results(tmp_path / "alone")
     run_main(*start, "t_max=600", f"local_results_path={alone.root}")
     run_main(*start, "t_max=300")

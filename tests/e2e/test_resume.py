@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import Command, Results, command_line, environment, with_results
+from tests.support import Command, Results, command_line, start_process, with_results
 
 RUN = (
     "--config=qmix",
@@ -33,12 +33,8 @@ RUN = (
 
 
 def start(results: Results, *more: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        command_line(*with_results((*RUN, *more), results)),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=environment(),
-    )
+    words = with_results((*RUN, *more), results)
+    return start_process(command_line(*words), stdout=subprocess.DEVNULL)
 
 
 def until(happened: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:

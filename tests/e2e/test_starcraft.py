@@ -20,7 +20,7 @@ import pytest
 from tests.envs.sc2.places import Fault, make_stand_in
 from tests.runners.test_no_orphans import alive, wait_until
 from tests.runners.test_rollout import make_runner
-from tests.support import Command, Results, command_line, environment, with_results
+from tests.support import Command, Results, command_line, start_process, with_results
 
 SHORT = {"launch_spacing": 0.0, "sc2_timeout": 3.0}
 SMALL = [
@@ -98,11 +98,11 @@ def test_the_command_of_the_readme(
     assert results.last("env_restarts") == 0
     assert max(int(row[0]) for row in results.metrics()) > end + 20
 
-    run_main(
+    shown = run_main(
         *words, *runner.split(), *SMALL, f"checkpoint_path={results.models}", "save_replay=True"
     )
     replays = list((results.root / "replays").rglob("*.SC2Replay"))
-    assert len(replays) == (2 if "parallel" in runner else 1)
+    assert len(replays) == (2 if "parallel" in runner else 1), shown.stdout
     assert replays[0].read_bytes() == b"a replay of the stand-in"
 
 
@@ -234,10 +234,7 @@ def test_no_game_outlives_a_run(
     """While it is launched, and in the middle of a later battle."""
     words = ("--config=qmix", "--env-config=sc2", "with", "env_args.map_name=3m", *runner.split(),
              "t_max=100000", "testing_on=False")  # fmt: skip
-    process = subprocess.Popen(
-        command_line(*with_results(words, results)), env=environment(), stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+    process = start_process(command_line(*with_results(words, results)), stdout=subprocess.DEVNULL)
     expected = 4 if "parallel" in runner else 2
     pids = tmp_path / "pids"
     assert wait_until(lambda: pids.exists() and len(pids.read_text().split()) == expected, 60)

@@ -54,15 +54,14 @@ def test_our_own_settings_run(run_main: Command, results: Results) -> None:
 
 
 def test_a_trained_team_is_filmed(run_main: Command, results: Results) -> None:
-    """By PyMARL's `save_replay`, as Skirmish's."""
+    """By the command that films Skirmish."""
     image = pytest.importorskip("PIL.Image")
     words = ["--config=kfacmac_mamujoco", "--env-config=particle", "with", "seed=1", *SMALL]
     run_main(*words, "t_max=20", "test_nepisode=1")
-    done = run_main(
-        *words, f"checkpoint_path={results.models}", "save_replay=True", "test_nepisode=1"
-    )
+    place = f"local_results_path={results.root}"
+    done = run_main("replay", "1", place, "env_args.replay_format=webp")
 
-    (film,) = (results.root / "replays").glob("*/*.gif")
+    (film,) = (results.root / "replays").glob("*/*.webp")
     assert str(film) in done.stdout
     assert image.open(film).n_frames > 10
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import Command, Results
+from utils.replays import ReplayNotSavedError
 from viewing.curve import sparkline
 
 TRAIN = ["--config=vdn", "--env-config=skirmish", "with", "env_args.map_name=3m", "seed=1"]
@@ -81,6 +82,21 @@ def test_an_environment_without_pictures_says_so(run_main: Command, results: Res
 
     assert "saves no replays" in run_main("replay", place, check=False).stderr
     assert "cannot be shown" in run_main("replay", place, "render=True", check=False).stderr
+
+
+def test_a_film_that_cannot_be_written_is_an_error(
+    run_main: Command, trained: Results, tmp_path: Path
+) -> None:
+    pytest.importorskip("PIL")
+    (tmp_path / "file").touch()
+    place = [f"local_results_path={trained.root}", f"env_args.replay_dir={tmp_path / 'file'}"]
+    for runner in ("episode", "batched", "parallel"):
+        done = run_main("replay", "1", *place, f"runner={runner}", check=False)
+
+        assert done.returncode == ReplayNotSavedError.exit_code == 3
+        assert "A replay was not saved: " in done.stderr
+        assert "Traceback" not in done.stderr
+    assert files(trained, ".gif") == []
 
 
 def test_sparklines_span_lowest_to_highest() -> None:

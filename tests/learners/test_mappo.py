@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
+from components.steps import Steps
 from tests.make import (
     B,
     N,
@@ -324,11 +325,30 @@ def test_minibatches_hold_every_row_once(agent: str) -> None:
     parts = list(played.minibatches(3))
 
     assert len(parts) == 3
-    for whole, *split in zip(played, *parts, strict=True):
+    fields = (part[:-1] for part in (played, *parts))  # without `running`
+    for whole, *split in zip(*fields, strict=True):
         together = torch.cat(split).flatten(1).double()
         assert together.shape == whole.flatten(1).shape
         torch.testing.assert_close(together.sum(dim=0), whole.flatten(1).double().sum(dim=0))
     assert sum(int(part.valid[..., 0].sum()) for part in parts) == sum(LENGTHS)
+
+
+@pytest.mark.parametrize("share", [True, False])
+def test_rows_laid_end_to_end_learn_what_padded_ones_do(
+    monkeypatch: pytest.MonkeyPatch, share: bool
+) -> None:
+    ends = []
+    for packs in (True, False):
+        learner = learner_of("kmappo_learner", share_parameters=share, minibatches=2)
+        batch = double_batch(learner.args)
+        monkeypatch.setattr(Steps, "packs", staticmethod(lambda mask, packs=packs: packs))
+        torch.manual_seed(0)
+        part = next(iter(learner.look_back(batch)[0].minibatches(1))).packed()
+        assert (part.running == [4, 3, 3, 2, 2, 2]) == packs
+        learner.train(batch, 0, 0)
+        ends.append(flat([*learner.mac.parameters(), *learner.critic_params]))
+
+    torch.testing.assert_close(*ends)
 
 
 def test_an_agent_written_for_pymarl_learns_the_same() -> None:

@@ -24,6 +24,7 @@ def make_run(tmp_path: Path) -> MakeRun:
         points: Points,
         metric: str = "test_return_mean",
         status: str = "COMPLETED",
+        heard: datetime = START,
         environment: dict[str, Any] | None = None,
         **config: Any,
     ) -> Path:
@@ -31,14 +32,24 @@ def make_run(tmp_path: Path) -> MakeRun:
         folder = tmp_path / form / "sacred" / str(number)
         folder.mkdir(parents=True)
         usual = {"name": "vdn", "env": "sc2", "env_args": {"map_name": "3m"}, "seed": number}
-        moment = START.replace(tzinfo=None).isoformat()
         _write(folder / "config.json", usual | {"t_max": 1000} | config)
-        _write(folder / "run.json", {"status": status, "start_time": moment, "heartbeat": moment})
+        times = {"start_time": _as_sacred(START), "heartbeat": _as_sacred(heard)}
+        _write(folder / "run.json", {"status": status, **times})
         info = {} if environment is None else {"environment": environment}
         WRITERS[form](folder, metric, points, info)
         return folder
 
     return make
+
+
+def amend(path: Path, **entries: Any) -> None:
+    """Set entries of the object in a file."""
+    _write(path, json.loads(path.read_text()) | entries)
+
+
+def _as_sacred(moment: datetime) -> str:
+    """In UTC, unsaid."""
+    return moment.replace(tzinfo=None).isoformat()
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
@@ -58,7 +69,7 @@ def _pymarl(folder: Path, metric: str, points: Points, info: dict[str, Any]) -> 
 
 
 def _epymarl(folder: Path, metric: str, points: Points, info: dict[str, Any]) -> None:
-    times = [(START + timedelta(seconds=t / 10)).replace(tzinfo=None).isoformat() for t in points]
+    times = [_as_sacred(START + timedelta(seconds=t / 10)) for t in points]
     entry = {"steps": list(points), "values": list(points.values()), "timestamps": times}
     _write(folder / "metrics.json", {metric: entry})
     _write(folder / "info.json", info)

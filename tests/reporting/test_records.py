@@ -2,74 +2,85 @@
 
 from __future__ import annotations
 
-import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from reporting.records import UnreadableRunError, find_records, read_record
-from tests.reporting.make_runs import epymarl_run, moment, our_run, pymarl_run
+from tests.reporting.conftest import MakeRun, amend
 
-POINTS = [(100, 0.25), (200, 0.75), (300, 0.5)]
+WINS = "test_battle_won_mean"
+POINTS = {100: 0.25, 200: 0.75, 300: 0.5}
 TENSOR = {"py/reduce": [{"py/function": "torch._utils._rebuild_tensor_v2"}, {"py/tuple": []}]}
 
 
-def test_our_run_has_steps_values_and_seconds(tmp_path: Path) -> None:
-    record = read_record(our_run(tmp_path / "1", POINTS))
+def test_our_run_has_steps_values_and_seconds(make_run: MakeRun) -> None:
+    record = read_record(make_run("ours", POINTS, WINS))
     series = record.metrics["test_battle_won_mean"]
 
     assert series.steps.tolist() == [100, 200, 300]
     assert series.values.tolist() == [0.25, 0.75, 0.5]
-    assert series.seconds.tolist() == [0, 1, 2]
-    assert (record.name, record.task, record.seed) == ("qmix", "sc2/3m", 1)
+    assert series.seconds.tolist() == [10, 20, 30]
+    assert (record.name, record.task, record.seed) == ("vdn", "sc2/3m", 1)
     assert (record.status, record.last_step) == ("COMPLETED", 300)
 
 
-def test_a_run_of_pymarl_has_no_times(tmp_path: Path) -> None:
-    series = read_record(pymarl_run(tmp_path / "1", POINTS)).metrics["test_battle_won_mean"]
+def test_a_run_of_pymarl_has_no_times(make_run: MakeRun) -> None:
+    series = read_record(make_run("pymarl", POINTS, WINS)).metrics["test_battle_won_mean"]
 
-    assert list(zip(series.steps, series.values, strict=True)) == POINTS
+    assert dict(zip(series.steps, series.values, strict=True)) == POINTS
     assert np.isnan(series.seconds).all()
 
 
-def test_tensors_that_sacred_pickled_cost_their_metric_only(tmp_path: Path) -> None:
-    folder = pymarl_run(tmp_path / "1", POINTS, grad_norm=[TENSOR] * 2, grad_norm_T=[100, 200])
+def test_tensors_that_sacred_pickled_cost_their_metric_only(make_run: MakeRun) -> None:
+    folder = make_run("pymarl", POINTS, WINS)
+    amend(folder / "info.json", grad_norm=[TENSOR] * 2, grad_norm_T=[100, 200])
 
     assert list(read_record(folder).metrics) == ["test_battle_won_mean"]
 
 
-def test_numbers_of_numpy_are_read(tmp_path: Path) -> None:
+def test_numbers_of_numpy_are_read(make_run: MakeRun) -> None:
     number = {"py/object": "numpy.float64", "dtype": "float64", "value": 0.125}
-    folder = pymarl_run(tmp_path / "1", POINTS, loss=[number, TENSOR], loss_T=[100, 200])
+    folder = make_run("pymarl", POINTS, WINS)
+    amend(folder / "info.json", loss=[number, TENSOR], loss_T=[100, 200])
     values = read_record(folder).metrics["loss"].values
 
     assert values[0] == 0.125
     assert np.isnan(values[1])
 
 
-def test_an_entry_written_halfway_is_left_out(tmp_path: Path) -> None:
-    folder = pymarl_run(tmp_path / "1", POINTS, loss=[1.0, 2.0, 3.0], loss_T=[100, 200])
+def test_an_entry_written_halfway_is_left_out(make_run: MakeRun) -> None:
+    folder = make_run("pymarl", POINTS, WINS)
+    amend(folder / "info.json", loss=[1.0, 2.0, 3.0], loss_T=[100, 200])
 
     assert read_record(folder).metrics["loss"].values.tolist() == [1, 2]
 
 
-def test_a_run_of_epymarl_has_times_since_its_start(tmp_path: Path) -> None:
-    series = read_record(epymarl_run(tmp_path / "1", POINTS)).metrics["test_return_mean"]
+def test_a_run_of_epymarl_has_times_since_its_start(make_run: MakeRun) -> None:
+    series = read_record(make_run("epymarl", POINTS)).metrics["test_return_mean"]
 
-    assert list(zip(series.steps, series.values, strict=True)) == POINTS
+    assert dict(zip(series.steps, series.values, strict=True)) == POINTS
     assert series.seconds.tolist() == [10, 20, 30]
 
 
-def test_runs_are_found_however_deep_they_lie(tmp_path: Path) -> None:
-    our_run(tmp_path / "sacred" / "10", POINTS)
-    our_run(tmp_path / "sacred" / "9", POINTS)
-    epymarl_run(tmp_path / "sacred" / "qmix" / "3m" / "1", POINTS)
-    (tmp_path / "sacred" / "_sources").mkdir()
+def test_runs_are_found_however_deep_they_lie(make_run: MakeRun, tmp_path: Path) -> None:
+    for form in ("ours", "epymarl", "pymarl"):
+        make_run(form, POINTS)
+    deep = tmp_path / "ours" / "sacred" / "qmix" / "3m" / "10"
+    (tmp_path / "epymarl" / "sacred" / "2").rename(deep.parent.parent.parent / "10")
+    (tmp_path / "pymarl" / "sacred" / "3").rename(_made(deep))
+    (tmp_path / "ours" / "sacred" / "_sources").mkdir()
     records, problems = find_records([tmp_path])
 
-    assert [record.run_id for record in records] == ["9", "10", "1"]
+    assert [record.run_id for record in records] == ["1", "10", "10"]
     assert problems == []
+
+
+def _made(folder: Path) -> Path:
+    folder.parent.mkdir(parents=True)
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -77,16 +88,16 @@ def test_runs_are_found_however_deep_they_lie(tmp_path: Path) -> None:
     [("RUNNING", 5, "RUNNING"), ("RUNNING", 500, "LOST"), ("FAILED", 500, "FAILED")],
 )
 def test_a_run_long_unheard_of_is_lost(
-    tmp_path: Path, status: str, heartbeat: float, shown: str
+    make_run: MakeRun, status: str, heartbeat: float, shown: str
 ) -> None:
-    run = {"status": status, "heartbeat": moment(heartbeat)}
+    heard = datetime.now(UTC) - timedelta(seconds=heartbeat)
 
-    assert read_record(our_run(tmp_path / "1", POINTS, run=run)).status == shown
+    assert read_record(make_run("ours", POINTS, status=status, heard=heard)).status == shown
 
 
-def test_torn_files_are_named_and_the_others_read(tmp_path: Path) -> None:
-    our_run(tmp_path / "1", POINTS)
-    torn = our_run(tmp_path / "2", POINTS) / "config.json"
+def test_torn_files_are_named_and_the_others_read(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run("ours", POINTS)
+    torn = make_run("ours", POINTS) / "config.json"
     torn.write_text('{"name": "qm')
     records, problems = find_records([tmp_path])
 
@@ -95,8 +106,8 @@ def test_torn_files_are_named_and_the_others_read(tmp_path: Path) -> None:
     assert str(torn) in problems[0]
 
 
-def test_torn_numbers_name_their_file(tmp_path: Path) -> None:
-    folder = pymarl_run(tmp_path / "1", POINTS)
+def test_torn_numbers_name_their_file(make_run: MakeRun) -> None:
+    folder = make_run("pymarl", POINTS, WINS)
     (folder / "info.json").write_text('{"test_battle_won_mean": [0.5, ')
     record = read_record(folder)
 
@@ -105,18 +116,19 @@ def test_torn_numbers_name_their_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("torn", [b"400,test_batt", b"400,test_battle_won_mean,", b"\xff\xfe\x00"])
-def test_half_a_line_is_no_value(tmp_path: Path, torn: bytes) -> None:
-    folder = our_run(tmp_path / "1", POINTS)
+def test_half_a_line_is_no_value(make_run: MakeRun, torn: bytes) -> None:
+    folder = make_run("ours", POINTS, WINS)
     with (folder / "metrics.csv").open("ab") as file:
         file.write(torn)
 
     assert read_record(folder).metrics["test_battle_won_mean"].steps.tolist() == [100, 200, 300]
 
 
-def test_the_environment_is_known_right_after_a_resume(tmp_path: Path) -> None:
-    folder = our_run(tmp_path / "1", POINTS)
+def test_the_environment_is_known_right_after_a_resume(make_run: MakeRun) -> None:
+    folder = make_run("ours", POINTS, WINS)
     told = {"environment": {"engine": "1.1"}, "earlier_environments": [{"engine": "1.0"}]}
-    (folder / "info.before_resume.json").write_text(json.dumps(told))
+    (folder / "info.json").rename(folder / "info.before_resume.json")
+    amend(folder / "info.before_resume.json", **told)
     record = read_record(folder)
 
     assert record.environment == {"engine": "1.1"}

@@ -9,7 +9,7 @@ import pytest
 
 from reporting.command import run
 from reporting.listing import main as list_runs
-from tests.reporting.conftest import MakeRun
+from tests.reporting.conftest import MakeRun, amend
 
 WINS = "test_battle_won_mean"
 
@@ -71,6 +71,18 @@ def test_versions_of_an_environment_are_not_mixed(make_run: MakeRun, report: Rep
     assert "seed 1" not in report("--mix-versions")
 
 
+def test_a_run_resumed_on_another_version_is_not_mixed_in(
+    make_run: MakeRun, report: Report
+) -> None:
+    folder = make_run("ours", ramp(1), environment={"engine": "1.1"})
+    amend(folder / "info.json", earlier_environments=[{"engine": "1.0"}])
+    complaint = report(code=2)
+
+    assert "engine 1.0: runs 1" in complaint
+    assert "without runs 1, resumed on another version" in complaint
+    assert "vdn" in report("--mix-versions")
+
+
 def test_a_run_that_ended_early_cuts_its_group(make_run: MakeRun, report: Report) -> None:
     make_run("ours", ramp(1))
     make_run("ours", {0: 0.0, 10: 5.0}, status="FAILED")
@@ -99,6 +111,16 @@ def test_returns_of_several_tasks_are_scaled_within_each(make_run: MakeRun, repo
     assert "over all tasks" in said
     assert "0.75 [" in said.split("over all tasks")[1]
     assert "0.12 [" in said.split("over all tasks")[1]
+
+
+def test_equal_runs_have_no_scale(make_run: MakeRun, report: Report) -> None:
+    for task in ("3m", "8m"):
+        for name in ("vdn", "qmix"):
+            make_run("ours", ramp(1), name=name, env_args={"map_name": task})
+    said = report()
+
+    assert "over all tasks" not in said
+    assert "Probability of improvement" in said
 
 
 @pytest.mark.parametrize(
@@ -169,3 +191,16 @@ def test_the_list_of_runs(
     assert row[:9] == ["1", "vdn", "sc2/3m", "1", "LOST", "900/1k", "test", "win", "0.40"]
     assert row[9] == "0.90"
     assert "left out:" in said
+
+
+def test_the_repositorys_own_results_are_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    demo = Path(__file__).resolve().parents[2] / "docs" / "examples" / "demo_results"
+    assert run([str(demo), "--to", str(tmp_path), "--no-figures"]) == 0
+    said = capsys.readouterr().out
+
+    rows = [line.split()[:4] for line in said.splitlines() if " 5  " in line]
+    ends = {"penalty": "6.46k", "two_step": "6.53k"}
+    assert rows == [[t, name, "5", ends[t]] for t in ends for name in ("kmappo", "mappo")]
+    assert "left out" not in said

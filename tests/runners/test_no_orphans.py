@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.support import environment
+from tests.support import start_process
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
@@ -59,9 +58,7 @@ def test_nothing_survives(tmp_path: Path, ending: str) -> None:
     script.write_text(
         SCRIPT.format(src=str(ROOT / "src"), root=str(ROOT), pids=str(pids), ending=ENDINGS[ending])
     )
-    process = subprocess.Popen(
-        [sys.executable, str(script)], env=environment(), stderr=subprocess.DEVNULL
-    )
+    process = start_process([sys.executable, str(script)])
     assert wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 4, 60)
     started = [int(pid) for pid in pids.read_text().split()]
     if ending in ("kill", "terminate"):

@@ -4,40 +4,17 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from components.episode_buffer import EpisodeBatch
-from controllers.basic_controller import BasicMAC
-from envs import REGISTRY as ENVS
-from run import add_sizes, make_scheme
-from runners import REGISTRY as RUNNERS
+from components.steps import Steps
 from runners.rollout import RolloutRunner
-from tests.data import fragile
-from tests.make import make_args, quiet_logger
+from tests.runners.support import make_runner
 from utils.errors import UserError
-from utils.seeding import seed_everything
-
-for name in fragile.__all__:
-    ENVS[name] = getattr(fragile, name)
-PLUGIN = str(Path(__file__).with_name("register_fragile.py"))
-
-
-def make_runner(runner: str = "episode", mac: bool = True, **settings: Any) -> RolloutRunner:
-    """A runner with a fresh controller; everything random is the same each time."""
-    settings = {"env": "grid", "env_args": {}, "plugins": [PLUGIN], **settings}
-    args = make_args(runner=runner, **settings)
-    seed_everything(args.seed)
-    made = RUNNERS[runner](args=args, logger=quiet_logger())
-    info = made.get_env_info()
-    add_sizes(args, info)
-    scheme, groups, preprocess = make_scheme(args)
-    full = EpisodeBatch(scheme, groups, 1, 1, preprocess=preprocess).scheme
-    made.setup(scheme, groups, preprocess, BasicMAC(full, groups, args))
-    return made
+from utils.returns import td_targets, valid_steps
 
 
 def rounds(runner: RolloutRunner, modes: str) -> list[dict[str, torch.Tensor]]:
@@ -115,6 +92,24 @@ def test_episodes_of_different_lengths_leave_zeros_behind() -> None:
     assert torch.equal(terminated.int().argmax(dim=1)[solved] + 2, lengths[solved])
 
 
+@pytest.mark.parametrize(("env", "by_time"), [("particle", True), ("Fragile", False)])
+def test_learning_after_each_step_bootstraps_where_time_ends_an_episode(
+    env: str, by_time: bool
+) -> None:
+    settings = {"action_selector": "gaussian"} if env == "particle" else {}
+    limit = {"env_args": {"episode_limit": 5}} if env == "particle" else {}
+    runner = make_runner(env=env, runner_scope="transition", **settings, **limit)
+    pairs: list[EpisodeBatch] = []
+    runner.run(on_transition=pairs.append)
+
+    assert len(pairs) == 5
+    for number, pair in enumerate(pairs, start=1):
+        steps = Steps(valid_steps(pair["filled"], pair["terminated"]))
+        target = td_targets(pair, steps, torch.full((1, 1, 1), 10.0), gamma=0.9, td_lambda=0.0)
+        follows = 9.0 if by_time or number < 5 else 0.0
+        torch.testing.assert_close(target, pair["reward"][:, :1] + follows)
+
+
 def test_acting_keeps_no_graph() -> None:
     runner = make_runner()
     runner.run()
@@ -138,7 +133,7 @@ def test_a_broken_environment_is_replaced_and_its_episode_played_again(
     tmp_path: Path, runner: str, fault: str, fail_at: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     env_args = {"fault": fault, "fuse": lit(tmp_path), "fail_at": fail_at}
-    timeouts = {"env_step_timeout": 1.0, "env_start_timeout": 1.0 if fault == "hang" else 60.0}
+    timeouts = {"env_step_timeout": 3.0, "env_start_timeout": 1.0 if fault == "hang" else 60.0}
     if fault == "hang" and fail_at == "reset":
         timeouts["env_start_timeout"] = 8.0  # must leave time to start the process, too
     made = make_runner(runner, env="Fragile", env_args=env_args, batch_size_run=2, **timeouts)

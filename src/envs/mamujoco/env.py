@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from envs.build import warn_once
+from envs.mamujoco.opengl import cannot_draw, choose_opengl
 from envs.mamujoco.scenarios import (
     SEGMENTED,
     VERSION,
@@ -51,6 +52,7 @@ class MaMuJoCo(TeamEnv):
         normalise_actions: bool = True,
         normalise_obs: bool = False,
         obs_add_global_pos: bool = False,
+        replay_format: str = "gif",
         replay_dir: str = "",
         seed: int | None = None,
     ) -> None:
@@ -63,6 +65,7 @@ class MaMuJoCo(TeamEnv):
             seed=seed,
             unit_actions=normalise_actions,
             normalise_obs=normalise_obs,
+            replay_format=replay_format,
             replay_dir=replay_dir,
         )
         self.notices += self._scenario.notices
@@ -98,8 +101,7 @@ class Robot(ParallelGame):
         need("mujoco").set_mju_user_warning(pass_on)
         how: dict[str, Any] = {"max_episode_steps": limit, "disable_env_checker": True}
         if seen:
-            if not os.environ.get("DISPLAY"):
-                os.environ.setdefault("MUJOCO_GL", "egl")  # what MuJoCo tries first needs a screen
+            choose_opengl()
             how |= {"render_mode": "rgb_array", "width": PICTURE, "height": PICTURE}
         if scenario.name in SEGMENTED:
             how = {"gym_env": make_segmented(scenario, how)}
@@ -130,11 +132,8 @@ class Robot(ParallelGame):
     def render(self) -> np.ndarray:
         try:
             return super().render()
-        except Exception as error:  # of whichever graphics library was found
-            raise UserError(
-                f"MuJoCo cannot draw here ({type(error).__name__}: {error}). It needs OpenGL "
-                "without a screen: export MUJOCO_GL=egl, or MUJOCO_GL=osmesa with OSMesa."
-            ) from error
+        except Exception as error:
+            raise cannot_draw(error) from error
 
 
 def pass_on(warning: str) -> None:

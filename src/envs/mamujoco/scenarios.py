@@ -24,6 +24,7 @@ OLD_NAMES = {"manyagent_swimmer": "ManySegmentSwimmer", "manyagent_ant": "ManySe
 # In FACMAC every robot was observed like this: what it chose for some was overwritten.
 FACMAC_CATEGORIES = "qpos,qvel|qpos"
 PACKAGE = "package"  # as the package chooses
+CATEGORIES = ("qpos", "qvel", "qfrc_actuator", "cvel", "cinert", "cfrc_ext", "fingertip_dist")
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def categories(label: str | None, depths: int) -> list[list[str]] | None:
     """What is seen of joints 0, 1, ... joints away, from FACMAC's "qpos,qvel|qpos"."""
     if label == PACKAGE:
         return None
-    parts = [part.split(",") for part in (label or FACMAC_CATEGORIES).split("|")]
+    parts = [_known("k_categories", part) for part in (label or FACMAC_CATEGORIES).split("|")]
     return [parts[min(depth, len(parts) - 1)] for depth in range(depths)]
 
 
@@ -87,4 +88,16 @@ def global_categories(label: str | None) -> tuple[str, ...] | None:
     """What all agents see of the whole body; FACMAC's default is nothing."""
     if label == PACKAGE:
         return None
-    return tuple(label.split(",")) if label else ()
+    return tuple(_known("global_categories", label)) if label else ()
+
+
+def _known(key: str, label: str) -> list[str]:
+    """The words of "qpos,qvel". The package leaves out what it does not know, without a word."""
+    words = label.split(",")
+    for word in words:
+        if word not in CATEGORIES:
+            raise UserError(
+                f"{key}: unknown '{word}'.{did_you_mean(word, CATEGORIES)} "
+                f"Known: {', '.join(CATEGORIES)}; or {PACKAGE} alone."
+            )
+    return words

@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from envs.animation import animation_path
+from envs.animation import Screen
 from envs.batched import Array, Step
 from envs.particle.prey import Prey
+from envs.particle.render import film
 from envs.particle.world import STRENGTH, find_scenario, move, touches
 from envs.single import single_face
 from envs.spaces import interval
 from envs.toy import ToyEnv, nothing_to_say
 from utils.errors import UserError
-from utils.pictures import save_animation
 
 REWARD = 10.0  # for each pair of predator and prey that touch, to the whole team
 
@@ -37,6 +37,7 @@ class ParticleBatch(ToyEnv):
         agent_view_radius: float = 1.5,
         score_function: str = "min",
         partial_obs: bool = True,
+        replay_format: str = "gif",
         replay_dir: str = "",
     ) -> None:
         if agent_view_radius < 0:
@@ -47,7 +48,7 @@ class ParticleBatch(ToyEnv):
         self.scenario = s = find_scenario(scenario_name)
         self._prey = Prey(s, score_function)
         self._view = agent_view_radius if partial_obs else np.inf
-        self._replay_dir = replay_dir
+        self._screen = Screen(s.name, replay_dir, replay_format)
         self.n_agents = N = s.n_predators
         self._n_entities = E = s.n_movers + s.n_landmarks
         self.obs_size = 4 + 2 * (E - 1) + 2 * s.n_prey
@@ -106,11 +107,11 @@ class ParticleBatch(ToyEnv):
 
     def save_replay(self) -> list[str | None]:
         """An animation of the latest episode of row 0."""
-        from envs.particle.render import film
+        return [self._screen.save(film(self.scenario, self._history), self.scenario.name)]
 
-        path = animation_path(self._replay_dir, self.scenario.name)
-        save_animation(film(self.scenario, self._history), path)
-        return [str(path)]
+    def render(self) -> None:
+        """The hunt in row 0, in a window."""
+        self._screen.show(film(self.scenario, self._history[-1:])[0])
 
 
 def _seen_order(N: int, M: int, E: int) -> Array:

@@ -26,6 +26,7 @@ from envs.sc2.failures import GameCrashed
 from envs.sc2.installation import point_to_game
 from envs.sc2.preflight import check_run, with_capabilities
 from envs.sc2.processes import Game, take_turn, tame_pysc2
+from envs.sc2.replays import noting_replays
 from envs.sc2.suites import SMAC, SMACV2, Suite
 from envs.sc2.teams import Teams
 from utils.errors import UserError
@@ -189,32 +190,9 @@ class SC2(MultiAgentEnv):
         """The file with all episodes since the game was started."""
         if not self._launched:
             raise UserError("There is no game whose replay could be saved.")
-        with self._tidy(), self._noting_replays() as written:
+        with self._tidy(), noting_replays(self._core._run_config, self._game.number) as written:
             self._guarded(self._env.save_replay)
         return written[-1]
-
-    @contextlib.contextmanager
-    def _noting_replays(self) -> Iterator[list[str]]:
-        """The files that pysc2 writes inside; SMAC does not pass on where they are."""
-        written: list[str] = []
-        run_config = self._core._run_config
-        save = run_config.save_replay
-
-        def note(*args: Any, **kwargs: Any) -> str:
-            try:
-                written.append(save(*args, **kwargs))
-            except OSError as error:
-                raise UserError(
-                    f"The replay cannot be written: {error}. Type env_args.replay_dir="
-                    "/writable/place"
-                ) from error
-            return written[-1]
-
-        run_config.save_replay = note
-        try:
-            yield written
-        finally:
-            run_config.save_replay = save
 
     # What SMAC says
 

@@ -1,6 +1,8 @@
 """`python src/main.py doctor`: is this machine ready for StarCraft II? Exit codes say what is not.
 
-doctor [--env-config=sc2] [with env_args.map_name=corridor] [--launch]
+doctor [--config=kfacmac] [--env-config=sc2] [with env_args.map_name=corridor] [--launch]
+
+How many games a run will have up is taken from the same words: batch_size_run and its like.
 """
 
 from __future__ import annotations
@@ -12,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from components.replay.memory import human
 from envs import REGISTRY
-from envs.build import make_env
+from envs.build import make_env, n_environments
 from envs.sc2.adapter import SC2
 from envs.sc2.failures import LAUNCH_FAILED, PreflightError
-from envs.sc2.leftovers import dead_folders, free_memory, orphans, resident_memory
+from envs.sc2.leftovers import dead_folders, orphans, resident_memory
 from envs.sc2.preflight import CHECKS, Finding, Plan, look, plan_for
 from envs.sc2.suites import LOCAL
 from utils.errors import UserError
@@ -27,20 +30,27 @@ OK, WARNING, FAULT = "ok  ", "look", "BAD "
 
 def main(argv: list[str]) -> int:
     """Print what was found; 0 if a run can start, else the exit code of the first fault."""
-    from utils.config import load_env_config
-
-    words = [word for word in argv if word != "--launch"]
-    if not any(word.startswith("--env-config") for word in words):
-        words.insert(0, "--env-config=sc2")
-    name, env_args = load_env_config(words)
+    config = planned([word for word in argv if word != "--launch"])
+    name, env_args = config["env"], config["env_args"]
     env_class = REGISTRY[name]
     if not (isinstance(env_class, type) and issubclass(env_class, SC2)):
         raise UserError(f"doctor is for StarCraft II; env={name} needs none. Try check-env.")
-    plan = plan_for(env_class.suite, env_args)
-    exit_code = examine(plan)
+    n_games = n_environments(config)
+    exit_code = examine(plan_for(env_class.suite, env_args, n_games))
     if exit_code == 0 and "--launch" in argv:
-        exit_code = try_it(name, env_args)
+        exit_code = try_it(name, env_args, n_games)
     return exit_code
+
+
+def planned(words: list[str]) -> dict[str, Any]:
+    """The settings of the run; its algorithm need not be known."""
+    from utils.config import load_config, load_env_config
+
+    if not any(word.startswith("--env-config") for word in words):
+        words = ["--env-config=sc2", *words]
+    if any(word.startswith("--config") for word in words):
+        return load_config(words).config
+    return load_env_config(words)
 
 
 def examine(plan: Plan) -> int:
@@ -66,7 +76,7 @@ def say(mark: str, name: str, text: str) -> None:
     sys.stdout.write(f"{mark} {name:<18} {indented}\n")
 
 
-def try_it(name: str, env_args: dict[str, Any]) -> int:
+def try_it(name: str, env_args: dict[str, Any], n_games: int) -> int:
     """Start the game and play one episode of random actions."""
     random = np.random.default_rng(0)
     env = make_env(name, {**env_args, "launch_tries": 1}, seed=0)
@@ -82,7 +92,7 @@ def try_it(name: str, env_args: dict[str, Any]) -> int:
         return LAUNCH_FAILED
     finally:
         env.close()
-    held = f", the game holds {memory >> 20} MiB" if memory else ""
+    held = f"; it holds {human(memory)}, {n_games} will {human(memory * n_games)}" if memory else ""
     say(OK, "launch", f"{started - began:.1f} s, then {speed:.0f} steps/s by random play{held}")
     return 0
 
@@ -105,16 +115,6 @@ def check_proxy(plan: Plan) -> Finding:
     return Finding("http_proxy is set; runs add 127.0.0.1 to no_proxy themselves")
 
 
-def check_memory(plan: Plan) -> Finding:
-    free = free_memory()
-    if free is None:
-        return Finding("unknown on this system")
-    return Finding(
-        f"{free >> 20} MiB free; each environment has a game of its own, for training and for "
-        "tests (doctor --launch shows what one holds)"
-    )
-
-
 def check_leftovers(plan: Plan) -> Finding:
     """Told, never touched: somebody may still want them."""
     games, folders = orphans(), dead_folders()
@@ -128,4 +128,4 @@ def check_leftovers(plan: Plan) -> Finding:
     return Finding("\n".join(said), warning=True)
 
 
-MORE = {"proxy": check_proxy, "memory": check_memory, "leftovers": check_leftovers}
+MORE = {"proxy": check_proxy, "leftovers": check_leftovers}

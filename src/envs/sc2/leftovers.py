@@ -30,24 +30,14 @@ def dead_folders() -> list[Path]:
     )
 
 
-def free_memory() -> int | None:
-    """Bytes that new processes may take."""
-    return _entry(PROC / "meminfo", "MemAvailable")
-
-
 def resident_memory(env: Any) -> int | None:
     """Bytes that the game of `env` holds now."""
     process = env._game.process
-    return None if process is None else _entry(PROC / str(process.pid) / "status", "VmRSS")
-
-
-def _entry(path: Path, name: str) -> int | None:
-    """A line like "VmRSS:   1234 kB", in bytes."""
     try:
-        lines = path.read_text().splitlines()
-    except OSError:
+        lines = (PROC / str(process.pid) / "status").read_text().splitlines()
+    except (AttributeError, OSError):  # there is no process, or no /proc
         return None
-    sizes = [int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")]
+    sizes = [int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:")]
     return sizes[0] if sizes else None
 
 

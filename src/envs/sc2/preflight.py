@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from components.replay.memory import available_bytes, human
 from envs.multiagentenv import RunFacts
 from envs.sc2 import installation
 from envs.sc2.failures import (
@@ -39,6 +40,7 @@ from utils.errors import did_you_mean
 PACKAGES = ("SMAC", "SMACv2", "pysc2", "s2clientprotocol", "websocket-client", "protobuf", "numpy")
 DIFFICULTIES = (*"123456789", "A")
 ROOM = 200 * 2**20  # bytes that one game may unpack into the temporary folder, generously
+GAME_MEMORY = 10**9  # bytes that a game may hold: a guess, as no figure is published
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,21 @@ def check_temporary_folder(plan: Plan) -> Finding:
     return Finding(f"{folder}, {free >> 20} MiB free")
 
 
+def check_memory(plan: Plan) -> Finding:
+    """An estimate can warn and not forbid."""
+    games = "1 game" if plan.n_games == 1 else f"{plan.n_games} games"
+    needed, free = GAME_MEMORY * plan.n_games, available_bytes()
+    text = f"{games} may take {human(needed)} (a guess, {human(GAME_MEMORY)} each), "
+    if free is None:
+        return Finding(text + "what is free this system does not say")
+    if needed <= free:
+        return Finding(f"{text}{human(free)} are free")
+    return Finding(
+        f"{text}but only {human(free)} are free; lower batch_size_run or test_batch_size_run",
+        warning=True,
+    )
+
+
 CHECKS: dict[str, Callable[[Plan], Finding]] = {
     "settings": check_settings,
     "packages": check_packages,
@@ -186,6 +203,7 @@ CHECKS: dict[str, Callable[[Plan], Finding]] = {
     "binary": check_binary,
     "map": check_map,
     "temporary folder": check_temporary_folder,
+    "memory": check_memory,
 }
 
 

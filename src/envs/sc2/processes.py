@@ -48,6 +48,11 @@ class Game:
             self._guardian.watch(self.process.pid)
         return self.process
 
+    @property
+    def number(self) -> int | None:
+        """Of its process; no two games that run have the same."""
+        return self.process.pid if self.process else None
+
     @contextlib.contextmanager
     def launching(self) -> Iterator[None]:
         """Games that start inside are this one."""

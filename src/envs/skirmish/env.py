@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from envs.animation import animation_path
+from envs.animation import Screen
 from envs.batched import Array, BatchedEnv, Step
 from envs.multiagentenv import RunFacts
 from envs.single import single_face
@@ -23,7 +23,6 @@ from envs.skirmish.reward import Reward
 from envs.skirmish.settings import Settings, SettingsV2
 from envs.skirmish.units import TABLE
 from utils.errors import UserError
-from utils.pictures import Window, save_animation
 
 BLOCK = 60_000  # pairs of units that are stepped at once: more would not fit into fast memory
 
@@ -55,7 +54,8 @@ class SkirmishBatch(BatchedEnv):
         self.history: list[Fights] = []  # row 0 of the present episode, for replays
         self.last_failure: dict[int, str] = {}
         self._block = max(1, BLOCK // U**2)
-        self._window: Window | None = None
+        title = f"Skirmish {scenario.name}"
+        self._screen = Screen(title, settings.replay_dir, settings.replay_format)
 
     @classmethod
     def preflight(cls, env_args: dict[str, Any], n_envs: int) -> RunFacts:
@@ -99,18 +99,14 @@ class SkirmishBatch(BatchedEnv):
         """An animation of the latest episode of row 0."""
         from envs.skirmish.render import film
 
-        name, kind = f"skirmish_{self.scenario.name}", self.settings.replay_format
-        path = animation_path(self.settings.replay_dir, name, kind)
-        save_animation(film(self.scenario, self.history), path)
-        return [str(path)]
+        frames = film(self.scenario, self.history)
+        return [self._screen.save(frames, f"skirmish_{self.scenario.name}")]
 
     def render(self) -> None:
         """The fight in row 0, in a window."""
         from envs.skirmish.render import film
 
-        if self._window is None:
-            self._window = Window(f"Skirmish {self.scenario.name}")
-        self._window.show(film(self.scenario, self.history[-1:])[0])
+        self._screen.show(film(self.scenario, self.history[-1:])[0])
 
     def get_env_info(self) -> dict[str, Any]:
         return {

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from utils.errors import UserError
-from utils.pictures import FORMATS
 
 
 @dataclass(frozen=True)
@@ -63,9 +62,6 @@ class Settings:
                 raise UserError(
                     f"skirmish: {name} is {value}; it must be above 0. SMAC has {usual}."
                 )
-        if f".{self.replay_format}" not in FORMATS:
-            known = ", ".join(name[1:] for name in FORMATS)
-            raise UserError(f"replay_format is {self.replay_format!r}; it can be {known}.")
         if self.episode_limit is not None and self.episode_limit < 1:
             raise UserError(
                 f"episode_limit is {self.episode_limit}; it must be at least 1, or null for the "

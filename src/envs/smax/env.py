@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from envs.animation import Colour, animation_path, draw_discs
+from envs.animation import Colour, Screen, draw_discs
 from envs.batched import Array, BatchedEnv, Step
+from envs.multiagentenv import RunFacts
 from envs.single import single_face
-from envs.smax.fights import Kept, find_rules, moment
+from envs.smax.fights import Kept, Moment, find_rules
+from envs.smax.preflight import look_over
 from utils.errors import UserError
-from utils.pictures import save_animation
 
 ALLY, ENEMY = (37, 99, 176), (196, 61, 46)
 
@@ -32,13 +33,14 @@ class SMAXBatch(BatchedEnv):
         attack_mode: str = "closest",
         reward_scale: float = 1.0,
         continuing_episode: bool = False,
+        replay_format: str = "gif",
         replay_dir: str = "",
     ) -> None:
         if episode_limit < 1:
             raise UserError(f"episode_limit is {episode_limit}; it must be at least 1.")
         self._map, self._limit, self.n_envs = map_name, episode_limit, n_envs
         self._scale, self._continuing = reward_scale, continuing_episode
-        self._replay_dir = replay_dir
+        self._screen = Screen(f"SMAX {map_name}", replay_dir, replay_format)
         self._rules = find_rules(
             map_name,
             max_steps=episode_limit - 1,  # it looks before it counts
@@ -47,26 +49,28 @@ class SMAXBatch(BatchedEnv):
             attack_mode=attack_mode,
         )
         self._kept = self._rules.blank(n_envs)
-        self._history: list[Kept] = []  # of row 0's present episode; nothing is copied for it
+        self._history: list[Moment] = []  # of row 0's present episode
         self.last_failure: dict[int, str] = {}
         rows = np.arange(n_envs)
         self.reset(rows, rows)
 
+    @classmethod
+    def preflight(cls, env_args: dict[str, Any], n_envs: int) -> RunFacts:
+        return look_over(env_args.get("map_name", "3m"))
+
     def reset(self, rows: Array, seeds: Array) -> Array:
         chosen, all_seeds = self._chosen(rows), np.zeros(self.n_envs, np.uint32)
         all_seeds[rows] = seeds % 2**32
-        self._keep(self._rules.reset(self._kept, chosen, all_seeds))
         if chosen[0]:
-            self._history = [self._kept]
+            self._history = []
+        self._keep(self._rules.reset(self._kept, chosen, all_seeds), bool(chosen[0]))
         return np.zeros(len(rows), bool)
 
     def step(self, rows: Array, actions: Array) -> Step:
         all_actions = np.zeros((self.n_envs, self._rules.n_agents), np.int32)
         all_actions[rows] = actions
         chosen = self._chosen(rows)
-        self._keep(self._rules.step(self._kept, chosen, all_actions))
-        if chosen[0]:
-            self._history.append(self._kept)
+        self._keep(self._rules.step(self._kept, chosen, all_actions), bool(chosen[0]))
         view, N = self._kept.view, self._rules.n_agents
         alive = np.asarray(view.alive)[rows]
         allies, enemies = alive[:, :N], alive[:, N:]
@@ -94,8 +98,11 @@ class SMAXBatch(BatchedEnv):
         chosen[rows] = True
         return chosen
 
-    def _keep(self, kept: Kept) -> None:
-        self._kept, view = kept, kept.view
+    def _keep(self, came: tuple[Kept, Moment], with_row_0: bool) -> None:
+        self._kept, moment = came
+        if with_row_0:
+            self._history.append(moment)
+        view = self._kept.view
         self.obs, self.state = np.asarray(view.obs), np.asarray(view.state)
         self.avail = np.asarray(view.avail)
 
@@ -110,11 +117,15 @@ class SMAXBatch(BatchedEnv):
 
     def save_replay(self) -> list[str | None]:
         """An animation of the latest episode of row 0."""
-        path = animation_path(self._replay_dir, f"smax_{self._map}")
-        save_animation([self._picture(*moment(kept)) for kept in self._history], path)
-        return [str(path)]
+        frames = [self._picture(moment) for moment in self._history]
+        return [self._screen.save(frames, f"smax_{self._map}")]
 
-    def _picture(self, places: Array, kinds: Array, alive: Array) -> Array:
+    def render(self) -> None:
+        """The fight in row 0, in a window."""
+        self._screen.show(self._picture(self._history[-1]))
+
+    def _picture(self, moment: Moment) -> Array:
+        places, kinds, alive = map(np.asarray, moment)
         N = self._rules.n_agents
         colours: list[Colour] = [ALLY] * N + [ENEMY] * (len(places) - N)
         shown = [colour for colour, there in zip(colours, alive, strict=True) if there]

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from envs.batched import Array
 from envs.suites.packages import need
 from utils.errors import UserError, did_you_mean
 
@@ -40,15 +39,19 @@ class Kept(NamedTuple):
     view: View
 
 
+class Moment(NamedTuple):
+    """What a picture of row 0 shows."""
+
+    places: Any  # (U, 2)
+    kinds: Any  # (U,)
+    alive: Any  # (U,)
+
+
 class Rules:
     """One map's functions, compiled anew only for another number of rows."""
 
     def __init__(self, map_name: str, **env_kwargs: Any) -> None:
-        if map_name not in MAPS:
-            raise UserError(
-                f"Unknown map_name '{map_name}' for env=smax.{did_you_mean(map_name, MAPS)} "
-                f"Known: {', '.join(MAPS)}."
-            )
+        check_map(map_name)
         self._jax = need("jax")
         smax = need("jaxmarl.environments.smax")
         self._env = smax.HeuristicEnemySMAX(
@@ -57,7 +60,7 @@ class Rules:
         self.n_agents = int(self._env.num_allies)
         self.radii = np.asarray(self._env.unit_type_radiuses)  # of each kind of unit
         # reset(kept, chosen (B,), seeds (B,)) and step(kept, chosen (B,), actions (B, N)) change
-        # the chosen rows and leave the others as they are.
+        # the chosen rows, leave the others as they are, and add a picture of row 0.
         self.reset = self._jax.jit(self._reset_rows)
         self.step = self._jax.jit(self._step_rows)
 
@@ -66,11 +69,11 @@ class Rules:
         shapes = self._jax.eval_shape(self._jax.vmap(self._reset), np.zeros(n_envs, np.uint32))
         return self._jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
 
-    def _reset_rows(self, kept: Kept, chosen: Any, seeds: Any) -> Kept:
-        return self._pick(chosen, self._jax.vmap(self._reset)(seeds), kept)
+    def _reset_rows(self, kept: Kept, chosen: Any, seeds: Any) -> tuple[Kept, Moment]:
+        return with_moment(self._pick(chosen, self._jax.vmap(self._reset)(seeds), kept))
 
-    def _step_rows(self, kept: Kept, chosen: Any, actions: Any) -> Kept:
-        return self._pick(chosen, self._jax.vmap(self._step)(kept, actions), kept)
+    def _step_rows(self, kept: Kept, chosen: Any, actions: Any) -> tuple[Kept, Moment]:
+        return with_moment(self._pick(chosen, self._jax.vmap(self._step)(kept, actions), kept))
 
     def _pick(self, chosen: Any, fresh: Kept, kept: Kept) -> Kept:
         """`fresh` in the chosen rows, in the types of `kept`: else JAX would compile twice."""
@@ -108,15 +111,21 @@ class Rules:
         )
 
 
+def check_map(name: str) -> None:
+    if name not in MAPS:
+        raise UserError(
+            f"Unknown map_name '{name}' for env=smax.{did_you_mean(name, MAPS)} "
+            f"Known: {', '.join(MAPS)}."
+        )
+
+
 @functools.cache
 def find_rules(map_name: str, **env_kwargs: Any) -> Rules:
     """The same object for the same task, so that training and tests share what is compiled."""
     return Rules(map_name, **env_kwargs)
 
 
-def moment(kept: Kept) -> tuple[Array, Array, Array]:
-    """Of row 0: places (U, 2), kinds (U,) and who is alive (U,)."""
+def with_moment(kept: Kept) -> tuple[Kept, Moment]:
+    """A picture is kept for every step, so it holds one row's numbers and no more."""
     units = kept.units.state
-    parts = (units.unit_positions, units.unit_types, units.unit_alive)
-    places, kinds, alive = (np.asarray(part)[0] for part in parts)
-    return places, kinds, alive
+    return kept, Moment(units.unit_positions[0], units.unit_types[0], units.unit_alive[0])

@@ -27,6 +27,7 @@ class Gymma(TeamEnv):
         normalise_actions: bool = False,
         normalise_obs: bool = False,
         kwargs: dict[str, Any] | None = None,
+        replay_format: str = "gif",
         replay_dir: str = "",
         seed: int | None = None,
     ) -> None:
@@ -49,6 +50,7 @@ class Gymma(TeamEnv):
             reward_scalarisation=reward_scalarisation,
             unit_actions=normalise_actions,
             normalise_obs=normalise_obs,
+            replay_format=replay_format,
             replay_dir=replay_dir,
         )
 
@@ -77,8 +79,8 @@ class Gymma(TeamEnv):
             )
         except gymnasium.error.UnregisteredEnv as error:
             raise UserError(
-                f"key={self._key}: {error}. Write MODULE:ID for environments of other packages, "
-                "or MODULE alone for those of PettingZoo's parallel interface."
+                f"key={self._key}: {str(error).rstrip('.')}. Write MODULE:ID for environments of "
+                "other packages, or MODULE alone for those of PettingZoo's parallel interface."
             ) from error
         return GAMES[module](env, self._limit) if module in GAMES else GymnasiumGame(env)
 

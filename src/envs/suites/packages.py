@@ -6,10 +6,12 @@ import contextlib
 import importlib
 import importlib.metadata
 import io
-from collections.abc import Iterable
+import pkgutil
+import sys
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from utils.errors import UserError
+from utils.errors import UserError, did_you_mean
 
 # Module -> the requirements file that has it.
 REQUIREMENTS = {
@@ -23,22 +25,60 @@ REQUIREMENTS = {
     "jax": "smax",
     "jaxmarl": "smax",
 }
+BUILDS = {  # packages that pip alone does not get installed
+    "gfootball": 'pip install wheel psutil "setuptools<82" && '
+    "pip install --no-build-isolation -r requirements/gfootball.txt, after the system packages "
+    "that docs/suites.md names"
+}
 
 
 def need(module: str) -> Any:
     """The module, or a sentence on how to get it."""
     try:
-        # While they are imported, packages speak of tasks that nobody asked for.
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        with silence():
             return importlib.import_module(module)
-    except ImportError as error:
-        package = module.partition(".")[0]
+    except Exception as error:  # of any kind, where packages do not go together
+        check_name(module, error)
+        kind = "" if isinstance(error, ImportError) else f"{type(error).__name__}: "
         raise UserError(
-            f"The module {module} cannot be imported ({error}). Type: {install_command(package)}"
+            f"The module {module} cannot be imported ({kind}{error}). "
+            f"Type: {install_command(module.partition('.')[0])}"
         ) from error
 
 
+def check_name(module: str, error: Exception) -> None:
+    """A UserError if the package is there, and has no such module."""
+    package, _, name = module.rpartition(".")
+    folders = getattr(sys.modules.get(package), "__path__", None)
+    if getattr(error, "name", None) != module or folders is None:
+        return
+    known = sorted(found.name for found in pkgutil.iter_modules(folders))
+    public = [each for each in known if not each.startswith("_")]
+    raise UserError(
+        f"{package} has no '{name}'.{did_you_mean(name, public)} It has: {', '.join(public)}."
+    ) from error
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """While they are imported, packages speak of tasks that nobody asked for.
+
+    JaxMARL takes Python's own streams back in the middle of it, so they are silenced too.
+    """
+    names = ("stdout", "stderr", "__stdout__", "__stderr__")
+    spoken = {name: getattr(sys, name) for name in names}
+    try:
+        for name in names:
+            setattr(sys, name, io.StringIO())
+        yield
+    finally:
+        for name, stream in spoken.items():
+            setattr(sys, name, stream)
+
+
 def install_command(package: str) -> str:
+    if package in BUILDS:
+        return BUILDS[package]
     if package in REQUIREMENTS:
         return f"pip install -r requirements/{REQUIREMENTS[package]}.txt"
     return f"pip install PACKAGE, for the package that has {package}"

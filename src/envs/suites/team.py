@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
-from envs.animation import animation_path
+from envs.animation import Screen
 from envs.batched import Array
 from envs.multiagentenv import MultiAgentEnv, RunFacts
 from envs.suites.games import Game
+from envs.suites.mirror import Mirror
 from envs.suites.packages import versions
 from envs.suites.scaling import Scaling, measure
 from envs.suites.shapes import Shapes
 from utils.errors import UserError
-from utils.pictures import save_animation
 
 log = logging.getLogger("pymarlk")
 MOST_FRAMES = 150  # of an animation; longer episodes are shown at a quicker pace
@@ -26,8 +27,8 @@ MOST_FRAMES = 150  # of an animation; longer episodes are shown at a quicker pac
 class TeamEnv(MultiAgentEnv):
     """Subclasses say how to `make_game`; sizes, time, rewards, seeds and replays are done here.
 
-    An episode is decided by its seed and its actions, so a replay is filmed by playing it again
-    in a game that can be seen. Training pays nothing for that.
+    An episode is decided by its seed and its actions, so pictures come from a second game that can
+    be seen and plays it again. Training pays nothing for that.
     """
 
     packages: tuple[str, ...] = ("gymnasium",)  # whose versions a run's record has
@@ -41,6 +42,7 @@ class TeamEnv(MultiAgentEnv):
         reward_scalarisation: str = "sum",
         unit_actions: bool = False,
         normalise_obs: bool = False,
+        replay_format: str = "gif",
         replay_dir: str = "",
     ) -> None:
         if episode_limit < 1:
@@ -50,7 +52,9 @@ class TeamEnv(MultiAgentEnv):
                 f"reward_scalarisation is {reward_scalarisation!r}; it can be 'sum' or 'mean'."
             )
         self.title, self.episode_limit = title, episode_limit
-        self._scalarisation, self._replay_dir = reward_scalarisation, replay_dir
+        self._scalarisation = reward_scalarisation
+        self._screen = Screen(title, replay_dir, replay_format, self.frames_per_second)
+        self._mirror: Mirror | None = None  # of what a window shows
         self._scaling: Scaling | None = None
         self._seeds = np.random.default_rng(seed)
         self._next_seed: int | None = None
@@ -72,7 +76,8 @@ class TeamEnv(MultiAgentEnv):
         """The task and the packages, from one environment made for the purpose."""
         from envs.build import construct
 
-        env = construct(cls.__name__, cls, env_args)
+        quick = {**env_args, "normalise_obs": False}  # nothing to measure for it
+        env = construct(cls.__name__.lower(), cls, quick)
         env.close()
         found = versions(dict.fromkeys(env.packages))
         return RunFacts(
@@ -162,29 +167,29 @@ class TeamEnv(MultiAgentEnv):
             }
         return info
 
-    # Replays
+    # Pictures
+
+    def render(self) -> None:
+        """The present situation, in a window."""
+        if self._mirror is None:
+            self._mirror = Mirror(self.make_game(seen=True))
+        self._screen.show(self._mirror.picture(self._seed, self._actions, len(self._actions)))
 
     def save_replay(self) -> str:
         """An animation of the latest episode."""
-        game = self.make_game(seen=True)
+        mirror = Mirror(self.make_game(seen=True))
         try:
-            frames = self._film(game)
+            frames = self._film(mirror)
         finally:
-            game.close()
-        name = f"{self.title.replace(':', '_').replace('/', '_')}_{self._seed}"
-        path = animation_path(self._replay_dir, name.replace("|", "-").replace(" ", "_"))
-        save_animation(frames, path, self.frames_per_second)
-        return str(path)
+            mirror.close()
+        return self._screen.save(frames, re.sub(r"[^\w.-]+", "_", f"{self.title}_{self._seed}"))
 
-    def _film(self, game: Game) -> list[Array]:
-        """The episode once more, from the same seed by the same actions."""
-        pace = 1 + len(self._actions) // MOST_FRAMES
-        game.reset(self._seed)
-        frames, returned = [np.asarray(game.render())], 0.0
-        for t, actions in enumerate(self._actions, start=1):
-            returned += scalar(game.step(actions).rewards, self._scalarisation)
-            if t % pace == 0 or t == len(self._actions):
-                frames.append(np.asarray(game.render()))
+    def _film(self, mirror: Mirror) -> list[Array]:
+        """The episode once more; a long one at a quicker pace."""
+        steps = len(self._actions)
+        shown = [*range(0, steps, 1 + steps // MOST_FRAMES), steps]
+        frames = [mirror.picture(self._seed, self._actions, t) for t in shown]
+        returned = sum(scalar(rewards, self._scalarisation) for rewards in mirror.rewards)
         if not np.isclose(returned, self._return):
             log.warning(
                 f"Warning: {self.title} is not decided by its seed: the episode returned "
@@ -194,6 +199,8 @@ class TeamEnv(MultiAgentEnv):
 
     def close(self) -> None:
         self._game.close()
+        if self._mirror is not None:
+            self._mirror.close()
 
 
 def scalar(rewards: Sequence[float], how: str) -> float:

@@ -10,8 +10,7 @@ import numpy as np
 
 from envs.batched import Array, BatchedEnv, Step
 from envs.step_result import normalise_step
-from envs.vector.rows import begin, explain, fields_for, look, reseeds
-from utils.replays import ReplayNotSavedError
+from envs.vector.rows import begin, explain, fields_for, look, private_arrays, reseeds
 
 
 class InProcessVector(BatchedEnv):
@@ -29,8 +28,7 @@ class InProcessVector(BatchedEnv):
             self.close()
             raise
         self.reseeds = reseeds(self._envs[0])
-        fields = fields_for(self._info, self.n_envs)
-        self._arrays = {name: np.zeros(shape, dtype) for name, (shape, dtype) in fields.items()}
+        self._arrays = private_arrays(fields_for(self._info, self.n_envs))
         self.state, self.obs = self._arrays["state"], self._arrays["obs"]
         self.avail = self._arrays["avail"]
         self.last_failure: dict[int, str] = {}  # row -> traceback
@@ -59,7 +57,7 @@ class InProcessVector(BatchedEnv):
         self._envs[0].render()
 
     def save_replay(self) -> list[str | None]:
-        return [self._save_replay(row) for row in range(self.n_envs)]
+        return [env.save_replay() for env in self._envs]
 
     def close(self) -> None:
         for row in range(self.n_envs):
@@ -77,14 +75,6 @@ class InProcessVector(BatchedEnv):
         arrays["reward"][row], arrays["ended"][row] = reward, ended
         arrays["terminated"][row] = terminated
         look(env, arrays, row)
-
-    def _save_replay(self, row: int) -> str | None:
-        try:
-            return self._envs[row].save_replay()
-        except NotImplementedError:
-            raise
-        except Exception as error:
-            raise ReplayNotSavedError(explain(error)) from error
 
     def _attempt(self, row: int, action: Callable[..., None], *details: Any) -> bool:
         """Whether `action` went well; if not, the environment is gone and its traceback kept."""

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from components.parts import previous_actions
 from modules.critics.per_agent import SeparateMLPs, SharedMLP
 from modules.sizes import action_size, flat_size
 
@@ -83,12 +84,6 @@ class SeparateLocalCritic(LocalCritic):
     networks = SeparateMLPs
 
 
-def action_vectors(batch: Any) -> Tensor:
-    """Actions as one-hots, or as they are if continuous. (B, T, N, A)"""
-    return batch["actions_onehot" if "actions_onehot" in batch.scheme else "actions"]
-
-
 def last_actions(batch: Any) -> Tensor:
-    """Everybody's, zeros in the first slot. (B, T, N*A)"""
-    actions = action_vectors(batch).flatten(2)
-    return torch.cat([torch.zeros_like(actions[:, :1]), actions[:, :-1]], dim=1)
+    """Everybody's, one slot before each. (B, T, N*A)"""
+    return previous_actions(batch, batch.max_seq_length).flatten(2)

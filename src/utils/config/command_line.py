@@ -101,11 +101,16 @@ def _take_option(words: Words, word: str, rest: list[str]) -> None:
             f"Unknown option {word}.{did_you_mean(name, known)} Example: {EXAMPLE}\n"
             "--help shows all settings."
         )
-    words.options.append(word)
+    given = [word]
     if short in TAKING_VALUE and not equals:
         if not rest:
             raise UserError(f"{word} needs a value.")
-        words.options.append(rest.pop(0))
+        given.append(rest.pop(0))
+    if short == "-m":  # Sacred's own observer would end the run with the database
+        attached = word.partition("=")[2] if word.startswith("--") else word[2:].removeprefix("=")
+        words.updates.append(("mongo", attached or given[-1]))
+    else:
+        words.options += given
 
 
 def _take_command(words: Words, word: str) -> None:

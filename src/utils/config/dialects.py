@@ -21,6 +21,7 @@ ALIASES = {  # what others, and people who type, call our keys
     "hidden_dim": "rnn_hidden_dim",
     "mini_epochs": "epochs",
     "use_value_norm": "value_norm",
+    "wandb_entity": "wandb_team",
 }
 FOREIGN_KEYS = {*ALIASES, "target_update_interval_or_tau", "use_rnn"}  # said in our words instead
 EPYMARL_ON_POLICY = ("ppo_learner", "mappo_learner", "ippo_learner", "kmappo_learner")

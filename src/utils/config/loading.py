@@ -12,6 +12,7 @@ import yaml
 
 from utils.config.command_line import EXAMPLE, Words, sort_words
 from utils.config.dialects import ALIASES, recognise, translate
+from utils.config.mongo import VARIABLE, from_environment, masked, parse_address, usable
 from utils.config.packaged import Packaged, packaged
 from utils.config.plugins import load_plugins
 from utils.config.schema import CONFIG, Setting, settings
@@ -34,6 +35,7 @@ class LoadedConfig:
     command: str | None
     sacred_argv: list[str]
     env_defaults: dict[str, Any]  # arguments as the environment's own YAML sets them
+    mongo: str | None = field(default=None, repr=False)  # with its password, which config lacks
 
     @property
     def changed(self) -> list[tuple[str, Any, str]]:
@@ -118,6 +120,7 @@ def load_config(argv: list[str], base: dict[str, Any] | None = None) -> LoadedCo
         check_name(setting, draft.config[key], draft.origins[key])
     check_together(draft.config)
     _warn_of_unread(draft)
+    mongo = _settle_mongo(draft)
     options = [*words.options, *([words.command] if words.command else [])]
     return LoadedConfig(
         draft.config,
@@ -127,11 +130,12 @@ def load_config(argv: list[str], base: dict[str, Any] | None = None) -> LoadedCo
         words.command,
         options,
         draft.env_defaults,
+        mongo,
     )
 
 
-def load_env_config(argv: list[str]) -> tuple[str, dict[str, Any]]:
-    """Only the environment of a command line: its name and arguments."""
+def load_env_config(argv: list[str]) -> dict[str, Any]:
+    """The settings of a command line that names no algorithm: the environment's and its own."""
     words = sort_words(argv)
     draft = _Draft(default_config(), dict.fromkeys(settings(), "default"))
     _merge_env(draft, find_environment(words.files.get("--env-config", "")))
@@ -139,7 +143,7 @@ def load_env_config(argv: list[str]) -> tuple[str, dict[str, Any]]:
         _update(draft, key, text, words.force)
     load_plugins(draft.config["plugins"])
     check_name(settings()["env"], draft.config["env"], draft.origins["env"])
-    return draft.config["env"], draft.config["env_args"]
+    return draft.config
 
 
 def _merge_files(draft: _Draft, words: Words) -> str:
@@ -253,6 +257,24 @@ def _unknown(key: str, known: Iterable[str]) -> str:
         setting = settings()[match]
         text += f"\n{match}: {setting.kind()}; default {setting.default!r}. {setting.help}"
     return text + "\n--help shows all settings; --force lets an unknown one through."
+
+
+def _settle_mongo(draft: _Draft) -> str | None:
+    """The database's address; the configuration keeps it without the password."""
+    given = draft.config["mongo"]
+    if given is None and draft.origins["mongo"] == "default" and (given := from_environment()):
+        draft.origins["mongo"] = f"environment variable {VARIABLE}"
+    elif given is not None and usable(given) is None:  # saved with an earlier run
+        given = from_environment()
+        if given is None:
+            draft.warnings.append(
+                f"{draft.config['mongo']} was saved without its password, so nothing goes to "
+                f"MongoDB. Set {VARIABLE}, or type mongo=ADDRESS again."
+            )
+    if given is not None:
+        parse_address(given)
+        draft.config["mongo"] = masked(given)
+    return given
 
 
 def _warn_of_unknown(draft: _Draft, label: str, values: dict[str, Any]) -> None:

@@ -196,8 +196,7 @@ def test_replays_come_from_every_environment(runner: str, game: Path) -> None:
     finally:
         made.close_env()
 
-    assert len(written) == 2
-    assert all(Path(place).read_bytes() == b"a replay" for place in written)
+    assert len({Path(place).read_bytes() for place in written}) == 2  # none has overwritten another
     assert {Path(place).parent for place in written} == {game / "Replays" / "mine"}
 
 

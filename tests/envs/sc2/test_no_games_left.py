@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 
 from tests.envs.sc2.places import FAKE_SMAC
 from tests.runners.test_no_orphans import ENDINGS, ROOT, alive, wait_until
-from tests.support import environment
+from tests.support import start_process
 
 SCRIPT = """
 if __name__ == "__main__":  # workers import this file, too
@@ -40,7 +39,10 @@ SIGNALS = {
         ("parallel", "a worker killed, then terminate"),
     ],
 )
-def test_no_game_survives(tmp_path: Path, game: Path, runner: str, ending: str) -> None:
+@pytest.mark.usefixtures("game")
+def test_no_game_survives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runner: str, ending: str
+) -> None:
     pids, script = tmp_path / "pids", tmp_path / "play.py"
     last = ENDINGS.get(ending, ENDINGS["kill"])
     script.write_text(
@@ -48,11 +50,8 @@ def test_no_game_survives(tmp_path: Path, game: Path, runner: str, ending: str) 
             src=str(ROOT / "src"), root=str(ROOT), fake=FAKE_SMAC, runner=runner, ending=last
         )
     )
-    process = subprocess.Popen(
-        [sys.executable, str(script)],
-        env={**environment(), "GAME_PIDS": str(pids)},
-        stderr=subprocess.DEVNULL,
-    )
+    monkeypatch.setenv("GAME_PIDS", str(pids))
+    process = start_process([sys.executable, str(script)])
     assert wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 4, 60)
     started = [int(pid) for pid in pids.read_text().split()]
     if ending in SIGNALS:

@@ -18,7 +18,14 @@ import pytest
 from envs.sc2 import failures, installation, leftovers, processes, suites
 from envs.sc2.doctor import main as doctor
 from envs.sc2.failures import PreflightError
-from envs.sc2.preflight import check_map, check_run, check_settings, plan_for, with_capabilities
+from envs.sc2.preflight import (
+    check_map,
+    check_memory,
+    check_run,
+    check_settings,
+    plan_for,
+    with_capabilities,
+)
 from envs.sc2.suites import SMAC, SMACV2
 from envs.sc2.teams import Teams
 from tests.envs.sc2.places import make_installation
@@ -33,7 +40,7 @@ def refused(suite: suites.Suite = SMAC, **env_args: Any) -> PreflightError:
 @pytest.mark.usefixtures("fake_smac")
 def test_a_sound_installation(game: Path) -> None:
     began = time.monotonic()
-    facts = check_run(SMAC, {"map_name": "corridor", "game_version": "4.10"}, n_games=9)
+    facts = check_run(SMAC, {"map_name": "corridor", "game_version": "4.10"}, n_games=2)
 
     assert time.monotonic() - began < 5  # nothing was started
     assert facts.head == "StarCraft II 4.10 (build 75689)"
@@ -239,6 +246,42 @@ def test_doctor_tries_the_game(
     words = ["--launch", "with", "env_args.launch_spacing=0", "env_args.reset_timeout=0.2"]
     monkeypatch.setattr("envs.sc2.adapter.BACK_OFF", (0.0,))
     assert doctor(words) == failures.LAUNCH_FAILED
+
+
+@pytest.mark.usefixtures("game")
+@pytest.mark.parametrize(
+    ("free", "warning", "said"),
+    [(7 * 10**9, False, "7.0 GB are free"), (10**9, True, "lower batch_size_run"),
+     (None, False, "does not say")],
+)  # fmt: skip
+def test_games_are_weighed_against_memory(
+    free: int | None, warning: bool, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("envs.sc2.preflight.available_bytes", lambda: free)
+    found = check_memory(plan_for(SMAC, {"map_name": "3m"}, n_games=6))
+
+    assert found.warning == warning
+    assert "6 games may take 6.0 GB (a guess" in found.text
+    assert said in found.text
+
+
+@pytest.mark.usefixtures("fake_smac", "game")
+@pytest.mark.parametrize(
+    ("words", "games"),
+    [
+        ([], "2 games"),
+        (["batch_size_run=4"], "8 games"),
+        (["batch_size_run=4", "test_batch_size_run=1"], "5 games"),
+        (["batch_size_run=4", "testing_on=False"], "4 games"),
+        (["--config=mappo"], "128 games"),
+    ],
+)
+def test_doctor_counts_the_games_of_the_run(
+    words: list[str], games: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = ["with", "env_args.map_name=3m", *(word for word in words if word[0] != "-")]
+    assert doctor([*(word for word in words if word[0] == "-"), *settings]) == 0
+    assert f" {games} may take " in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("fake_smac")

@@ -35,7 +35,8 @@ def make(key: str, **env_args: Any) -> Any:
 @pytest.mark.parametrize("suite", SUITES)
 def test_each_suites_settings_keep_the_contract(suite: str) -> None:
     have(SUITES[suite])
-    name, env_args = load_env_config([f"--env-config={suite}"])
+    config = load_env_config([f"--env-config={suite}"])
+    name, env_args = config["env"], config["env_args"]
     assert check_env(make_env(name, env_args, seed=0), episodes=2) == []
 
 
@@ -272,6 +273,20 @@ def test_mistakes_are_answered(env_args: dict[str, Any], words: str) -> None:
     have("gymnasium")
     with pytest.raises(UserError, match=words):
         make_env("gymma", env_args, seed=0)
+
+
+def test_a_wrong_name_in_a_package_that_is_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """No command to install what is installed."""
+    package = tmp_path / "games_of_mine"
+    package.mkdir()
+    for name in ("__init__", "spread_v3", "tag_v3", "_private"):
+        (package / f"{name}.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match=r"no 'spred_v3'. Did you mean 'spread_v3'\? It has: spr"):
+        make("games_of_mine.spred_v3")
+    monkeypatch.delitem(sys.modules, "games_of_mine")
 
 
 def test_a_game_of_one_and_a_game_of_two_have_the_same_face() -> None:

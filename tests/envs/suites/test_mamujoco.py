@@ -198,6 +198,8 @@ def test_names_and_categories() -> None:
         ({"scenario_name": "manyagent_ant", "agent_conf": "2"}, "as in 2x3"),
         ({"scenario_name": "coupled_half_cheetah", "agent_conf": "1p1"}, "cannot run this one"),
         ({"agent_obsk": -1}, "own joints"),
+        ({"k_categories": "qpos,qvel|qpo"}, "k_categories: unknown 'qpo'. Did you mean 'qpos'"),
+        ({"global_categories": "qpos,speed"}, "global_categories: unknown 'speed'. Known: qpos"),
     ],
 )
 def test_mistakes_are_answered(env_args: dict[str, Any], words: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 
 from envs.build import make_batched, make_env
 from envs.check import check_batched, check_env
+from envs.smax.env import SMAX
 from envs.smax.fights import MAPS
 from utils.config.yaml_files import find_yaml
 from utils.errors import UserError
@@ -78,7 +81,45 @@ def test_time_ends_a_fight_as_asked(continuing: bool) -> None:
     assert step.infos[0].get("episode_limit", False) is continuing
 
 
+@pytest.mark.usefixtures("smax")
+def test_the_preflight_says_what_is_played() -> None:
+    facts = SMAX.preflight({"map_name": "2s3z"}, 16)
+    assert facts.head == "SMAX 2s3z"
+    assert set(facts.record["packages"]) == {"jaxmarl", "jax"}
+    assert facts.warnings == []
+
+
+@pytest.mark.usefixtures("smax")
+def test_another_version_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is tried all the same; where it fails, the version is what to change first."""
+    monkeypatch.setattr("envs.smax.preflight.versions", lambda _: {"jaxmarl": "0.0.3"})
+    (warning,) = SMAX.preflight({}, 1).warnings
+    assert "jaxmarl 0.0.3" in warning
+    monkeypatch.setattr("envs.smax.preflight.find_rules", fail)
+    with pytest.raises(UserError, match=r"boom.*0\.0\.3.*pip install -r requirements/smax\.txt"):
+        SMAX.preflight({}, 1)
+
+
+def fail(_: str) -> None:
+    raise TypeError("boom")
+
+
+@pytest.mark.parametrize("broken", [None, SimpleNamespace()])
+def test_a_missing_package_comes_with_its_command(
+    monkeypatch: pytest.MonkeyPatch, broken: Any
+) -> None:
+    """Or one that is not the package at all."""
+    monkeypatch.setitem(sys.modules, "jaxmarl", broken)
+    monkeypatch.delitem(sys.modules, "jaxmarl.environments", raising=False)
+    monkeypatch.delitem(sys.modules, "jaxmarl.environments.smax", raising=False)
+    monkeypatch.setitem(sys.modules, "jax", sys.modules.get("jax", SimpleNamespace()))
+    with pytest.raises(UserError, match=r"pip install -r requirements/smax\.txt"):
+        SMAX.preflight({}, 1)
+
+
 def test_maps() -> None:
+    with pytest.raises(UserError, match="Did you mean '2s3z'"):
+        SMAX.preflight({"map_name": "2s3zz"}, 1)
     assert find_yaml("envs", "smax").values["maps"] == MAPS
     with pytest.raises(UserError, match="Did you mean '5m_vs_6m'"):
         make_env("smax", {"map_name": "5m_vs_6"}, seed=0)

@@ -1,6 +1,7 @@
 """SMAC's face and SMAC's faults, on a game that sc_process.py makes up."""
 
 import os
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,7 +22,9 @@ class StarCraft2Env:
         self.force_restarts = 0
         self.agents, self.enemies = {}, {}
         self._sc2_proc = self._controller = self._obs = None
-        self._run_config = SimpleNamespace(cwd=None, env=None, save_replay=self._write)
+        self._run_config = SimpleNamespace(
+            cwd=None, env=None, save_replay=self._write, abs_replay_path=self._replays
+        )
 
     def _launch(self):
         self._sc2_proc = StarcraftProcess(self._run_config)
@@ -84,12 +87,19 @@ class StarCraft2Env:
 
     def save_replay(self):
         self._controller.request("save_replay")
-        self._run_config.save_replay(b"a replay", replay_dir=self.replay_dir, prefix=self.map_name)
+        data = f"of {id(self)} in {os.getpid()}".encode()
+        self._run_config.save_replay(data, replay_dir=self.replay_dir, prefix=self.map_name)
+
+    def _replays(self, replay_dir):
+        return str(Path(os.environ["SC2PATH"]) / "Replays" / replay_dir)
 
     def _write(self, data, replay_dir, prefix):
-        folder = Path(os.environ["SC2PATH"]) / "Replays" / replay_dir
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{prefix}_{os.getpid()}.SC2Replay"
+        """As pysc2: two games may find no folder and make it both, and write in one second."""
+        folder = Path(self._replays(replay_dir))
+        if not folder.exists():
+            time.sleep(0.3)
+            folder.mkdir(parents=True)
+        path = folder / f"{prefix}_2026-01-01.SC2Replay"
         path.write_bytes(data)
         return str(path)
 

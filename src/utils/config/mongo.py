@@ -1,0 +1,73 @@
+"""Where the database is, as users write it, and how to show that without its password."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from utils.errors import UserError
+
+VARIABLE = "PYMARLK_MONGO"  # environment variable with the address
+MASK = "***"
+DATABASE, COLLECTION = "sacred", "runs"  # Sacred's own defaults
+SCHEMES = ("mongodb://", "mongodb+srv://")
+# [host:port:]database[.collection[:number]][!priority], Sacred's way; also host:port alone.
+SHORT = re.compile(
+    r"^(?:(?P<host>[\w.-]+):(?P<port>\d{1,5})(?:[:/]|$))?"
+    r"(?:(?P<database>[A-Za-z_][\w-]*)(?:\.(?P<collection>\w+)(?P<overwrite>:\d+)?)?)?"
+    r"(?:!-?\d+)?$"
+)
+FORMS = "host:port:database or mongodb://USER:PASSWORD@HOST:PORT/DATABASE"
+
+
+@dataclass(frozen=True)
+class Address:
+    """A database and the collection of its runs."""
+
+    url: str
+    database: str = DATABASE
+    collection: str = COLLECTION
+
+    @property
+    def shown(self) -> str:
+        """For people and files: no password."""
+        return f"{urlsplit(masked(self.url)).netloc}/{self.database}"
+
+
+def parse_address(text: str) -> Address:
+    """The address in `text`; an error says which forms there are."""
+    if text.startswith(SCHEMES):
+        if MASK in text:
+            raise UserError(f"mongo={text} has no password: {MASK} only stands in its place.")
+        database = urlsplit(text).path.strip("/")
+        return Address(text, database or DATABASE)
+    match = SHORT.match(text)
+    if match is None or not text:
+        raise UserError(f"mongo={masked(text)} cannot be. Type {FORMS}.")
+    if match["overwrite"]:
+        raise UserError(
+            f"mongo={text} names a run to overwrite, which is never done. Leave out "
+            f"'{match['overwrite']}'; resume={match['overwrite'][1:]} goes on with a run."
+        )
+    place = f"{match['host']}:{match['port']}" if match["host"] else "localhost:27017"
+    return Address(
+        f"mongodb://{place}", match["database"] or DATABASE, match["collection"] or COLLECTION
+    )
+
+
+def masked(text: str) -> str:
+    """`text` without the password and other secrets of an address."""
+    text = re.sub(r"(^|//)([^:/@]+):(?!//).*@", rf"\1\2:{MASK}@", text)
+    secrets = r"(?i)([?&][^=&]*(?:password|token|authmechanismproperties)[^=&]*=)[^&]*"
+    return re.sub(secrets, rf"\1{MASK}", text)
+
+
+def from_environment() -> str | None:
+    return os.environ.get(VARIABLE) or None
+
+
+def usable(text: str | None) -> str | None:
+    """An address that was saved with a run; None if its password has been left out."""
+    return None if text is None or MASK in text else text

@@ -1,0 +1,1 @@
+"""Only the names of these modules count."""
