@@ -50,8 +50,8 @@ class DatabaseRuns:
     """All runs of one database."""
 
     def __init__(self, url: str) -> None:
-        address = parse_address(url)
         try:
+            address = parse_address(url)
             self._client: Any = pymongo.MongoClient(
                 address.url,
                 serverSelectionTimeoutMS=ANSWER_WITHIN,
