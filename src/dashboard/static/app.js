@@ -6,7 +6,7 @@ import { detailsView } from "./details_view.js";
 import { byId, el } from "./dom.js";
 import { levelsView } from "./levels_view.js";
 import { settingsView } from "./settings_view.js";
-import { change, onChange, state } from "./state.js";
+import { change, MOST, onChange, state } from "./state.js";
 import { chosenRuns, render, show } from "./table.js";
 
 const BUSY = 2000; // milliseconds between two questions while a run goes on
@@ -60,8 +60,7 @@ function say(text, kind) {
 }
 
 function filterBy(text) {
-  byId("filter").value = state.filter === text ? "" : text;
-  change({ filter: byId("filter").value });
+  change({ filter: state.filter === text ? "" : text });
 }
 
 /** One drawing after the other, so that an old answer never covers a newer one. */
@@ -73,7 +72,7 @@ function drawPanel() {
 async function drawNow() {
   const runs = chosenRuns();
   const gone = state.runs.length - runs.length;
-  byId("chosen").textContent = `${runs.length ? `${runs.length} chosen` : ""}${gone ? `, ${gone} not there any more` : ""}`;
+  byId("chosen").textContent = `${runs.length ? `${runs.length} chosen` : ""}${runs.length === MOST ? ", the most" : ""}${gone ? `, ${gone} not there any more` : ""}`;
   if (!runs.length) {
     [view, drawn] = [null, ""];
     byId("view").replaceChildren(el("p", { class: "hint big" }, "Choose a run in the table to see how it goes; tick several to compare them."));
@@ -127,6 +126,7 @@ function shortcut(event) {
 }
 
 onChange(() => {
+  if (byId("filter").value !== state.filter) byId("filter").value = state.filter;
   drawTabs();
   render();
   drawPanel().catch((error) => say(error.message, "bad"));
