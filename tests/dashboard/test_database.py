@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pymongo import WriteConcern
 
 from tests.dashboard.conftest import Visitor
 from tests.dashboard.runs import WON, make_run
@@ -105,7 +106,8 @@ def test_a_database_that_goes_and_comes_back(
 ) -> None:
     monkeypatch.setattr("dashboard.database.TRY_AGAIN", 0.0)
     monkeypatch.setattr("dashboard.database.ANSWER_WITHIN", 300)
-    insert(mongod.database("away"), 1, [0.25])
+    on_disk = WriteConcern(j=True)  # else what was written last is lost with the server
+    insert(mongod.database("away").with_options(write_concern=on_disk), 1, [0.25])
     visitor = visit(f"mongo={mongod.address('away')}")
     assert visitor.lines()["1"]["last"] == 0.25
     mongod.kill()
