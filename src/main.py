@@ -40,6 +40,7 @@ COMMANDS = {  # word -> module whose main(argv) does it
     "check-env": "envs.check",
     "doctor": "envs.sc2.doctor",
     "curve": "viewing.curve",
+    "dashboard": "dashboard.command",
     "replay": "viewing.replay",
     "sync": "mongo.sync",
     "meetup": "theory.meetup",
