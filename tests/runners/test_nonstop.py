@@ -321,6 +321,23 @@ def test_a_broken_episode_is_cut_where_it_broke(tmp_path: Path, runner: str) -> 
     assert (made.t_env, made.env_restarts) == (7, 1)
 
 
+def test_memory_follows_the_actors_to_their_device() -> None:
+    """They move when learners are told to, after the runner was set up. `meta` is a device, too."""
+    runner = make_runner("batched", rollout_length=3, batch_size_run=2)
+    runner._mac.agent.to("meta")
+    acting = runner._train.mac
+
+    class Acted(Exception):
+        pass
+
+    def act(*given: Any, **named: Any) -> None:
+        raise Acted(acting.hidden_states.device.type)
+
+    acting.select_actions = act
+    with pytest.raises(Acted, match="meta"):
+        runner.run()
+
+
 def test_an_episode_beyond_its_limit_is_refused() -> None:
     runner = make_runner(env="Timed", rollout_length=4, batch_size_run=1)
     runner._episode_limit = 3
