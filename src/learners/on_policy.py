@@ -27,8 +27,8 @@ class OnPolicyLearner(PolicyLearner):
     def __init__(
         self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace
     ) -> None:
-        require_on_policy(args, self.floor_allowed)
         super().__init__(mac, scheme, logger, without_mixer(args))
+        require_on_policy(args, self.floor_allowed)  # what no setting can change was said above
 
     def build_critic(self, scheme: dict[str, Any], args: SimpleNamespace) -> nn.Module:
         return CRITICS[args.critic_type or self.default_critic](scheme, args)
@@ -73,16 +73,16 @@ def _policy(args: SimpleNamespace, floor_allowed: bool) -> dict[str, Any]:
 
 
 def _one_round(args: SimpleNamespace) -> dict[str, Any]:
-    """Each round fills the buffer, and each update empties it."""
-    sizes = {args.batch_size_run, args.batch_size, args.buffer_size}
-    n = args.batch_size_run if len(sizes) == 1 else max(args.batch_size_run, SENSIBLE_BATCH)
-    return {
-        "batch_size_run": n,
-        "batch_size": n,
-        "buffer_size": n,
+    """Each round fills the buffer, and each update empties it; rollouts pass it by."""
+    once = {
         "buffer_warmup": 0,
         "start_steps": 0,
         "n_train": 1,
         "updates_per_episode": None,
         "runner_scope": "episodic",
     }
+    if args.rollout_length:
+        return once
+    sizes = {args.batch_size_run, args.batch_size, args.buffer_size}
+    n = args.batch_size_run if len(sizes) == 1 else max(args.batch_size_run, SENSIBLE_BATCH)
+    return {"batch_size_run": n, "batch_size": n, "buffer_size": n, **once}

@@ -333,6 +333,17 @@ def test_minibatches_hold_every_row_once(agent: str) -> None:
     assert sum(int(part.valid[..., 0].sum()) for part in parts) == sum(LENGTHS)
 
 
+@pytest.mark.parametrize(("wanted", "found"), [(2, 2), (3, 3), (100, 4)])
+def test_there_are_as_many_minibatches_as_rows_allow(wanted: int, found: int) -> None:
+    learner = learner_of()
+    played, _ = learner.look_back(double_batch(learner.args))
+    sizes = [len(part.inputs) for part in played.minibatches(wanted)]
+
+    assert len(sizes) == found
+    assert sum(sizes) == B
+    assert max(sizes) - min(sizes) <= 1
+
+
 @pytest.mark.parametrize("share", [True, False])
 def test_rows_laid_end_to_end_learn_what_padded_ones_do(
     monkeypatch: pytest.MonkeyPatch, share: bool
