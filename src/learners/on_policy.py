@@ -7,11 +7,13 @@ from typing import Any
 
 from torch import nn
 
+from components.episode_buffer import EpisodeBatch
 from learners.base import without_mixer
 from learners.policy_learner import PolicyLearner
 from modules.critics import REGISTRY as CRITICS
 from utils.errors import UserError
 from utils.logging import Logger
+from utils.returns import valid_steps
 
 SAMPLERS = ("soft_policies", "multinomial", "gumbel")  # with a floor of epsilon, but for the first
 SENSIBLE_BATCH = 8  # episodes, to suggest to who has not chosen
@@ -36,9 +38,14 @@ class OnPolicyLearner(PolicyLearner):
     def networks_and_targets(self) -> list[tuple[nn.Module, nn.Module]]:
         return [(self.critic, self.target_critic)]
 
-    def anneal(self, t_env: int) -> float:
-        """Set the learning rates for this update; returns the actors'."""
-        left = max(0.0, 1 - t_env / max(1, self.args.t_max)) if self.args.lr_anneal else 1.0
+    def anneal(self, batch: EpisodeBatch, t_env: int) -> float:
+        """Set the learning rates for this update; returns the actors'.
+
+        They count from where the round began, so that the last round still teaches something.
+        """
+        began = t_env - int(valid_steps(batch["filled"], batch["terminated"]).sum())
+        left = 1 - max(0, began) / max(1, self.args.t_max) if self.args.lr_anneal else 1.0
+        left = max(0.0, left)
         rates = (self.agent_optimiser, self.args.lr), (self.critic_optimiser, self.critic_lr)
         for optimiser, rate in rates:
             for group in optimiser.param_groups:
