@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from k_levels import settings_of
+from updates import settings_of
 
 import torch  # isort: skip - after the number of threads
 

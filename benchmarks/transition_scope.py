@@ -1,26 +1,30 @@
 """Training steps a second in the transition scope: act, step, insert, update, after every step.
 
-    python benchmarks/transition_scope.py [--peer PATH_TO_FACMAC] [--rounds 5] [names ...]
+Run by `run.py`.
 
 The environment costs nothing: it hands out numbers that were drawn before, in the shapes of the
-named task. With --peer, FACMAC's own runner, buffer, controller and learner do the same, each tree
-in its own process and in turn; its environment lives in a worker, whose time is not counted.
+named task. With a checkout of it, FACMAC's own runner, buffer, controller and learner do the same,
+each tree in its own process and in turn; its environment lives in a worker, whose time is not
+counted.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
 import sys
 import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from k_levels import MUJOCO, Child, become, read_options, settings_of
+from interleave import Case, Job
+from updates import MUJOCO, become, settings_of
 
+import interleave  # isort: skip
 import numpy  # isort: skip - after the number of threads
 import torch  # isort: skip
 
@@ -92,11 +96,13 @@ def ours(name: str, algorithm: str, k_level: int) -> Callable[[], Any]:
     from envs import REGISTRY as ENVS
     from run import build, collect_transitions
     from runners import REGISTRY as RUNNERS
+    from utils.allocation import keep_freed_memory
     from utils.logging import Logger
 
     ENVS["still"] = lambda: Still(MUJOCO[name])
     logger = Logger(logging.getLogger("quiet"))
     logger.console_logger.setLevel(logging.ERROR)
+    keep_freed_memory()  # as a run does
     session = build(args, logger, RUNNERS[args.runner](args=args, logger=logger))
     session.learner.log_stats_t = 10**12  # no statistics: those are the logger's cost
     return lambda: collect_transitions(session)
@@ -135,58 +141,37 @@ def theirs(tree: str, name: str) -> Callable[[], Any]:
 
 
 def serve(tree: str, name: str, algorithm: str, k_level: int) -> None:
-    """A child: times one episode for each line on stdin."""
+    """A child: times one episode at a turn, in seconds a step."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     play = ours(name, algorithm, k_level) if tree == "ours" else theirs(tree, name)
     for _ in range(WARM_UP):
         play()
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    for _ in sys.stdin:
+
+    def work() -> float:
         began = time.process_time()
         play()
-        sys.stdout.write(f"{time.process_time() - began}\n")
-        sys.stdout.flush()
+        return (time.process_time() - began) / STEPS
+
+    interleave.serve(work)
 
 
-def measure(name: str, peer: str | None, rounds: int) -> dict[str, Any]:
-    """Steps a second of processor time: medians over `rounds` turns. 0 is FACMAC."""
-    jobs: dict[int, tuple[Any, ...]] = {
-        k: ("ours", name, "kfacmac_learner" if k > 1 else "facmac_learner", k) for k in LEVELS
-    }
-    if peer:
-        jobs[0] = (peer, name, "facmac_learner", 1)
-    children = {k: Child(*job, script=__file__) for k, job in jobs.items()}
-    for _ in range(rounds):
-        for child in children.values():
-            child.time_once()
-    for child in children.values():
-        child.close()
-    rates = {k: 1000 * STEPS / child.milliseconds for k, child in children.items()}
-    return {"name": name, "steps a second": rates}
-
-
-def report(results: list[dict[str, Any]]) -> str:
-    head = "| shapes | FACMAC | K=1 | K=2 | K=3 | K=1 / FACMAC | K=2 / FACMAC |\n" + "|---" * 7
-    rows = []
-    for result in results:
-        rate = result["steps a second"]
-        ratios = [f"{rate[k] / rate[0]:.2f}x" if 0 in rate else "-" for k in (1, 2)]
-        figures = [f"{rate[k]:.1f}" if k in rate else "-" for k in (0, *LEVELS)]
-        rows.append(f"| {' | '.join([result['name'], *figures, *ratios])} |")
-    return head + "|\n" + "\n".join(rows) + "\n"
+def cases(names: Sequence[str], peers: Mapping[str, str]) -> list[Case]:
+    """Our levels on each task, beside FACMAC where a checkout is given."""
+    found = []
+    for name in names:
+        jobs = {"K=1": Job(__file__, ("ours", name, "facmac_learner", 1))}
+        jobs |= {f"K={k}": Job(__file__, ("ours", name, "kfacmac_learner", k)) for k in LEVELS[1:]}
+        if "facmac" in peers:
+            jobs["FACMAC"] = Job(__file__, (peers["facmac"], name, "facmac_learner", 1))
+        found.append(Case(f"{name} steps", jobs, "FACMAC" if "FACMAC" in jobs else "K=1"))
+    return found
 
 
 def main() -> None:
-    options = read_options(__doc__.splitlines()[0], list(MUJOCO))
-    if options.serve:
-        serve(*json.loads(options.serve))
-        return
-    results = [measure(name, options.peer, options.rounds) for name in options.names]
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=1))
-    sys.stdout.write(report(results))
+    parser = argparse.ArgumentParser(description="Children of run.py, which has the options.")
+    parser.add_argument("--serve", required=True)
+    serve(*json.loads(parser.parse_args().serve))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from docopt import docopt
 from envs.build import n_environments, preflight
 from envs.multiagentenv import RunFacts
 from run import Folders, run
+from utils.allocation import keep_freed_memory
 from utils.checkpoint import ReplayParts, load_state
 from utils.config import COMMAND_LINE, LoadedConfig, load_config
 from utils.config.mongo import usable
@@ -30,6 +31,7 @@ from utils.resume import (
     find_named,
     locked,
     models_folder,
+    with_seed,
 )
 from utils.tracking import REPOSITORY, Interrupted, RunFolder, make_experiment
 
@@ -170,6 +172,7 @@ def arguments(config: dict[str, Any]) -> SimpleNamespace:
     args.device = "cuda" if args.use_cuda else "cpu"
     if args.torch_threads:
         torch.set_num_threads(args.torch_threads)
+    keep_freed_memory()
     return args
 
 
@@ -229,11 +232,8 @@ def check_resumable(earlier: EarlierRun, models: Path) -> None:
 def settled(config: dict[str, Any]) -> dict[str, Any]:
     """The settings of a new run, with what was left open decided and so recorded."""
     seed = secrets.randbelow(2**31) if config["seed"] is None else config["seed"]
-    env_args = dict(config["env_args"])
-    if env_args.get("seed") is None:
-        env_args["seed"] = seed
     token = f"{config['name']}__{time.strftime('%Y-%m-%d_%H-%M-%S')}__{secrets.token_hex(3)}"
-    return {**config, "seed": seed, "env_args": env_args, "unique_token": token}
+    return {**with_seed(config, seed), "unique_token": token}
 
 
 def continued(earlier: EarlierRun, loaded: LoadedConfig) -> dict[str, Any]:

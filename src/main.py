@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import sys
+from collections.abc import Callable
 
 from utils.errors import UserError
 
 
 def main(argv: list[str]) -> int:
-    """Run one command; returns the exit code. A mistake of the user costs one screen."""
+    """Run one command; returns the exit code."""
+    return guarded(dispatch, argv)
+
+
+def guarded(command: Callable[[list[str]], int], argv: list[str]) -> int:
+    """The exit code of `command`. A mistake of the user costs one screen."""
     try:
-        return dispatch(argv)
+        return command(argv)
     except UserError as error:
         return complain(str(error), error.exit_code)
     except OSError as error:
@@ -29,51 +36,47 @@ def main(argv: list[str]) -> int:
         return 130
 
 
+COMMANDS = {  # word -> module whose main(argv) does it
+    "check-env": "envs.check",
+    "doctor": "envs.sc2.doctor",
+    "curve": "viewing.curve",
+    "dashboard": "dashboard.command",
+    "replay": "viewing.replay",
+    "sync": "mongo.sync",
+    "meetup": "theory.meetup",
+}
+
+
 def dispatch(argv: list[str]) -> int:
-    """The commands that need neither torch nor sacred come first, and stay fast."""
+    """What needs neither torch nor sacred comes first, and stays fast."""
     from utils import config
 
     if "--help" in argv or "-h" in argv or not argv:
         sys.stdout.write(config.help_text())
         return 0
     if "--list" in argv:
-        topics = [word for word in argv if word != "--list"]
-        if topics[:1] == ["runs"]:
-            from reporting.listing import main as list_runs
-
-            return list_runs(topics[1:])
-        sys.stdout.write(config.list_text(*topics[:1]))
-        return 0
-    if argv[0] == "check-env":
-        from envs.check import main as check_env
-
-        return check_env(argv[1:])
-    if argv[0] == "doctor":
-        from envs.sc2.doctor import main as doctor
-
-        return doctor(argv[1:])
-    if argv[0] == "curve":
-        from viewing.curve import main as curve
-
-        return curve(argv[1:])
-    if argv[0] == "replay":
-        from viewing.replay import main as replay
-
-        return replay(argv[1:])
-    if argv[0] == "sync":
-        from mongo.sync import main as sync
-
-        return sync(argv[1:])
-    if argv[0] == "meetup":
-        from theory.meetup import main as meetup
-
-        return meetup(argv[1:])
+        return show_list([word for word in argv if word != "--list"])
+    if argv[0] in COMMANDS:
+        command = importlib.import_module(COMMANDS[argv[0]])
+        return int(command.main(argv[1:]))
     if "print_config" in argv:
         sys.stdout.write(config.config_text(config.load_config(argv)))
         return 0
     from launch import launch
 
     return launch(argv)
+
+
+def show_list(topics: list[str]) -> int:
+    """`--list TOPIC`; the list of runs takes folders."""
+    if topics[:1] == ["runs"]:
+        from reporting.listing import main as list_runs
+
+        return list_runs(topics[1:])
+    from utils import config
+
+    sys.stdout.write(config.list_text(*topics[:1]))
+    return 0
 
 
 STORAGE_REMEDIES = {

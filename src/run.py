@@ -23,6 +23,7 @@ from utils.checkpoint import find_checkpoint, load_state, restore, snapshot
 from utils.console import Progress, TestResult, duration, human, short_name, task_name
 from utils.errors import UserError, did_you_mean
 from utils.logging import Logger
+from utils.profile import Profile, require_cpu
 from utils.replays import ReplayNotSavedError, collect_replays
 from utils.saving import Saver
 from utils.seeding import capture_random_state, restore_random_state, seed_everything
@@ -74,11 +75,19 @@ def run(
     if args.use_cuda:
         torch.cuda.init()  # before any stream is made: torch seeds a sleeping GPU when it wakes
     seed_everything(args.seed)
+    if args.profile:
+        require_cpu(args.device)
     with StopRequest() as stop, built(args, logger, folders) as session:
         if args.evaluate or args.save_replay:
             return evaluate_only(session, stop, folders.replays, needs_replay)
+        profile = Profile(session) if args.profile else None
         train(session, stop)
-        return finish(session, stop)
+        result = finish(session, stop)
+        if profile:
+            session.logger.console_logger.info(
+                "\n".join(["Where the time went:", *profile.lines()])
+            )
+        return result
 
 
 # ---------------------------------------------------------------- build

@@ -32,11 +32,12 @@ class Experience(NamedTuple):
     running: Running = None  # how many rows reach each slot, once they are laid end to end
 
     def minibatches(self, count: int) -> Iterator[Experience]:
-        """`count` parts of randomly chosen rows; for one part nothing is shuffled or drawn."""
+        """`count` parts of randomly chosen rows, at most one a row; one part is not shuffled."""
         if count == 1:
             yield self
             return
-        for rows in torch.randperm(len(self.inputs), device=self.inputs.device).chunk(count):
+        shuffled = torch.randperm(len(self.inputs), device=self.inputs.device)
+        for rows in shuffled.tensor_split(min(count, len(shuffled))):
             yield self.of(rows)
 
     def of(self, rows: Tensor) -> Experience:

@@ -24,7 +24,7 @@ class COMALearner(OnPolicyLearner):
 
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
         """Critic, targets, actors. What the actors learn from is said before each critic step."""
-        rate = self.anneal(t_env)
+        rate = self.anneal(batch, t_env)
         mask = valid_steps(batch["filled"], batch["terminated"])  # (B, T, 1)
         values, of_critic = self.improve_critic(batch, mask)  # (B, T, N, A)
         of_actors = self.improve_actors(batch, mask, values)

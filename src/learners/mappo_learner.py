@@ -51,7 +51,7 @@ class MAPPOLearner(OnPolicyLearner):
         self.norm = ValueNorm()
 
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
-        rate = self.anneal(t_env)
+        rate = self.anneal(batch, t_env)
         diagnose = self.log_due(t_env)
         played, whole = self.look_back(batch)
         noted: list[Statistics] = []

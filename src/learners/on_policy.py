@@ -7,11 +7,13 @@ from typing import Any
 
 from torch import nn
 
+from components.episode_buffer import EpisodeBatch
 from learners.base import without_mixer
 from learners.policy_learner import PolicyLearner
 from modules.critics import REGISTRY as CRITICS
 from utils.errors import UserError
 from utils.logging import Logger
+from utils.returns import valid_steps
 
 SAMPLERS = ("soft_policies", "multinomial", "gumbel")  # with a floor of epsilon, but for the first
 SENSIBLE_BATCH = 8  # episodes, to suggest to who has not chosen
@@ -27,8 +29,8 @@ class OnPolicyLearner(PolicyLearner):
     def __init__(
         self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace
     ) -> None:
-        require_on_policy(args, self.floor_allowed)
         super().__init__(mac, scheme, logger, without_mixer(args))
+        require_on_policy(args, self.floor_allowed)  # what no setting can change was said above
 
     def build_critic(self, scheme: dict[str, Any], args: SimpleNamespace) -> nn.Module:
         return CRITICS[args.critic_type or self.default_critic](scheme, args)
@@ -36,9 +38,14 @@ class OnPolicyLearner(PolicyLearner):
     def networks_and_targets(self) -> list[tuple[nn.Module, nn.Module]]:
         return [(self.critic, self.target_critic)]
 
-    def anneal(self, t_env: int) -> float:
-        """Set the learning rates for this update; returns the actors'."""
-        left = max(0.0, 1 - t_env / max(1, self.args.t_max)) if self.args.lr_anneal else 1.0
+    def anneal(self, batch: EpisodeBatch, t_env: int) -> float:
+        """Set the learning rates for this update; returns the actors'.
+
+        They count from where the round began, so that the last round still teaches something.
+        """
+        began = t_env - int(valid_steps(batch["filled"], batch["terminated"]).sum())
+        left = 1 - max(0, began) / max(1, self.args.t_max) if self.args.lr_anneal else 1.0
+        left = max(0.0, left)
         rates = (self.agent_optimiser, self.args.lr), (self.critic_optimiser, self.critic_lr)
         for optimiser, rate in rates:
             for group in optimiser.param_groups:
@@ -73,16 +80,16 @@ def _policy(args: SimpleNamespace, floor_allowed: bool) -> dict[str, Any]:
 
 
 def _one_round(args: SimpleNamespace) -> dict[str, Any]:
-    """Each round fills the buffer, and each update empties it."""
-    sizes = {args.batch_size_run, args.batch_size, args.buffer_size}
-    n = args.batch_size_run if len(sizes) == 1 else max(args.batch_size_run, SENSIBLE_BATCH)
-    return {
-        "batch_size_run": n,
-        "batch_size": n,
-        "buffer_size": n,
+    """Each round fills the buffer, and each update empties it; rollouts pass it by."""
+    once = {
         "buffer_warmup": 0,
         "start_steps": 0,
         "n_train": 1,
         "updates_per_episode": None,
         "runner_scope": "episodic",
     }
+    if args.rollout_length:
+        return once
+    sizes = {args.batch_size_run, args.batch_size, args.buffer_size}
+    n = args.batch_size_run if len(sizes) == 1 else max(args.batch_size_run, SENSIBLE_BATCH)
+    return {"batch_size_run": n, "batch_size": n, "buffer_size": n, **once}

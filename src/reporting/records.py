@@ -65,7 +65,7 @@ class Record:
         own = self.config.get("seed")
         return self.config.get("env_args", {}).get("seed") if own is None else own
 
-    @cached_property
+    @property
     def status(self) -> str:
         """Sacred's word, but LOST for a run that says RUNNING and has not been heard of lately."""
         word = str(self.run.get("status", "?"))
@@ -73,9 +73,13 @@ class Record:
         return "LOST" if word == "RUNNING" and (age is None or age > HEARTBEAT_LIMIT) else word
 
     @property
+    def started(self) -> datetime | None:
+        return _moment(self.run.get("start_time"))
+
+    @property
     def age(self) -> float | None:
         """Seconds since the run was last heard of."""
-        last = _moment(self.run.get("heartbeat")) or _moment(self.run.get("start_time"))
+        last = _moment(self.run.get("heartbeat")) or self.started
         return None if last is None else (datetime.now(UTC) - last).total_seconds()
 
     @cached_property
@@ -97,8 +101,8 @@ class Record:
             return _from_csv(self.folder / "metrics.csv")
         metrics = _read_object(self.folder / "metrics.json")
         if metrics:
-            return _from_sacred(metrics, self.folder, _moment(self.run.get("start_time")))
-        return _from_info(self._info, self.folder)
+            return from_sacred(metrics, self.folder, self.started)
+        return from_info(self._info, self.folder)
 
     @cached_property
     def headline(self) -> str | None:
@@ -122,7 +126,7 @@ class Record:
 def find_records(places: Iterable[Path]) -> tuple[list[Record], list[str]]:
     """All runs below `places`, oldest first; and a sentence for each that cannot be read."""
     records, problems = [], []
-    for folder in sorted(set(_run_folders(places)), key=_natural):
+    for folder in sorted(set(run_folders(places)), key=natural_order):
         try:
             records.append(read_record(folder))
         except UnreadableRunError as error:
@@ -138,7 +142,8 @@ def read_record(folder: Path) -> Record:
     return Record(folder, config, _read_object(folder / "run.json"))
 
 
-def _run_folders(places: Iterable[Path]) -> Iterator[Path]:
+def run_folders(places: Iterable[Path]) -> Iterator[Path]:
+    """Every folder with a run in it, in no certain order."""
     for place in places:
         if not place.is_dir():
             raise UserError(f"{place} is no folder. Name one with runs in it, such as results.")
@@ -149,7 +154,7 @@ def _run_folders(places: Iterable[Path]) -> Iterator[Path]:
                 yield Path(folder).resolve()
 
 
-def _natural(folder: Path) -> tuple[str, int, str]:
+def natural_order(folder: Path) -> tuple[str, int, str]:
     name = folder.name
     return str(folder.parent), int(name) if name.isdecimal() else -1, name
 
@@ -180,26 +185,29 @@ def _from_csv(path: Path) -> dict[str, Series]:
     rows: dict[str, list[tuple[int, float, float]]] = {}
     try:
         with path.open(newline="", encoding="utf-8", errors="replace") as file:
-            for row in csv.reader(file):
-                try:
-                    entry = int(row[0]), float(row[2]), float(row[3])
-                except (ValueError, IndexError):
-                    continue  # the head, or half a line
-                rows.setdefault(row[1], []).append(entry)
-        return {name: _series(*zip(*entries, strict=True)) for name, entries in rows.items()}
+            for name, step, value, seconds in csv_entries(file):
+                rows.setdefault(name, []).append((step, value, seconds))
+        return {name: series(*zip(*entries, strict=True)) for name, entries in rows.items()}
     except (OSError, csv.Error, OverflowError) as error:
         raise UnreadableRunError(f"{path} cannot be read ({error}).") from error
 
 
-def _from_sacred(
-    content: dict[str, Any], folder: Path, start: datetime | None
-) -> dict[str, Series]:
+def csv_entries(lines: Iterable[str]) -> Iterator[tuple[str, int, float, float]]:
+    """(name, step, value, seconds) of every whole line."""
+    for row in csv.reader(lines):
+        try:
+            yield row[1], int(row[0]), float(row[2]), float(row[3])
+        except (ValueError, IndexError):
+            continue  # the head, or half a line
+
+
+def from_sacred(content: dict[str, Any], folder: Path, start: datetime | None) -> dict[str, Series]:
     """EPyMARL's and Omniboard's: name -> steps, values, timestamps."""
     found = {}
     for name, entry in content.items():
         try:
             times = [_since(start, moment) for moment in entry["timestamps"]]
-            found[name] = _series(entry["steps"], entry["values"], times)
+            found[name] = series(entry["steps"], entry["values"], times)
         except (KeyError, TypeError, ValueError) as error:
             raise UnreadableRunError(f"{folder}: metrics.json, {name}: {error!r}") from error
     return found
@@ -210,7 +218,7 @@ def _since(start: datetime | None, moment: Any) -> float:
     return np.nan if start is None or then is None else (then - start).total_seconds()
 
 
-def _from_info(info: dict[str, Any], folder: Path) -> dict[str, Series]:
+def from_info(info: dict[str, Any], folder: Path) -> dict[str, Series]:
     """PyMARL's: lists `name` and `name_T`, of values and of environment steps.
 
     Sacred writes them while the run appends, so that one may be an entry longer.
@@ -225,7 +233,7 @@ def _from_info(info: dict[str, Any], folder: Path) -> dict[str, Series]:
             continue  # torch tensors, which Sacred has pickled
         try:
             at = [step for step, _ in zip(steps, numbers, strict=False)]
-            found[name] = _series(at, numbers, [np.nan] * len(at))
+            found[name] = series(at, numbers, [np.nan] * len(at))
         except (TypeError, ValueError, OverflowError) as error:
             raise UnreadableRunError(f"{folder}: info.json, {name}: {error}") from error
     return found
@@ -240,7 +248,8 @@ def _number(value: Any) -> float | None:
     return float(plain) if isinstance(plain, int | float) else None
 
 
-def _series(steps: Any, values: Any, seconds: Any) -> Series:
+def series(steps: Any, values: Any, seconds: Any) -> Series:
+    """In the order of the steps, whatever order they came in."""
     at, what = np.asarray(steps, np.int64), np.asarray(values, np.float64)
     when = np.asarray(seconds, np.float64)
     if not len(at) == len(what) == len(when):

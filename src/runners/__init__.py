@@ -7,6 +7,7 @@ REGISTRY = Registry(
     {
         "episode": "runners.episode_runner:EpisodeRunner",
         "parallel": "runners.parallel_runner:ParallelRunner",
+        "ray": "runners.ray_runner:RayRunner",
         "batched": "runners.batched_runner:BatchedRunner",
     },
 )

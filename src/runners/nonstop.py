@@ -54,6 +54,7 @@ class Nonstop:
 
     def rollout(self, n_steps: int, t_env: int) -> tuple[EpisodeBatch, Finished]:
         """`n_steps` of every row: the parts of episodes that they make up, and what ended."""
+        self._follow()
         record, finished = Recorder(len(self._rows)), Finished()
         record.open(self._rows[self._playing], self._memory, self._before)
         for _ in range(n_steps):
@@ -61,6 +62,11 @@ class Nonstop:
             self._step(record, finished, t_env)
         record.close(self._rows[self._playing], self._situation(), self._memory, self._before)
         return record.batch(self._runner.layout, self._last_actions(record, t_env)), finished
+
+    def _follow(self) -> None:
+        """The actors go to their device when the runner is already set up."""
+        device = self._mac.device
+        self._blank, self._memory = self._blank.to(device), self._memory.to(device)
 
     # One step
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from envs.batched import BatchedEnv
 from envs.build import make_env_in_worker
-from envs.vector.workers import WorkerVector
+from envs.vector.processes import Processes
+from envs.vector.workers import WorkerVector, Workplace
 from runners.rollout import RolloutRunner
 
 
@@ -16,4 +19,10 @@ class ParallelRunner(RolloutRunner):
         builders = [
             partial(make_env_in_worker, args.plugins, args.env, args.env_args, s) for s in seeds
         ]
-        return WorkerVector(builders, seeds, args.env_start_timeout, args.env_step_timeout)
+        workplace = self.make_workplace(builders, seeds)
+        return WorkerVector(workplace, args.env_start_timeout, args.env_step_timeout)
+
+    def make_workplace(
+        self, builders: Sequence[Callable[[], Any]], seeds: Sequence[int]
+    ) -> Workplace:
+        return Processes(builders, seeds)

@@ -128,6 +128,8 @@ class RolloutRunner:
     def _rollout(self, nonstop: Nonstop) -> EpisodeBatch:
         self.t = self.args.rollout_length
         batch, finished = nonstop.rollout(self.t, self.t_env)
+        while not finished.steps:  # all were lost; `env_restart_limit` ends this
+            batch, finished = nonstop.rollout(self.t, self.t_env)
         self.t_env += finished.steps
         self._train.tally.add(finished.returns, finished.lengths, finished.infos)
         self._report(self._train)

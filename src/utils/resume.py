@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +34,9 @@ FREE_KEYS = frozenset(
         "wandb_mode",
         "label",
         "local_results_path",
+        "ray_address",
         "torch_threads",
+        "profile",
         "unique_token",
     }
 )
@@ -51,6 +55,22 @@ class EarlierRun:
         """Whether it reached `t_max`, or else its own end."""
         enough = t_max is None or self.config["t_max"] >= t_max
         return self.status == "COMPLETED" and enough
+
+
+def with_seed(config: dict[str, Any], seed: int) -> dict[str, Any]:
+    """The settings with that seed, and the environment's where that was left open."""
+    env_args = dict(config["env_args"])
+    if env_args.get("seed") is None:
+        env_args["seed"] = seed
+    return {**config, "seed": seed, "env_args": env_args}
+
+
+def identity(config: dict[str, Any]) -> str:
+    """The same for runs that learn the same: of all settings but those that are free."""
+    settings = with_seed(config, config["seed"])
+    deciding = {key: value for key, value in settings.items() if key not in FREE_KEYS}
+    text = json.dumps(deciding, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def models_folder(results: Path, config: dict[str, Any]) -> Path:

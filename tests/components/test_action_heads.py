@@ -11,6 +11,7 @@ from components.action_heads import (
     DiscreteHead,
     GaussianHead,
     build_head,
+    mask_unavailable,
 )
 from tests.make import A, N, continuous_args, make_args
 
@@ -70,6 +71,13 @@ def test_ties_go_to_the_first() -> None:
     head = DiscreteHead(3)
 
     assert head.mode(torch.zeros(1, 3), torch.tensor([[0, 1, 1]])).tolist() == [[0.0, 1.0, 0.0]]
+
+
+def test_what_is_not_available_gets_the_lowest_number_exactly() -> None:
+    values, avail = torch.randn(50, 6) * 1e4, torch.randint(2, (50, 6))
+    lowest = torch.finfo(values.dtype).min
+
+    assert torch.equal(mask_unavailable(values, avail), values.masked_fill(avail == 0, lowest))
 
 
 def test_gumbel_samples_follow_the_softmax() -> None:

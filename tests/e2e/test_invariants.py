@@ -46,7 +46,7 @@ def test_another_seed_gives_other_metrics(
     assert metrics(run_main, tmp_path / "other", "seed=6") != plain
 
 
-@pytest.mark.parametrize("runner", ["parallel", "batched"])
+@pytest.mark.parametrize("runner", ["parallel", "batched", "ray"])
 def test_where_the_environment_lives_changes_nothing(
     run_main: Command, tmp_path: Path, plain: list[tuple[str, ...]], runner: str
 ) -> None:

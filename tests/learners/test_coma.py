@@ -161,5 +161,8 @@ def test_what_cannot_be_drawn_has_no_probability() -> None:
 
 
 def test_continuous_actions_are_refused() -> None:
-    with pytest.raises(UserError, match="--config=mappo"):
-        make_learner(on_policy_args(continuous=True, learner="coma_learner"))
+    """At once, and not after other settings were put right."""
+    for selector in ("soft_policies", "multinomial"):
+        given = {"learner": "coma_learner", "action_selector": selector}
+        with pytest.raises(UserError, match="counts actions"):
+            make_learner(on_policy_args(continuous=True, **given))

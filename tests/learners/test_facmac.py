@@ -100,8 +100,8 @@ def test_discrete_facmac_equals_a_step_by_step_reference() -> None:
         masked[:, :T], -1e10
     )
     steps = Steps(mask.unsqueeze(2))
-    waits = torch.empty_like(steps.take(logits)).exponential_()  # minus their log is Gumbel
-    gumbel = steps.put(-waits.log())
+    uniform = torch.rand_like(steps.take(logits))
+    gumbel = steps.put(-torch.log(-torch.log(uniform)))
     soft = torch.softmax(torch.log_softmax(logits, dim=-1) + gumbel, dim=-1)
     drawn = one_hots(soft) - soft.detach() + soft
     climbed = torch.stack(

@@ -333,6 +333,17 @@ def test_minibatches_hold_every_row_once(agent: str) -> None:
     assert sum(int(part.valid[..., 0].sum()) for part in parts) == sum(LENGTHS)
 
 
+@pytest.mark.parametrize(("wanted", "found"), [(2, 2), (3, 3), (100, 4)])
+def test_there_are_as_many_minibatches_as_rows_allow(wanted: int, found: int) -> None:
+    learner = learner_of()
+    played, _ = learner.look_back(double_batch(learner.args))
+    sizes = [len(part.inputs) for part in played.minibatches(wanted)]
+
+    assert len(sizes) == found
+    assert sum(sizes) == B
+    assert max(sizes) - min(sizes) <= 1
+
+
 @pytest.mark.parametrize("share", [True, False])
 def test_rows_laid_end_to_end_learn_what_padded_ones_do(
     monkeypatch: pytest.MonkeyPatch, share: bool
@@ -368,10 +379,11 @@ def test_an_agent_written_for_pymarl_learns_the_same() -> None:
 def test_learning_rates_fall_to_zero() -> None:
     learner = learner_of(lr=0.1, critic_lr=0.2, lr_anneal=True, t_max=1000)
     batch = double_batch(learner.args)
-    learner.train(batch, 250, 0)
+    round_steps = int(valid_steps(batch["filled"], batch["terminated"]).sum())
+    learner.train(batch, 250 + round_steps, 0)  # a quarter was over when the round began
     rates = [o.param_groups[0]["lr"] for o in (learner.agent_optimiser, learner.critic_optimiser)]
     before = actors(learner)
-    learner.train(batch, 1000, 0)
+    learner.train(batch, 1000 + round_steps, 0)
 
     assert rates == pytest.approx([0.075, 0.15])
     assert torch.equal(actors(learner), before)

@@ -18,6 +18,7 @@ from learners.coma_learner import taken
 from learners.retrace import policies
 from runners import REGISTRY as RUNNERS
 from runners.nonstop import Nonstop
+from tests.data import fragile
 from tests.make import flat, on_policy_args, quiet_logger
 from tests.runners.support import PLUGIN, make_runner
 from utils.errors import UserError
@@ -319,6 +320,56 @@ def test_a_broken_episode_is_cut_where_it_broke(tmp_path: Path, runner: str) -> 
     assert batch["filled"].sum(dim=1).tolist() == [[3], [6]]
     assert batch["terminated"].sum(dim=1).tolist() == [[0], [1]]
     assert (made.t_env, made.env_restarts) == (7, 1)
+
+
+def test_memory_follows_the_actors_to_their_device() -> None:
+    """They move when learners are told to, after the runner was set up. `meta` is a device, too."""
+    runner = make_runner("batched", rollout_length=3, batch_size_run=2)
+    runner._mac.agent.to("meta")
+    acting = runner._train.mac
+
+    class Acted(Exception):
+        pass
+
+    def act(*given: Any, **named: Any) -> None:
+        raise Acted(acting.hidden_states.device.type)
+
+    acting.select_actions = act
+    with pytest.raises(Acted, match="meta"):
+        runner.run()
+
+
+def test_a_rollout_of_which_nothing_is_left_is_played_again(tmp_path: Path) -> None:
+    fuse = tmp_path / "fuse"
+    fuse.touch()
+    env_args = {"fault": "raise", "fuse": str(fuse), "fail_at": "step"}
+    sizes = {"batch_size_run": 1, "batch_size": 1, "buffer_size": 1}
+    settings = {**MAPPO, **sizes, "env": "Fragile", "env_args": env_args, "rollout_length": 1}
+    session = session_of("episode", **settings)
+    for number in range(1, 4):
+        run.collect_parts(session)
+        assert session.t_env == number
+
+    assert session.runner.env_restarts == 1
+
+
+def test_rollouts_ask_for_no_size_of_the_buffer() -> None:
+    session = session_of(**MAPPO, rollout_length=3, batch_size=7, buffer_size=9)
+    run.collect_parts(session)
+
+    assert (session.t_env, session.counters.updates) == (3 * ROWS, 1)
+    with pytest.raises(UserError, match="batch_size=8 buffer_size=8"):
+        session_of(**MAPPO, batch_size=7, buffer_size=9)
+
+
+def test_environments_that_never_work_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*given: Any) -> None:
+        raise RuntimeError("always")
+
+    monkeypatch.setattr(fragile.Fragile, "step", broken)
+    runner = make_runner(env="Fragile", rollout_length=1, batch_size_run=1, env_restart_limit=3)
+    with pytest.raises(UserError, match="failed 3 times in a row"):
+        runner.run()
 
 
 def test_an_episode_beyond_its_limit_is_refused() -> None:

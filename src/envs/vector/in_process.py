@@ -10,7 +10,7 @@ import numpy as np
 
 from envs.batched import Array, BatchedEnv, Step
 from envs.step_result import normalise_step
-from envs.vector.rows import begin, explain, fields_for, look, reseeds
+from envs.vector.rows import begin, explain, fields_for, look, private_arrays, reseeds
 
 
 class InProcessVector(BatchedEnv):
@@ -28,8 +28,7 @@ class InProcessVector(BatchedEnv):
             self.close()
             raise
         self.reseeds = reseeds(self._envs[0])
-        fields = fields_for(self._info, self.n_envs)
-        self._arrays = {name: np.zeros(shape, dtype) for name, (shape, dtype) in fields.items()}
+        self._arrays = private_arrays(fields_for(self._info, self.n_envs))
         self.state, self.obs = self._arrays["state"], self._arrays["obs"]
         self.avail = self._arrays["avail"]
         self.last_failure: dict[int, str] = {}  # row -> traceback

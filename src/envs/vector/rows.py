@@ -28,6 +28,11 @@ def fields_for(info: dict[str, Any], n_envs: int) -> Fields:
     }
 
 
+def private_arrays(fields: Fields) -> dict[str, np.ndarray]:
+    """The arrays, in memory that only this process sees."""
+    return {name: np.zeros(shape, dtype) for name, (shape, dtype) in fields.items()}
+
+
 def as_shape(size: Any) -> tuple[int, ...]:
     """Sizes are given as a number or as a shape."""
     return (int(size),) if isinstance(size, int | np.integer) else tuple(size)

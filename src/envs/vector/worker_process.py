@@ -19,14 +19,21 @@ from envs.vector.shared import SharedArrays
 is_worker = False  # whether this process is one
 
 
+def become_worker(seed: int) -> None:
+    """Mark this process, and seed the global streams for environments that draw from them."""
+    global is_worker
+    is_worker = True
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+
+
 def serve(pipe: Connection, build: Callable[[], Any], seed: int, row: int) -> None:
     """Build the environment, then obey until told to close or until the main process is gone.
 
     Every command is answered by ("done", something) or ("failed", traceback).
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
-    random.seed(seed)
-    np.random.seed(seed % 2**32)  # for environments that draw from the global streams
+    become_worker(seed)
     worker = Worker(build, row)
     try:
         while True:
@@ -39,12 +46,13 @@ def serve(pipe: Connection, build: Callable[[], Any], seed: int, row: int) -> No
 
 
 class Worker:
-    """The environment of one row, and the arrays it writes to."""
+    """The environment of one row, and the arrays it writes to, where `row` is its place."""
 
     def __init__(self, build: Callable[[], Any], row: int) -> None:
         self._build, self._row = build, row
         self._env: Any = None
         self._shared: SharedArrays | None = None
+        self.arrays: dict[str, np.ndarray] = {}
 
     def obey(self, command: str, *details: Any) -> tuple[str, Any]:
         try:
@@ -58,14 +66,15 @@ class Worker:
 
     def do_attach(self, name: str, fields: Any) -> None:
         self._shared = SharedArrays(fields, name)
+        self.arrays = self._shared.arrays
 
     def do_reset(self, seed: int) -> None:
         begin(self._env, seed)
-        look(self._env, self._arrays, self._row)
+        look(self._env, self.arrays, self._row)
 
     def do_step(self) -> dict[str, Any] | None:
         """The info at an episode's end; before, only the arrays speak."""
-        arrays, row = self._arrays, self._row
+        arrays, row = self.arrays, self._row
         reward, ended, terminated, info = normalise_step(
             self._env.step(arrays["actions"][row].copy())
         )
@@ -83,11 +92,6 @@ class Worker:
     def do_close(self) -> None:
         self._env.close()
 
-    @property
-    def _arrays(self) -> dict[str, np.ndarray]:
-        assert self._shared is not None
-        return self._shared.arrays
-
 
 def plain(value: Any) -> Any:
     """Numbers as they are; of the rest, which nobody logs and a pipe may not carry, the type."""
@@ -96,7 +100,5 @@ def plain(value: Any) -> Any:
 
 def main(pipe: Connection, build: Callable[[], Any], seed: int, row: int) -> None:
     """The process's entry: a group of its own, so that it can be killed with all it started."""
-    global is_worker
-    is_worker = True
     os.setpgid(0, 0)
     serve(pipe, build, seed, row)

@@ -1,108 +1,76 @@
-"""One process per environment, watched: a worker that crashes, hangs or is killed is replaced."""
+"""One worker per environment, watched: one that crashes, hangs or is killed is replaced.
+
+What a worker is, a process of this machine or an actor somewhere in a Ray cluster, is its
+`Workplace`'s business.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
-import os
-import signal
 import time
-from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection, wait
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
 from envs.batched import Array, BatchedEnv, Step
-from envs.vector.guardian import Guardian
-from envs.vector.rows import Fields, fields_for
-from envs.vector.shared import SharedArrays
-from envs.vector.worker_process import main
 from utils.errors import UserError
 from utils.replays import ReplayNotSavedError
 
 CLOSE_SECONDS = 5.0
-SPAWN = multiprocessing.get_context("spawn")  # fork would copy torch's threads half dead
+NO_ANSWER = "It did not answer in time (env_step_timeout, env_start_timeout)."
 
 
 class WorkerLost(Exception):
     """The worker cannot be used any more; the text says why."""
 
 
-class WorkerHandle:
-    """The main process's end of one worker."""
-
-    def __init__(self, build: Callable[[], Any], seed: int, row: int, guardian: Guardian) -> None:
-        self._guardian = guardian
-        self._pipe, theirs = SPAWN.Pipe()
-        self._process = SPAWN.Process(target=main, args=(theirs, build, seed, row), daemon=True)
-        self._process.start()
-        theirs.close()  # else our recv would never see the worker's end close
-        self.pid: int = self._process.pid or 0
-        guardian.watch(self.pid)
+class Handle(Protocol):
+    """Our end of one worker."""
 
     def send(self, *command: Any) -> None:
-        with contextlib.suppress(OSError):  # `receive` finds out, and says why
-            self._pipe.send(command)
+        """Give it a command (a `do_...` of `worker_process.Worker`); never fails, never waits."""
 
     def receive(self, deadline: float) -> Any:
         """The answer to the last command; WorkerLost if there is none in time, or a bad one."""
-        left = deadline - time.monotonic()
-        if not wait([self._pipe, self._process.sentinel], timeout=max(0.0, left)):
-            raise WorkerLost("It did not answer in time (env_step_timeout, env_start_timeout).")
-        try:
-            outcome, answer = _receive(self._pipe)
-        except (EOFError, OSError) as error:
-            self._process.join(CLOSE_SECONDS)
-            raise WorkerLost(f"Its process ended, {_how(self._process.exitcode)}.") from error
-        if outcome == "failed":
-            raise WorkerLost(answer)
-        return answer
 
     def close(self, deadline: float) -> None:
-        """Wait for it to leave, as it was asked to; then kill it with everything it started."""
-        self._process.join(max(0.0, deadline - time.monotonic()))
-        self.kill()
+        """Wait for it to leave, as it was asked to; then `kill`."""
 
     def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
-        if self._process.is_alive():
-            self._process.kill()
-        self._process.join()
-        self._guardian.forget(self.pid)
-        self._pipe.close()
+        """End it with everything it started."""
 
 
-def _receive(pipe: Connection) -> tuple[str, Any]:
-    if not pipe.poll():
-        raise EOFError  # the process ended without an answer
-    return pipe.recv()
+class Workplace:
+    """Where the workers of a vector live, and how observations come from there."""
 
+    n_envs: int
 
-def _how(exit_code: int | None) -> str:
-    if exit_code is not None and exit_code < 0:
-        return f"killed by signal {-exit_code}"
-    return f"with exit code {exit_code}"
+    def start(self, row: int) -> Handle:
+        """A new worker for the environment of `row`."""
+        raise NotImplementedError
+
+    def make_arrays(self, info: dict[str, Any]) -> dict[str, np.ndarray]:
+        """The arrays of all rows (see `rows.fields_for`), which answers keep up to date."""
+        raise NotImplementedError
+
+    def attachment(self) -> tuple[Any, ...]:
+        """What a worker must be told (`do_attach`) to fill its row."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """After the last worker has left. The arrays may not be read any more."""
 
 
 class WorkerVector(BatchedEnv):
-    """Rows live in worker processes; observations and actions in memory shared with them."""
+    """Rows live in workers; a worker that is lost takes its episode with it."""
 
-    def __init__(
-        self,
-        builders: Sequence[Callable[[], Any]],
-        seeds: Sequence[int],
-        start_timeout: float,
-        step_timeout: float,
-    ) -> None:
-        self._builders, self._seeds = builders, seeds
+    def __init__(self, workplace: Workplace, start_timeout: float, step_timeout: float) -> None:
+        self._workplace = workplace
         self._start_timeout, self._step_timeout = start_timeout, step_timeout
-        self.n_envs = len(builders)
+        self.n_envs = workplace.n_envs
         self.last_failure: dict[int, str] = {}
-        self._workers: list[WorkerHandle | None] = [None] * self.n_envs
-        self._shared: SharedArrays | None = None
-        self._guardian = Guardian()
+        self._workers: list[Handle | None] = [None] * self.n_envs
+        self._arrays: dict[str, np.ndarray] = {}
         try:
             self._info = self._start_all()
         except BaseException:
@@ -115,11 +83,11 @@ class WorkerVector(BatchedEnv):
     def reset(self, rows: Array, seeds: Array) -> Array:
         missing = [row for row in rows.tolist() if self._workers[row] is None]
         for row in missing:
-            self._workers[row] = self._start(row)
+            self._workers[row] = self._workplace.start(row)
             self._send(row, "build")
         self._collect(missing, self._start_timeout)
         for row in missing:
-            self._send(row, "attach", self._block.name, self._fields)
+            self._send(row, "attach", *self._workplace.attachment())
         self._collect(missing, self._start_timeout)
         for row, seed in zip(rows.tolist(), seeds.tolist(), strict=True):
             self._send(row, "reset", seed)
@@ -127,7 +95,7 @@ class WorkerVector(BatchedEnv):
         return np.array([row not in answers for row in rows.tolist()], bool)
 
     def step(self, rows: Array, actions: Array) -> Step:
-        arrays = self._block.arrays
+        arrays = self._arrays
         arrays["actions"][rows] = actions
         for row in rows.tolist():
             self._send(row, "step")
@@ -165,39 +133,28 @@ class WorkerVector(BatchedEnv):
             self._workers[row] = None
             if worker is not None:
                 worker.close(deadline)
-        self._guardian.close()
-        if self._shared is not None:
-            # The arrays stay readable in numpy copies only; nobody may read them after this.
+        if self._arrays:
+            # Copies stay readable; nobody may read the arrays themselves after this.
             del self.state, self.obs, self.avail
-            self._shared.close()
-            self._shared = None
-
-    @property
-    def _block(self) -> SharedArrays:
-        assert self._shared is not None
-        return self._shared
+            self._arrays = {}
+        self._workplace.close()
 
     def _start_all(self) -> dict[str, Any]:
         rows = list(range(self.n_envs))
         for row in rows:
-            self._workers[row] = self._start(row)
+            self._workers[row] = self._workplace.start(row)
             self._send(row, "build")
         infos = self._collect(rows, self._start_timeout)
         if len(infos) < self.n_envs:
             row, failure = next(iter(self.last_failure.items()))
             raise UserError(f"Environment {row} did not start. {tail(failure)}")
         info, self.reseeds = infos[0]["info"], infos[0]["reseeds"]
-        self._fields: Fields = fields_for(info, self.n_envs)
-        self._shared = SharedArrays(self._fields)
-        arrays = self._shared.arrays
+        arrays = self._arrays = self._workplace.make_arrays(info)
         self.state, self.obs, self.avail = arrays["state"], arrays["obs"], arrays["avail"]
         for row in rows:
-            self._send(row, "attach", self._shared.name, self._fields)
+            self._send(row, "attach", *self._workplace.attachment())
         self._collect(rows, self._start_timeout)
         return info
-
-    def _start(self, row: int) -> WorkerHandle:
-        return WorkerHandle(self._builders[row], self._seeds[row], row, self._guardian)
 
     def _send(self, row: int, *command: Any) -> None:
         worker = self._workers[row]

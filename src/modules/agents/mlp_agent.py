@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from modules.agents.gru import Running
+from modules.dense import dense
 
 
 class MLPAgent(nn.Module):
@@ -19,7 +20,7 @@ class MLPAgent(nn.Module):
         super().__init__()
         width = args.rnn_hidden_dim
         self.fc1 = nn.Linear(input_shape, width)
-        self.fc2 = nn.Linear(width, width)
+        self.fc2 = dense(width, width, args)
         self.fc3 = nn.Linear(width, args.n_actions)
 
     def init_hidden(self) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from modules.dense import dense
 from modules.sizes import action_size, flat_size
 
 
@@ -21,7 +22,7 @@ class FACMACCritic(nn.Module):
         width = args.rnn_hidden_dim
         inputs = flat_size(scheme["obs"]["vshape"]) + action_size(scheme, args)
         self.fc1 = nn.Linear(inputs, width)
-        self.fc2 = nn.Linear(width, width)
+        self.fc2 = dense(width, width, args)
         self.fc3 = nn.Linear(width, 1)
 
     def forward(

@@ -5,8 +5,9 @@ Parameter names are those in PyMARL's `mixer.th`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -79,12 +80,13 @@ class QMixer(nn.Module):
     def at(self, states: Tensor) -> QMixing:
         """The mixing of joint values at `states`, made once for all of them. (B, T, S)"""
         N, E = self.n_agents, self.embed_dim
-        states = states.reshape(-1, self.state_dim)  # (B*T, S)
+        networks = self.hyper_w_1, self.hyper_b_1, self.hyper_w_final, self.V
+        w1, b1, w2, value = all_of_same(networks, states.reshape(-1, self.state_dim))
         return QMixing(
-            w1=self.constrain(self.hyper_w_1(states)).reshape(-1, N, E),
-            b1=self.hyper_b_1(states).reshape(-1, 1, E),
-            w2=self.constrain(self.hyper_w_final(states)).reshape(-1, E, 1),
-            state_value=self.V(states).reshape(-1, 1, 1),
+            w1=self.constrain(w1).reshape(-1, N, E),
+            b1=b1.reshape(-1, 1, E),
+            w2=self.constrain(w2).reshape(-1, E, 1),
+            state_value=value.reshape(-1, 1, 1),
             gate=self.gate if self.args.gated else None,
             skip=self.args.skip_connections,
         )
@@ -109,3 +111,17 @@ class QMixer(nn.Module):
             # Spread the bias so that the mixing weights of the first steps are not all near zero.
             nn.init.normal_(last.bias, mean=0.0, std=spread**-0.5)
         return network
+
+
+def all_of_same(networks: Sequence[nn.Module], x: Tensor) -> list[Tensor]:
+    """What each network, a layer or a sequence of them, makes of x; first layers in one product."""
+    layers: list[Any] = [list(network.children()) or [network] for network in networks]
+    weight = torch.cat([first.weight for first, *_ in layers])
+    bias = torch.cat([first.bias for first, *_ in layers])
+    made = F.linear(x, weight, bias).split([len(first.bias) for first, *_ in layers], dim=-1)
+    answers = []
+    for (_, *later), answer in zip(layers, made, strict=True):
+        for layer in later:
+            answer = layer(answer)
+        answers.append(answer)
+    return answers

@@ -26,6 +26,9 @@ PyMARL-K: cooperative multi-agent reinforcement learning
   curve [RUN]    how a run (the newest) went, as text and as a picture
   replay [RUN]   an episode of what a run learned, as an animation; with render=True in a window
   sync [RUN...]  send runs to MongoDB that it does not have, or not all of: sync -m host:port:db
+  python src/sweep.py --help     many runs;   python src/report.py --help   what they say together
+  dashboard      a live web page of runs: dashboard [FOLDER ...] [mongo=URL] [--port 8800]
+                 [--host 127.0.0.1]; port 0 is any free one, host 0.0.0.0 lets other machines in
   doctor         whether StarCraft II, its maps and SMAC are ready: doctor --env-config=sc2
   with resume=latest | resume=ID     go on with an earlier run, bit for bit
   -u, -c TEXT, -l LEVEL, -m DB ...   Sacred's options; -m DB is mongo=DB

@@ -1,11 +1,9 @@
-"""What K levels cost: whole updates for K = 1 to 5, interleaved in one run.
+"""Whole updates: of K levels beside FACMAC's, of QMIX beside PyMARL's. Run by `run.py`.
 
-    python benchmarks/k_levels.py [--peer PATH_TO_A_FACMAC_CHECKOUT] [--rounds 5] [names ...]
-
-Every update is a full `train()` call: critic step, K-level actor step, targets. With --peer the
-same batch also goes through FACMAC's own learner, each in its own process, in turn with ours; then
-costs are given in units of its update too. FACMAC as published does not import any more; stand-ins
-for what is missing (gym, smac, two names) are supplied here, its files are left alone.
+Every update is a full `train()` call. With a peer's checkout the same batch also goes through its
+own learner, in a process of its own and in turn with ours. FACMAC as published does not import any
+more; stand-ins for what is missing (gym, smac, two names) are supplied here, its files are left
+alone.
 """
 
 from __future__ import annotations
@@ -13,12 +11,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
-import subprocess
 import sys
 import time
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,12 +22,13 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).resolve().parents[1]
 
-import numpy  # noqa: E402 - after the number of threads
+import interleave  # noqa: E402 - after the number of threads
+import numpy  # noqa: E402
 import torch  # noqa: E402
+from interleave import Case, Job  # noqa: E402
 
-LEVELS = (1, 2, 3, 4, 5)
+LEVELS = (1, 2, 5)
 UPDATES_A_TURN = 3  # more than one, for a process that has just waited starts with cold caches
-PAPER = {2: 28, 3: 55, 4: 84, 5: 106}  # percent of wall clock, Table 2, K-FACMAC
 # name: agents, actions, observation, state, limit; lengths spread over 40 to 100 % if ragged
 SMAC = {
     "3m": (3, 9, 30, 48, 60),
@@ -56,11 +53,15 @@ def settings_of(name: str, algorithm: str, k_level: int) -> SimpleNamespace:
         n_agents, n_actions, obs, state = MUJOCO[name]
         limit = 1
         args |= {"action_selector": "gaussian", "agent": "mlp", "rnn_hidden_dim": 400}
+        args |= {"runner_scope": "transition"}
         args |= {"lr": 0.001, "critic_lr": 0.001, "batch_size": 100, "action_kind": "continuous"}
         args |= {"obs_last_action": False, "obs_agent_id": False, "grad_norm_clip": 0.5}
         args |= {"mixing_embed_dim": 64, "target_update_mode": "soft", "action_l2": 0.001}
         args |= {"action_low": [[-1.0] * n_actions] * n_agents}
         args |= {"action_high": [[1.0] * n_actions] * n_agents}
+    if algorithm == "q_learner":
+        args |= {"agent_output_type": "q", "action_selector": "epsilon_greedy", "td_lambda": 0.0}
+        args |= {"lr": 0.0005}
     args |= {"mixer": "qmix", "hypernet_layers": 2, "learner": algorithm, "k_level": k_level}
     args |= {"optimizer": "adam", "actor_optimizer": "rmsprop", "buffer_size": 5000}
     args |= {"n_agents": n_agents, "n_actions": n_actions, "obs_shape": obs, "state_shape": state}
@@ -119,7 +120,11 @@ def serve(tree: str, name: str, algorithm: str, k_level: int) -> None:
     """A child: build the learner in `tree`, then time a few updates for each line on stdin."""
     ours = tree == "ours"
     args = settings_of(name, algorithm, k_level)
-    if not ours:
+    if ours:
+        from utils.allocation import keep_freed_memory
+
+        keep_freed_memory()  # as a run does
+    else:
         become(Path(tree), args)
     from components.episode_buffer import EpisodeBatch
     from components.transforms import OneHot
@@ -130,19 +135,20 @@ def serve(tree: str, name: str, algorithm: str, k_level: int) -> None:
     torch.manual_seed(0)
     batch = make_batch(args, SimpleNamespace(EpisodeBatch=EpisodeBatch, OneHot=OneHot))
     mac = CONTROLLERS[args.mac](batch.scheme, {"agents": args.n_agents}, args)
-    logger = SimpleNamespace(log_stat=lambda *_: None, console_logger=None)
+    quiet = SimpleNamespace(info=lambda *_: None)
+    logger = SimpleNamespace(log_stat=lambda *_: None, console_logger=quiet)
     learner = LEARNERS[args.learner](mac, batch.scheme, logger, args)
     learner.log_stats_t = 10**12  # no statistics: those are the logger's cost
     for update in range(3):
         learner.train(batch, update, update)
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    for _ in sys.stdin:
+
+    def work() -> float:
         began = time.process_time()
         for _ in range(UPDATES_A_TURN):
             learner.train(batch, 1000, 1000)
-        sys.stdout.write(f"{(time.process_time() - began) / UPDATES_A_TURN}\n")
-        sys.stdout.flush()
+        return (time.process_time() - began) / UPDATES_A_TURN
+
+    interleave.serve(work)
 
 
 def become(tree: Path, args: SimpleNamespace) -> None:
@@ -161,6 +167,8 @@ def become(tree: Path, args: SimpleNamespace) -> None:
 
     if not hasattr(selectors, "multinomial_entropy"):
         selectors.multinomial_entropy = None
+    if args.learner == "q_learner":
+        return  # PyMARL has what it names
     discrete = args.action_kind == "discrete"
     args.agent = "qmixrnn" if discrete else "mlp"
     args.mac = "basic_mac" if discrete else "cqmix_mac"
@@ -180,96 +188,33 @@ class Box(SimpleNamespace):
     """Stands in for gym's."""
 
 
-class Child:
-    """One learner in its own process, timed on request; `job` is what `serve` is given."""
-
-    def __init__(self, *job: Any, script: str = __file__) -> None:
-        words = [sys.executable, "-W", "ignore", script, "--serve", json.dumps(job)]
-        self._process = subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self.times: list[float] = []
-        assert self._process.stdout is not None
-        while (line := self._process.stdout.readline()) != "ready\n":
-            if not line:
-                raise SystemExit(f"{job[0]}: the learner did not start.")
-
-    def time_once(self) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write("go\n")
-        self._process.stdin.flush()
-        self.times.append(float(self._process.stdout.readline()))
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
-
-    @property
-    def milliseconds(self) -> float:
-        return 1000 * statistics.median(self.times)
+def cases(algorithm: str, names: Sequence[str], peers: Mapping[str, str]) -> list[Case]:
+    """Our levels on each problem, beside FACMAC's update where a checkout is given."""
+    found = []
+    for name in names:
+        jobs = {f"K={k}": Job(__file__, ("ours", name, algorithm, k)) for k in LEVELS}
+        if "facmac" in peers and "facmac" in algorithm:
+            jobs["FACMAC"] = Job(__file__, (peers["facmac"], name, algorithm, 1))
+        title = f"{name} {algorithm.removesuffix('_learner')}"
+        found.append(Case(title, jobs, "FACMAC" if "FACMAC" in jobs else "K=1"))
+    return found
 
 
-def measure(name: str, algorithm: str, peer: str | None, rounds: int) -> dict[str, Any]:
-    """Medians over `rounds` turns, in milliseconds of processor time."""
-    children = {k: Child("ours", name, algorithm, k) for k in LEVELS}
-    if peer and "facmac" in algorithm:
-        children[0] = Child(peer, name, algorithm, 1)
-    for _ in range(rounds):
-        for child in children.values():
-            child.time_once()
-            child.time_once()
-    for child in children.values():
-        child.close()
-    times = {k: child.milliseconds for k, child in children.items()}
-    return {"name": name, "algorithm": algorithm, "ms": times}
-
-
-def report(results: list[dict[str, Any]]) -> str:
-    head = "| problem | learner | FACMAC ms | K=1 ms | K=2 | K=3 | K=4 | K=5 | FACMAC / K=1 | "
-    head += "FACMAC / K=2 | level 5 in FACMAC updates |\n|" + "---|" * 11 + "\n"
-    rows = []
-    for result in results:
-        ms = result["ms"]
-        more = " | ".join(f"+{100 * (ms[k] / ms[1] - 1):.0f} %" for k in LEVELS[1:])
-        row = f"| {result['name']} | {result['algorithm'].removesuffix('_learner')} | "
-        if 0 in ms:
-            row += f"{ms[0]:.1f} | {ms[1]:.1f} | {more} | {ms[0] / ms[1]:.2f}x | "
-            row += f"{ms[0] / ms[2]:.2f}x | +{100 * (ms[5] - ms[1]) / ms[0]:.0f} % |"
-        else:
-            row += f"- | {ms[1]:.1f} | {more} | - | - | - |"
-        rows.append(row)
-    paper = ", ".join(f"K={k} +{percent} %" for k, percent in PAPER.items())
-    return head + "\n".join(rows) + f"\n\nThe paper's Table 2, wall clock of K-FACMAC: {paper}.\n"
-
-
-def read_options(description: str, names: Sequence[str]) -> argparse.Namespace:
-    """The command line of a benchmark beside FACMAC; `--serve` makes its children."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("names", nargs="*", help=f"of {', '.join(names)}; default all")
-    parser.add_argument("--peer", help="a FACMAC checkout to measure beside ours")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", type=Path, help="also write the figures here")
-    parser.add_argument("--serve", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    options.names = options.names or list(names)
-    return options
+def q_cases(names: Sequence[str], peers: Mapping[str, str]) -> list[Case]:
+    """QMIX's update, beside PyMARL's."""
+    found = []
+    for name in names:
+        jobs = {"ours": Job(__file__, ("ours", name, "q_learner", 1))}
+        if "pymarl" in peers:
+            jobs["PyMARL"] = Job(__file__, (peers["pymarl"], name, "q_learner", 1))
+        found.append(Case(f"{name} qmix", jobs, "PyMARL"))
+    return found
 
 
 def main() -> None:
-    options = read_options(__doc__.splitlines()[0], [*SMAC, *MUJOCO])
-    if options.serve:
-        serve(*json.loads(options.serve))
-        return
-    results = []
-    for name in options.names:
-        for algorithm in ("kfacmac_learner", "kmaddpg_learner"):
-            results.append(measure(name, algorithm, options.peer, options.rounds))
-            sys.stderr.write(report(results[-1:]).splitlines()[2] + "\n")
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=1))
-    sys.stdout.write(report(results))
+    parser = argparse.ArgumentParser(description="Children of run.py, which has the options.")
+    parser.add_argument("--serve", required=True)
+    serve(*json.loads(parser.parse_args().serve))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,86 @@
+"""Things to be compared, each in a process of its own, timed in turn: the one place for that."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+
+class Job(NamedTuple):
+    """`script --serve WORDS` is a child that times its work once for each line it gets."""
+
+    script: str
+    words: tuple[Any, ...]
+
+
+class Case(NamedTuple):
+    """What is measured together; ratios are to the job called `reference`, if it is there."""
+
+    name: str
+    jobs: Mapping[str, Job]
+    reference: str
+
+
+class Child:
+    """One job in its process, timed on request."""
+
+    def __init__(self, job: Job) -> None:
+        words = [sys.executable, "-W", "ignore", job.script, "--serve", json.dumps(job.words)]
+        self._process = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.times: list[float] = []
+        assert self._process.stdout is not None
+        while (line := self._process.stdout.readline()) != "ready\n":
+            if not line:
+                raise SystemExit(f"{job.words}: the child did not start.")
+
+    def time_once(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("go\n")
+        self._process.stdin.flush()
+        self.times.append(float(self._process.stdout.readline()))
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def in_turn(jobs: Mapping[Any, Job], rounds: int) -> dict[Any, list[float]]:
+    """Seconds of each job, `rounds` of them, in turn.
+
+    The first time after a wait finds cold caches, so a turn is two times, of which one counts.
+    """
+    children: dict[Any, Child] = {}
+    try:
+        for label, job in jobs.items():
+            children[label] = Child(job)
+        for _ in range(rounds):
+            for child in children.values():
+                child.time_once()
+                child.time_once()
+    finally:
+        for child in children.values():
+            child.close()
+    return {label: child.times[1::2] for label, child in children.items()}
+
+
+def serve(work: Callable[[], float]) -> None:
+    """A child's side: `work` returns the seconds it took."""
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    for _ in sys.stdin:
+        sys.stdout.write(f"{work()}\n")
+        sys.stdout.flush()
+
+
+def spread(times: list[float]) -> float:
+    """Half of what lies between the quartiles, in units of the median."""
+    low, middle, high = statistics.quantiles(times, n=4, method="inclusive")
+    return (high - low) / 2 / middle

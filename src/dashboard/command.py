@@ -1,0 +1,71 @@
+"""`python src/main.py dashboard [FOLDER...] [--port 8800] [--host 127.0.0.1] [mongo=URL]`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from dashboard.folders import FolderRuns
+from dashboard.library import Library, Source
+from dashboard.server import HERE, Server
+from utils.errors import UserError
+
+RESULTS = Path(__file__).resolve().parents[2] / "results"
+MONGO = "mongo="
+
+
+def main(argv: list[str]) -> int:
+    options = _parser().parse_args(argv)
+    with make_server(options.places, options.host, options.port) as server:
+        try:
+            sys.stdout.write(f"{_head(server, options.host)}\n")
+            sys.stdout.flush()
+            server.serve_forever()
+        except KeyboardInterrupt:
+            sys.stdout.write("\n")
+    return 0
+
+
+def make_server(words: list[str], host: str, port: int) -> Server:
+    """`words`: folders and mongo=URL; the usual results folder where there are none."""
+    urls = [word.removeprefix(MONGO) for word in words if word.startswith(MONGO)]
+    places = [Path(word).expanduser() for word in words if not word.startswith(MONGO)]
+    for place in places:
+        if not place.is_dir():
+            raise UserError(f"{place} is no folder. Name one with runs in it, such as results.")
+    sources: list[Source] = []
+    if places or not urls:
+        sources.append(FolderRuns(places or [RESULTS]))
+    if urls:
+        from dashboard.database import DatabaseRuns  # half a second that folders need not wait for
+
+        sources += [DatabaseRuns(url) for url in urls]
+    return Server(host, port, Library(sources))
+
+
+def _head(server: Server, host: str) -> str:
+    names = ", ".join(source.name for source in server.library.sources)
+    lines = [f"Runs in {names}: {server.url}  (Ctrl-C ends it)"]
+    if host not in HERE:
+        lines.append(
+            f"Warning: --host {host} lets everybody who reaches this machine read these runs."
+        )
+    return "\n".join(lines)
+
+
+class Parser(argparse.ArgumentParser):
+    """Mistakes are answered as everywhere in the program."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}\n{self.format_usage()}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser("main.py dashboard", add_help=False)  # main.py --help tells it all
+    add = parser.add_argument
+    add("places", nargs="*", metavar="FOLDER | mongo=URL")
+    add("--port", type=int, default=8800)
+    add("--host", default="127.0.0.1")
+    return parser

@@ -1,0 +1,116 @@
+"""All runs that are shown, whatever source they come from, and which of them have new numbers."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from reporting.records import Record, UnreadableRunError
+
+PATIENCE = 1.0  # seconds of one request for numbers that were not read before
+
+
+@dataclass(frozen=True, eq=False)
+class ShownRun:
+    """A run under the name that the page has for it. Made anew whenever the run has changed."""
+
+    key: str  # letters and digits; says nothing of where the run is
+    place: str
+    record: Record
+    output: Output
+    version: int = field(default_factory=itertools.count().__next__)
+
+    def read(self) -> str | None:
+        """Read the numbers; a sentence if they cannot be."""
+        try:
+            _ = self.record.headline, self.record.environment
+        except UnreadableRunError as error:
+            return str(error)
+        return None
+
+
+class Output(Protocol):
+    """What a run has printed."""
+
+    def __call__(self, most: int) -> tuple[str, bool]:
+        """The last `most` characters, and whether that is not all."""
+
+
+class Source(Protocol):
+    """A place with runs."""
+
+    name: str
+
+    def refresh(self) -> tuple[list[ShownRun], list[str]]:
+        """The runs as they are now, oldest first, and sentences about what cannot be read."""
+
+
+@dataclass
+class Shelf:
+    """What the library knows at one time."""
+
+    runs: dict[str, ShownRun] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    unread: set[str] = field(default_factory=set)  # numbers come with a later request
+    unreadable: set[str] = field(default_factory=set)
+
+
+class Library:
+    """Runs by key. One request at a time looks at the sources."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self.sources = tuple(sources)
+        self._lock = threading.RLock()
+        self._read: dict[str, ShownRun] = {}  # those whose numbers are in memory
+        self._errors: dict[str, str] = {}
+
+    @contextmanager
+    def shelf(self, patience: float = PATIENCE) -> Iterator[Shelf]:
+        """Everything as it is now. Newest numbers first; what takes too long stays `unread`."""
+        with self._lock:
+            shelf = Shelf()
+            for source in self.sources:
+                runs, problems = source.refresh()
+                shelf.runs.update(_without_twins(runs, shelf.runs.values()))
+                shelf.problems += problems
+            self._read_numbers(shelf, patience)
+            yield shelf
+
+    def _read_numbers(self, shelf: Shelf, patience: float) -> None:
+        until = time.monotonic() + patience
+        newest_first = sorted(shelf.runs.items(), key=_began, reverse=True)
+        for key, run in newest_first:
+            if self._read.get(key) is not run:
+                if time.monotonic() > until:
+                    shelf.unread.add(key)
+                    continue
+                self._note(key, run)
+            if key in self._errors:
+                shelf.problems.append(self._errors[key])
+                shelf.unreadable.add(key)
+        for key in [key for key in self._read if key not in shelf.runs]:
+            del self._read[key]
+            self._errors.pop(key, None)
+
+    def _note(self, key: str, run: ShownRun) -> None:
+        self._read[key] = run
+        error = run.read()
+        if error is None:
+            self._errors.pop(key, None)
+        else:
+            self._errors[key] = error
+
+
+def _began(item: tuple[str, ShownRun]) -> str:
+    return str(item[1].record.run.get("start_time", ""))
+
+
+def _without_twins(runs: Iterable[ShownRun], known: Iterable[ShownRun]) -> dict[str, ShownRun]:
+    """A run that is in a folder and in the database is shown once, from the folder."""
+    tokens = {run.record.config.get("unique_token") for run in known} - {None}
+    return {run.key: run for run in runs if run.record.config.get("unique_token") not in tokens}

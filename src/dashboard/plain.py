@@ -1,0 +1,38 @@
+"""What runs recorded, as JSON can hold it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+
+def number(value: float | None) -> float | None:
+    """JSON has no NaN and no infinity."""
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def numbers(values: np.ndarray[Any, Any]) -> list[float | None]:
+    return [number(value) for value in values.tolist()]
+
+
+def plain(value: Any) -> Any:
+    """Numbers that JSON lacks, dates and all else it does not know become text."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
+
+
+def flat(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """All that is in a nested record: ("env_args.map_name", "3m")."""
+    for key, value in record.items():
+        if isinstance(value, Mapping) and value:
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", plain(value)

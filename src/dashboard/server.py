@@ -1,0 +1,136 @@
+"""The web server: files that were read at its start, and answers as JSON. It changes nothing."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import mimetypes
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, urlsplit
+
+from dashboard.answers import ANSWERS, BadRequestError
+from dashboard.library import Library
+from utils.errors import UserError
+from utils.logging import get_logger
+
+STATIC = Path(__file__).parent / "static"
+HERE = {"127.0.0.1", "localhost", "[::1]"}
+EVERYWHERE = {"0.0.0.0", "::", ""}
+HEADERS = {
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class Page(NamedTuple):
+    """What is sent."""
+
+    body: bytes
+    kind: str = "application/json"
+    status: int = HTTPStatus.OK
+
+
+class Server(ThreadingHTTPServer):
+    """Serves one library."""
+
+    daemon_threads = True
+
+    def __init__(self, host: str, port: int, library: Library) -> None:
+        self.library = library
+        self.files = read_files(STATIC)
+        self.hosts = None if host in EVERYWHERE else HERE | {host}
+        try:
+            super().__init__((host, port), Handler)
+        except OSError as error:
+            raise UserError(_no_port(host, port, error)) from error
+        except OverflowError as error:
+            raise UserError(f"--port {port}: ports are numbers from 0 to 65535.") from error
+
+    @property
+    def url(self) -> str:
+        host = "localhost" if self.hosts is None else str(self.server_address[0])
+        return f"http://{host}:{self.server_port}/"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """GET and HEAD; http.server refuses all else."""
+
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "pymarl-k", ""
+    timeout = 60  # seconds that a silent connection is kept
+    server: Server
+
+    def do_GET(self) -> None:
+        page = self._page()
+        tag = f'"{hashlib.sha256(page.body).hexdigest()[:20]}"'
+        unchanged = page.status == HTTPStatus.OK and self.headers.get("If-None-Match") == tag
+        self.send_response(HTTPStatus.NOT_MODIFIED if unchanged else page.status)
+        for name, value in HEADERS.items():
+            self.send_header(name, value)
+        self.send_header("ETag", tag)
+        if not unchanged:
+            self.send_header("Content-Type", f"{page.kind}; charset=utf-8")
+            self.send_header("Content-Length", str(len(page.body)))
+        self.end_headers()
+        if not unchanged and self.command != "HEAD":
+            self.wfile.write(page.body)
+
+    do_HEAD = do_GET
+
+    def _page(self) -> Page:
+        if not self._meant_for_us():
+            return complaint("This server answers to its own name only.", HTTPStatus.FORBIDDEN)
+        parts = urlsplit(self.path)
+        if parts.path in self.server.files:
+            return self.server.files[parts.path]
+        if parts.path not in ANSWERS:
+            return complaint(f"There is nothing at {parts.path}.", HTTPStatus.NOT_FOUND)
+        try:
+            found = ANSWERS[parts.path](self.server.library, parse_qs(parts.query))
+        except BadRequestError as error:
+            return complaint(str(error), error.status)
+        except Exception as error:  # the page goes on and says so; the terminal has the trace
+            get_logger().exception(f"{parts.path} failed")
+            message = f"The server failed: {type(error).__name__}. Its terminal says more."
+            return complaint(message, HTTPStatus.INTERNAL_SERVER_ERROR)
+        return Page(json.dumps(found, allow_nan=False).encode())
+
+    def _meant_for_us(self) -> bool:
+        """Another site whose name leads to this machine may not read what is shown here."""
+        if self.server.hosts is None:
+            return True
+        given = self.headers.get("Host", "")
+        name = given if given.endswith("]") else given.rpartition(":")[0] or given
+        return name.lower() in self.server.hosts
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Silence: a page asks every other second."""
+
+
+def complaint(message: str, status: int) -> Page:
+    return Page(json.dumps({"error": message}).encode(), status=status)
+
+
+def read_files(folder: Path) -> dict[str, Page]:
+    """Address -> content. Nothing else is ever read for an address."""
+    files = {
+        f"/{path.name}": Page(path.read_bytes(), mimetypes.guess_type(path.name)[0] or "text/plain")
+        for path in folder.iterdir()
+    }
+    return {**files, "/": files["/index.html"]}
+
+
+def _no_port(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} is in use. Type another one, or 0 for any: --port {port + 1}"
+    if error.errno == errno.EACCES:
+        return f"Port {port} is for administrators. Type one above 1023: --port 8800"
+    return f"Cannot serve at {host}:{port} ({error.strerror or error}). Usual: --host 127.0.0.1"

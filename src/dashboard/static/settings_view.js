@@ -1,0 +1,54 @@
+// In what the settings of the chosen runs differ; of one run, all settings.
+
+import { ask, keys } from "./api.js";
+import { el } from "./dom.js";
+import { runOf, runSwatch } from "./table.js";
+
+export function settingsView() {
+  const element = el("div", { class: "scroll" });
+  return { element, update: (runs) => (runs.length === 1 ? one(runs[0], element) : several(runs, element)) };
+}
+
+async function one(key, element) {
+  const { config, environment } = await ask("run", keys([key]));
+  const rows = Object.entries({ ...config, ...prefixed(environment) }).sort(([a], [b]) => a.localeCompare(b));
+  element.replaceChildren(
+    el("p", { class: "hint" }, "All settings of this run. Choose a second run to see only what differs."),
+    table(["Setting", "Value"], rows.map(([name, value]) => line(name, [value]))));
+}
+
+const prefixed = (record) => Object.fromEntries(Object.entries(record).map(([key, value]) => [`environment.${key}`, value]));
+
+async function several(runs, element) {
+  const { rows } = await ask("differences", keys(runs));
+  if (!rows.length) {
+    element.replaceChildren(el("p", { class: "hint" }, "These runs have the same settings."));
+    return;
+  }
+  const heads = runs.map((key) => {
+    const run = runOf(key);
+    return [runSwatch(key), ` ${run.name} `, el("small", {}, `seed ${run.seed}, run ${run.run_id}`)];
+  });
+  const told = rows.some((row) => !row.incidental);
+  element.replaceChildren(
+    el("p", { class: "hint" }, told ? "What differs. Grey settings may differ between seeds of one experiment." : "Only settings differ that may differ between seeds of one experiment."),
+    table(["Setting", ...heads], rows.map((row) =>
+      line(row.name, runs.map((key) => (key in row.values ? row.values[key] : ABSENT)), row.incidental))));
+}
+
+const ABSENT = Symbol("absent");
+
+function table(heads, rows) {
+  const cells = heads.map((head) => el("th", { scope: "col" }, ...[head].flat().filter(Boolean)));
+  return el("table", { class: "settings" }, el("thead", {}, el("tr", {}, ...cells)), el("tbody", {}, ...rows));
+}
+
+function line(name, values, quiet = false) {
+  const cells = values.map((value) => el("td", { class: value === ABSENT ? "quiet" : "" }, text(value)));
+  return el("tr", { class: quiet ? "quiet" : null }, el("th", { scope: "row" }, name), ...cells);
+}
+
+function text(value) {
+  if (value === ABSENT) return "not there";
+  return typeof value === "string" ? value : JSON.stringify(value);
+}

@@ -1,0 +1,105 @@
+"""Workers as processes of this machine: driven through pipes, seen through shared memory."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+import numpy as np
+
+from envs.vector.guardian import Guardian
+from envs.vector.rows import Fields, fields_for
+from envs.vector.shared import SharedArrays
+from envs.vector.worker_process import main
+from envs.vector.workers import CLOSE_SECONDS, NO_ANSWER, WorkerLost, Workplace
+
+SPAWN = multiprocessing.get_context("spawn")  # fork would copy torch's threads half dead
+
+
+class Processes(Workplace):
+    """One process a row, ended by a guardian if this one dies without a word."""
+
+    def __init__(self, builders: Sequence[Callable[[], Any]], seeds: Sequence[int]) -> None:
+        self.n_envs = len(builders)
+        self._builders, self._seeds = builders, seeds
+        self._guardian = Guardian()
+        self._shared: SharedArrays | None = None
+
+    def start(self, row: int) -> ProcessHandle:
+        return ProcessHandle(self._builders[row], self._seeds[row], row, self._guardian)
+
+    def make_arrays(self, info: dict[str, Any]) -> dict[str, np.ndarray]:
+        self._fields: Fields = fields_for(info, self.n_envs)
+        self._shared = SharedArrays(self._fields)
+        return self._shared.arrays
+
+    def attachment(self) -> tuple[Any, ...]:
+        assert self._shared is not None
+        return self._shared.name, self._fields
+
+    def close(self) -> None:
+        self._guardian.close()
+        if self._shared is not None:
+            self._shared.close()
+            self._shared = None
+
+
+class ProcessHandle:
+    """The main process's end of one worker."""
+
+    def __init__(self, build: Callable[[], Any], seed: int, row: int, guardian: Guardian) -> None:
+        self._guardian = guardian
+        self._pipe, theirs = SPAWN.Pipe()
+        self._process = SPAWN.Process(target=main, args=(theirs, build, seed, row), daemon=True)
+        self._process.start()
+        theirs.close()  # else our recv would never see the worker's end close
+        self.pid: int = self._process.pid or 0
+        guardian.watch(self.pid)
+
+    def send(self, *command: Any) -> None:
+        with contextlib.suppress(OSError):  # `receive` finds out, and says why
+            self._pipe.send(command)
+
+    def receive(self, deadline: float) -> Any:
+        left = deadline - time.monotonic()
+        if not wait([self._pipe, self._process.sentinel], timeout=max(0.0, left)):
+            raise WorkerLost(NO_ANSWER)
+        try:
+            outcome, answer = _receive(self._pipe)
+        except (EOFError, OSError) as error:
+            self._process.join(CLOSE_SECONDS)
+            raise WorkerLost(f"Its process ended, {_how(self._process.exitcode)}.") from error
+        if outcome == "failed":
+            raise WorkerLost(answer)
+        return answer
+
+    def close(self, deadline: float) -> None:
+        self._process.join(max(0.0, deadline - time.monotonic()))
+        self.kill()
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        if self._process.is_alive():
+            self._process.kill()
+        self._process.join()
+        self._guardian.forget(self.pid)
+        self._pipe.close()
+
+
+def _receive(pipe: Connection) -> tuple[str, Any]:
+    if not pipe.poll():
+        raise EOFError  # the process ended without an answer
+    return pipe.recv()
+
+
+def _how(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        return f"killed by signal {-exit_code}"
+    return f"with exit code {exit_code}"

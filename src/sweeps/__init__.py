@@ -1,0 +1,1 @@
+"""`python src/sweep.py`: many runs of main.py, on one machine or on a Ray cluster."""

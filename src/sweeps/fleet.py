@@ -1,0 +1,82 @@
+"""The runs of a sweep as tasks of Ray: it schedules them, and repeats those that are lost."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+from sweeps.order import Order
+from sweeps.table import Entry
+from sweeps.task import LEAVE_SECONDS, RunFailed, play
+from utils.console import human
+from utils.errors import UserError
+from utils.ray_cluster import connect
+
+SETTLE_SECONDS = 5.0  # beyond what the slowest run may take to leave
+
+
+class Fleet:
+    """Tasks in flight; leave by `recall` or when all have landed."""
+
+    def __init__(self, order: Order, entries: list[Entry]) -> None:
+        self._ray: ModuleType = connect(order.address)
+        check_room(self._ray, order)
+        task = self._ray.remote(play).options(
+            num_cpus=order.cpus,
+            num_gpus=order.gpus,
+            memory=order.memory or None,
+            max_retries=order.retries,
+            retry_exceptions=[RunFailed],
+        )
+        cwd = os.getcwd()  # plugins and settings files may be named relative to it
+        self._flying: dict[Any, Entry] = {
+            task.remote(entry.run.words, str(entry.pages.folder), entry.run.identity, cwd): entry
+            for entry in entries
+        }
+
+    def __len__(self) -> int:
+        return len(self._flying)
+
+    def landed(self, seconds: float) -> Iterator[tuple[Entry, str]]:
+        """What ended within `seconds`: the run, and why it failed ("" if it did not)."""
+        ended, _ = self._ray.wait(list(self._flying), num_returns=1, timeout=seconds)
+        for reference in ended:
+            yield self._flying.pop(reference), self._failure(reference)
+
+    def recall(self) -> None:
+        """Ask all to save and leave, and wait for that."""
+        for reference in self._flying:
+            self._ray.cancel(reference)
+        waiting = list(self._flying)
+        if waiting:
+            seconds = LEAVE_SECONDS + SETTLE_SECONDS
+            self._ray.wait(waiting, num_returns=len(waiting), timeout=seconds)
+        self._flying.clear()
+
+    def _failure(self, reference: Any) -> str:
+        try:
+            self._ray.get(reference)
+        except RunFailed as error:
+            return str(getattr(error, "cause", error))  # without Ray's traceback
+        except self._ray.exceptions.RayError as error:
+            return f"Its worker was lost, and so were the retries. {str(error).splitlines()[0]}"
+        return ""
+
+
+def check_room(ray: ModuleType, order: Order) -> None:
+    """Ray would wait for ever for a machine that is large enough."""
+    needed = {"CPU": order.cpus, "GPU": order.gpus, "memory": order.memory}
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if any(all(node.get(key, 0) >= n for key, n in needed.items()) for node in nodes):
+        return
+    listed = "; ".join(
+        f"{node.get('CPU', 0):g} cores, {node.get('GPU', 0):g} GPUs, "
+        f"{human(node.get('memory', 0))}B memory"
+        for node in nodes
+    )
+    raise UserError(
+        f"No machine has room for a run (--cpus={order.cpus:g} --gpus={order.gpus:g} "
+        f"--memory={human(order.memory)}B). There are: {listed}."
+    )

@@ -1,0 +1,47 @@
+"""The finished runs of a results folder, found by what they have learned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from launch import results_folder
+from utils.resume import EarlierRun, identity, read_run, run_ids
+from utils.tracking import read_json
+
+
+class KnownRuns:
+    """Those that a sweep made and those that were made by hand: they are the same."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.results = results_folder(config)
+        self._written: dict[str, int] = {}  # run id -> when its run.json was, in nanoseconds
+        self._finished: dict[str, tuple[str, EarlierRun]] = {}  # run id -> identity, run
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read what has changed since the last time."""
+        for run_id in run_ids(self.results):
+            try:
+                written = self._record(run_id).stat().st_mtime_ns
+            except OSError:
+                continue  # it has just begun
+            if self._written.get(run_id) == written:
+                continue
+            self._written[run_id] = written
+            self._finished.pop(run_id, None)
+            run = read_run(self.results, run_id)
+            if run is not None and run.completed(None):
+                self._finished[run_id] = (identity(run.config), run)
+
+    def finished(self, wanted: str, t_max: int) -> EarlierRun | None:
+        """A completed run of that identity that reached `t_max`."""
+        of_its_kind = [run for known, run in self._finished.values() if known == wanted]
+        return next((run for run in of_its_kind if run.completed(t_max)), None)
+
+    def result(self, run: EarlierRun) -> dict[str, float]:
+        """What Sacred stored as its result."""
+        return read_json(self._record(run.run_id)).get("result") or {}
+
+    def _record(self, run_id: str) -> Path:
+        return self.results / "sacred" / run_id / "run.json"

@@ -1,0 +1,95 @@
+"""From an order to its runs: each with its command line and its whole configuration."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sweeps.order import EXAMPLE, FILES, Order
+from utils.config import load_config
+from utils.errors import UserError
+from utils.resume import identity
+
+RESERVED = {
+    "resume": "A sweep goes on by itself: repeat the same command.",
+    "local_results_path": "One sweep writes to one place.",
+}
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of main.py."""
+
+    words: tuple[str, ...]  # of its command line
+    config: dict[str, Any]  # fully resolved
+    group: str  # what it is beside its seed: "qmix two_step lr=0.1"
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> str:
+        return identity(self.config)
+
+    @property
+    def label(self) -> str:
+        return f"{self.group} seed={self.config['seed']}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep: its name and its runs."""
+
+    name: str
+    results: str  # the setting local_results_path
+    runs: list[PlannedRun]
+
+
+def make_plan(order: Order) -> Plan:
+    """Every combination of the order's values; a UserError for the first that cannot run."""
+    axes = order.axes
+    for key in (*FILES, "seed"):
+        if key not in axes:
+            option = f"--{key}=" if key in FILES else f"{key}="
+            raise UserError(f"The sweep needs {option}... Example: {EXAMPLE}")
+    for key, why in RESERVED.items():
+        if len(axes.get(key, [])) > (key == "local_results_path"):
+            raise UserError(f"{key}={','.join(axes[key])} cannot be swept. {why}")
+    # Seeds vary slowest: all settings have one result before any has its second.
+    slowest_first = sorted(axes, key=lambda key: key != "seed")
+    combinations = itertools.product(*(axes[key] for key in slowest_first))
+    chosen = [dict(zip(slowest_first, values, strict=True)) for values in combinations]
+    runs = [_planned({key: choice[key] for key in axes}, axes) for choice in chosen]
+    _refuse_doubles(runs)
+    return Plan(order.name or _name(axes), runs[0].config["local_results_path"], runs)
+
+
+def _planned(choice: dict[str, str], axes: dict[str, list[str]]) -> PlannedRun:
+    settings = {key: value for key, value in choice.items() if key not in FILES}
+    words = [f"--{key}={choice[key]}" for key in FILES]
+    words += ["with", *(f"{key}={value}" for key, value in settings.items())]
+    loaded = load_config(words)
+    varied = [key for key in settings if key != "seed" and len(axes[key]) > 1]
+    group = [Path(choice[key]).stem for key in FILES]
+    group += [f"{key.rpartition('.')[2]}={settings[key]}" for key in varied]
+    if loaded.config["seed"] is None:
+        raise UserError("seed=None draws a seed, so the run could not be found again. Say which.")
+    return PlannedRun(tuple(words), loaded.config, " ".join(group), tuple(loaded.warnings))
+
+
+def _refuse_doubles(runs: list[PlannedRun]) -> None:
+    seen: dict[str, PlannedRun] = {}
+    for run in runs:
+        twin = seen.setdefault(run.identity, run)
+        if twin is not run:
+            raise UserError(
+                "Two runs of this sweep learn the same: they differ in nothing, or only in what "
+                "a run may change on its way (t_max, log_interval, label ...).\n"
+                f"  {' '.join(twin.words)}\n  {' '.join(run.words)}"
+            )
+
+
+def _name(axes: dict[str, list[str]]) -> str:
+    """ "qmix+vdn_on_two_step": so that more seeds are found in the same folder."""
+    algorithms, tasks = ("+".join(Path(name).stem for name in axes[key]) for key in FILES)
+    return f"{algorithms}_on_{tasks}"[:100]

@@ -1,0 +1,155 @@
+"""What the server gives, to whom, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dashboard.answers import ANSWERS
+from dashboard.command import main, make_server
+from dashboard.server import STATIC
+from tests.dashboard.conftest import Visitor
+from tests.dashboard.runs import make_run
+from tests.support import command_line, environment
+from utils.errors import UserError
+
+Visit = Callable[..., Visitor]
+
+
+@pytest.fixture
+def visitor(tmp_path: Path, visit: Visit) -> Visitor:
+    make_run(tmp_path / "1", [(10, 0.5)])
+    return visit(tmp_path)
+
+
+def test_the_page_and_its_files(visitor: Visitor) -> None:
+    kinds = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/"}
+    for path in STATIC.iterdir():
+        response, body = visitor.get(f"/{path.name}")
+        assert response.status == 200
+        assert body == path.read_bytes()
+        assert response.headers["Content-Type"].startswith(kinds[path.suffix])
+    assert visitor.get("/")[1] == (STATIC / "index.html").read_bytes()
+
+
+def test_nothing_comes_from_elsewhere() -> None:
+    """The page works without a network; links in it are names, not addresses."""
+    for path in STATIC.iterdir():
+        text = path.read_text().replace("http://www.w3.org/2000/svg", "")
+        assert "://" not in text, path.name
+        assert "innerHTML" not in text, path.name
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../server.py",
+        "/%2e%2e/server.py",
+        "/static/../../main.py",
+        "//etc/passwd",
+        "/etc/passwd",
+        "/api/../../../etc/passwd",
+        "/api/console?run=../1",
+        "/1/config.json",
+    ],
+)
+def test_no_path_leads_out(visitor: Visitor, path: str) -> None:
+    response, body = visitor.get(path)
+    assert response.status == 404
+    assert set(json.loads(body)) == {"error"}
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+def test_nothing_can_be_changed(visitor: Visitor, method: str) -> None:
+    assert visitor.get("/api/runs", method)[0].status == 501
+
+
+def test_head_has_no_body(visitor: Visitor) -> None:
+    response, body = visitor.get("/app.js", "HEAD")
+    assert (response.status, body) == (200, b"")
+    assert int(response.headers["Content-Length"]) == (STATIC / "app.js").stat().st_size
+
+
+def test_what_has_not_changed_is_not_sent_again(visitor: Visitor) -> None:
+    path = f"/api/curves?run={visitor.key('1')}&metric=test_battle_won_mean"
+    tag = visitor.get(path)[0].headers["ETag"]
+    response, body = visitor.get(path, **{"If-None-Match": tag})
+    assert (response.status, body) == (304, b"")
+    with (Path(visitor.server.library.sources[0].name) / "1/metrics.csv").open("a") as file:
+        file.write("20,test_battle_won_mean,0.75,2.0\n")
+    assert visitor.get(path, **{"If-None-Match": tag})[0].status == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("127.0.0.1:1", 200), ("localhost", 200), ("LOCALHOST:99", 200), ("[::1]:99", 200),
+     ("evil.example", 403), ("evil.example:8800", 403), ("localhost.evil.example", 403)],
+)  # fmt: skip
+def test_other_sites_cannot_read_us(visitor: Visitor, host: str, status: int) -> None:
+    assert visitor.get("/api/runs", Host=host)[0].status == status
+
+
+def test_browsers_are_told_to_run_nothing_else(visitor: Visitor) -> None:
+    headers = visitor.get("/")[0].headers
+    assert "default-src 'none'; script-src 'self'" in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_failure_is_told_and_the_server_goes_on(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("secret")
+
+    with monkeypatch.context() as patch:
+        patch.setitem(ANSWERS, "/api/runs", fail)
+        response, body = visitor.get("/api/runs")
+    assert response.status == 500
+    assert b"RuntimeError" in body
+    assert b"secret" not in body
+    assert "1" in visitor.lines()
+
+
+def test_a_port_in_use(visitor: Visitor, tmp_path: Path) -> None:
+    port = visitor.server.server_port
+    with pytest.raises(UserError, match=f"Port {port} is in use.*--port {port + 1}"):
+        make_server([str(tmp_path)], "127.0.0.1", port)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["nowhere"], "nowhere is no folder"),
+        (["--port", "many"], "invalid int value"),
+        (["--port", "99999"], "from 0 to 65535"),
+        (["--host", "999.1.1.1"], "Cannot serve at 999.1.1.1"),
+        (["--prot", "1"], "unrecognized arguments"),
+        (["mongo=what ever"], "host:port:database"),
+        (["mongo=mongodb://me:secret@[bad"], "cannot be"),
+    ],
+)
+def test_mistakes_on_the_command_line(words: list[str], told: str) -> None:
+    with pytest.raises(UserError, match=told) as raised:
+        main(words)
+    assert "secret" not in str(raised.value)
+
+
+def test_the_command_starts_without_torch(tmp_path: Path) -> None:
+    """It says where it is; Ctrl-C ends it quietly."""
+    words = command_line("dashboard", str(tmp_path), "--port", "0")
+    words = [words[0], "-X", "importtime", *words[1:]]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    ) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        process.send_signal(2)
+        _, imported = process.communicate(timeout=30)
+    assert "http://127.0.0.1:" in line
+    assert process.returncode == 0
+    assert "dashboard.server" in imported
+    assert not {"torch", "sacred", "pymongo"} & {row.split()[-1] for row in imported.splitlines()}

@@ -1,0 +1,87 @@
+"""`runner: ray` plays what `runner: parallel` plays, and outlives machines."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("ray")
+
+from runners.rollout import RolloutRunner
+from tests.ray_cluster import kill_second_node, two_nodes
+from tests.runners.test_rollout import lit, make_runner, rounds, same
+from utils.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    with two_nodes() as cluster:
+        yield cluster
+
+
+def test_a_cluster_that_is_not_there_says_what_to_type() -> None:
+    with pytest.raises(UserError, match=r"(?s)127\.0\.0\.1:9.*ray start --head"):
+        make_runner("ray", ray_address="127.0.0.1:9")
+
+
+def ray_runner(cluster: Any, **settings: Any) -> RolloutRunner:
+    return make_runner("ray", ray_address=cluster.address, **settings)
+
+
+@pytest.mark.parametrize("env", ["grid", "meet_up"])
+def test_the_same_episodes_as_parallel_bit_for_bit(cluster: Any, env: str) -> None:
+    settings: dict[str, Any] = {"env": env, "batch_size_run": 2}
+    if env == "meet_up":
+        settings["action_selector"] = "gaussian"
+    parallel = rounds(make_runner("parallel", **settings), "train test train")
+    played = rounds(ray_runner(cluster, **settings), "train test train")
+
+    assert same(parallel, played)
+
+
+@pytest.mark.parametrize("fault", ["kill", "hang"])
+def test_a_broken_environment_is_replaced_and_its_episode_played_again(
+    cluster: Any, tmp_path: Path, fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    env_args = {"fault": fault, "fuse": lit(tmp_path)}
+    made = ray_runner(
+        cluster, env="Fragile", env_args=env_args, batch_size_run=2, env_step_timeout=2.0
+    )
+    try:
+        with caplog.at_level(logging.WARNING):
+            batch = made.run()
+    finally:
+        made.close_env()
+
+    assert made.env_restarts == 1
+    assert "played again" in caplog.text
+    assert batch["state"][:, :, 0].tolist() == [[0, 1, 2, 3, 4, 5]] * 2
+    assert made.t_env == 10
+
+
+def test_an_environment_that_cannot_be_made_says_why(cluster: Any) -> None:
+    with pytest.raises(UserError, match=r"(?s)Environment 0 did not start.*nowhere"):
+        ray_runner(cluster, env="Fragile", plugins=["nowhere"])
+
+
+def test_a_lost_node_costs_the_episodes_that_it_played(cluster: Any) -> None:
+    """The last test here: it uses the cluster up."""
+    made = ray_runner(cluster, env="Fragile", batch_size_run=4)
+    rounds_played, deadline = 1, time.monotonic() + 60
+    try:
+        made.run()
+        kill_second_node(cluster)
+        while not made.env_restarts and time.monotonic() < deadline:  # actors die a little later
+            batch = made.run()
+            rounds_played += 1
+    finally:
+        made.close_env()
+
+    assert 1 <= made.env_restarts <= 4
+    assert batch["state"][:, :, 0].tolist() == [[0, 1, 2, 3, 4, 5]] * 4
+    assert made.t_env == 20 * rounds_played

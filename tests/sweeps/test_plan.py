@@ -1,0 +1,71 @@
+"""From an order to its runs, and which runs are the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from sweeps.order import read_order
+from sweeps.plan import Plan, make_plan
+from utils.config import load_config
+from utils.errors import UserError
+from utils.resume import identity
+
+
+def plan(words: str) -> Plan:
+    return make_plan(read_order(words.split()))
+
+
+def test_every_combination_is_a_run_and_seeds_vary_slowest() -> None:
+    made = plan("--config=qmix,vdn --env-config=two_step with lr=0.1,0.2 seed=1..2 t_max=50")
+
+    assert made.name == "qmix+vdn_on_two_step"
+    assert [run.label for run in made.runs] == [
+        f"{algorithm} two_step lr={lr} seed={seed}"
+        for seed in (1, 2)
+        for algorithm in ("qmix", "vdn")
+        for lr in (0.1, 0.2)
+    ]
+    assert made.runs[0].words == (
+        "--config=qmix", "--env-config=two_step", "with", "lr=0.1", "seed=1", "t_max=50"
+    )  # fmt: skip
+    assert made.runs[0].config["lr"] == 0.1
+
+
+def test_maps_are_an_axis_like_any_other() -> None:
+    made = plan("--config=qmix --env-config=skirmish with env_args.map_name=3m,8m seed=1")
+
+    assert [run.group for run in made.runs] == [
+        "qmix skirmish map_name=3m",
+        "qmix skirmish map_name=8m",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [("lr=0.3", False), ("seed=2", False), ("env_args.seed=9", False), ("env_args.seed=1", True),
+     ("t_max=99", True), ("checkpoint_interval=7", True), ("local_results_path=x", True)],
+)  # fmt: skip
+def test_runs_are_the_same_if_they_learn_the_same(change: str, same: bool) -> None:
+    words = ["--config=qmix", "--env-config=two_step", "with", "seed=1"]
+    one, other = load_config(words).config, load_config([*words, change]).config
+
+    assert (identity(one) == identity(other)) is same
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        ("--env-config=grid with seed=1", "needs --config="),
+        ("--config=qmix --env-config=grid", "needs seed="),
+        ("--config=qmix --env-config=grid with seed=None", "Say which"),
+        ("--config=qmix --env-config=grid with seed=1 resume=latest", "goes on by itself"),
+        ("--config=qmix --env-config=grid with seed=1 local_results_path=a,b", "one place"),
+        ("--config=qmix --env-config=grid with seed=1 t_max=10,20", "learn the same"),
+        ("--config=qmix --env-config=grid with seed=1,1", "learn the same"),
+        ("--config=qmix,qmi --env-config=grid with seed=1", "Did you mean 'qmix'"),
+        ("--config=qmix --env-config=grid with seed=1 lrr=0.1", "Unknown setting 'lrr'"),
+    ],
+)
+def test_what_cannot_run_is_refused_before_anything_runs(words: str, answer: str) -> None:
+    with pytest.raises(UserError, match=answer):
+        plan(words)
