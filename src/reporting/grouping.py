@@ -13,7 +13,7 @@ from utils.errors import UserError, did_you_mean
 INCIDENTAL = {
     *("label", "unique_token", "local_results_path", "resume", "torch_threads", "t_max"),
     *("save_model", "save_model_interval", "checkpoint_interval", "checkpoint_minutes"),
-    *("log_interval", "use_tensorboard"),
+    *("log_interval", "use_tensorboard", "ray_address", "profile"),
     *("seed", "render", "use_cuda"),
     *("runner_log_interval", "learner_log_interval", "repeat_id", "hypergroup", "mongo"),
     *("use_wandb", "wandb_project", "wandb_team", "wandb_mode", "config", "env_config"),
