@@ -264,7 +264,7 @@ def set_up_wandb(logger: Logger, config: dict[str, Any], results: Path) -> None:
     from utils.wandb_sink import WandbSink
 
     results.mkdir(parents=True, exist_ok=True)
-    logger.add_sink(WandbSink(config, results))
+    logger.add_sink(WandbSink(config, results), "W&B")
 
 
 def say_how_to_continue(sacred_run: Any) -> None:

@@ -47,7 +47,7 @@ class Courier:
         self._news.set()
         if self._thread.ident is not None:
             self._thread.join(patience + GRACE)
-        return self.delivered
+        return self.stopped and self.delivered  # an attempt under way has delivered nothing yet
 
     @property
     def stopped(self) -> bool:

@@ -92,6 +92,11 @@ class RunMirror(MongoObserver):
     def final_save(self, attempts: int) -> None:
         self.save()
 
+    @property
+    def files(self) -> list[Path]:
+        """All that the database is to have beside the documents."""
+        return [*(path for _, path, _ in self._sources), *self._artifacts.values()]
+
     # ------------------------------------------------------------ what the courier does
 
     def deliver(self) -> None:

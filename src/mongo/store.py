@@ -14,7 +14,7 @@ from typing import Any
 import bson
 import gridfs
 import pymongo
-from pymongo.errors import ConfigurationError, DuplicateKeyError, PyMongoError
+from pymongo.errors import ConfigurationError, DuplicateKeyError, InvalidName, PyMongoError
 from pymongo.write_concern import WriteConcern
 from sacred.dependencies import get_digest
 
@@ -41,7 +41,8 @@ class Store:
         }
         try:
             client: Any = pymongo.MongoClient(address.url, connect=False, **options)
-        except (ConfigurationError, ValueError) as error:
+            client[address.database][address.collection]  # are these names that can be?
+        except (ConfigurationError, InvalidName, ValueError) as error:
             raise UserError(
                 f"mongo={masked(address.url)} cannot be: {masked(str(error))}"
             ) from error

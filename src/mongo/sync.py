@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -94,11 +95,16 @@ def _folder(results: Path, word: str) -> Path:
 def sync(folder: Path, store: Store) -> str:
     """Make the database have the run in `folder`; returns what to say of it."""
     run = read_run(folder.parent.parent, folder.name)
-    if run is None or not (folder / "run.json").exists():
-        raise UserError("Its config.json or run.json cannot be read.")
+    if run is None or not folder.name.isdigit():
+        raise UserError("Its config.json cannot be read, or its folder has no number for a name.")
     with locked(models_folder(folder.parent.parent, run.config)):  # nobody may be running it
-        mirror = mirror_of(folder, store, run.config)
-        mirror.deliver()
+        try:
+            mirror = mirror_of(folder, store, run.config)
+            for path in mirror.files:
+                path.stat()  # all there, before the database hears of the run
+            mirror.deliver()
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise UserError(f"Its files are torn or missing ({error!r}).") from error
         mark(mirror)
         say_number(mirror)
     points = sum(len(curve["steps"]) for curve in mirror.curves.values())
@@ -107,7 +113,7 @@ def sync(folder: Path, store: Store) -> str:
 
 def mirror_of(folder: Path, store: Store, config: dict[str, Any]) -> RunMirror:
     """The files of a run, told to a mirror as Sacred would have told it."""
-    entry = read_json(folder / "run.json")
+    entry = _object(folder / "run.json")
     mirror = RunMirror(store, config["unique_token"], folder.parent)
     mirror.started_event(
         entry["experiment"],
@@ -152,7 +158,13 @@ def _curves(folder: Path) -> dict[str, Any]:
 
 def _first(folder: Path, name: str) -> dict[str, Any]:
     """The file, or what a resumed run that wrote nothing had put aside."""
-    return read_json(folder / f"{name}.json") or read_json(folder / f"{name}.before_resume.json")
+    return _object(folder / f"{name}.json") or _object(folder / f"{name}.before_resume.json")
+
+
+def _object(path: Path) -> dict[str, Any]:
+    """What is in the file, nothing if there is none; a torn one is an error, not an empty run."""
+    content: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return content
 
 
 def _time(text: str | None) -> datetime | None:

@@ -26,6 +26,7 @@ def main(argv: list[str]) -> int:
     options = _parser().parse_args(argv)
     records, problems = find_records(options.places)
     records = chosen(records, options.where)
+    records, tests = _trainings(records)
     records, empty = _with_numbers(records)
     if not options.mix_versions:
         one_environment_each(records)
@@ -33,7 +34,7 @@ def main(argv: list[str]) -> int:
     results = [result_of(group, metric) for group in groups_of(records, options.by)]
     tables = [t for t in (final_table(results, metric), overall_table(results, metric),
                           improvement_table(results)) if t is not None]  # fmt: skip
-    warnings = [*(f"left out: {problem}" for problem in [*problems, *empty]),
+    warnings = [*(f"left out: {problem}" for problem in [*problems, *tests, *empty]),
                 *notices(results, metric)]  # fmt: skip
     for table in tables:
         sys.stdout.write(table.text() + "\n")
@@ -63,7 +64,7 @@ def _write(
         "report.html": page(title, warnings, tables, pictures),
     }  # fmt: skip
     for name, text in texts.items():
-        (to / name).write_text(text)
+        (to / name).write_text(text, encoding="utf-8")
     return [*(to / name for name in texts), *pictures.values()]
 
 
@@ -79,6 +80,15 @@ def _draw(
             write(figure, to / f"{name}.{kind}")
         pictures[name] = to / f"{name}.png"
     return pictures
+
+
+def _trainings(records: Sequence[Record]) -> tuple[list[Record], list[str]]:
+    """Those that learned, and what to say of the others; all where none learned."""
+    tests = [r for r in records if r.config.get("evaluate") or r.config.get("save_replay")]
+    if len(tests) == len(records):
+        return list(records), []
+    said = [f"{r.folder}: it tests networks (evaluate, save_replay)." for r in tests]
+    return [record for record in records if record not in tests], said
 
 
 def _with_numbers(records: Sequence[Record]) -> tuple[list[Record], list[str]]:
@@ -118,7 +128,8 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="only such runs: a setting, status, task, run_id or environment.ENTRY",
+        help="only such runs, or (!=) all others: a setting, status, task, run_id or "
+        "environment.ENTRY",
     )
     add("--mix-versions", action="store_true", help="even of different environment versions")
     add("--to", type=Path, default=RESULTS / "report", metavar="FOLDER", help="(results/report)")

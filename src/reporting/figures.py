@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ STYLE: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
+    "axes.formatter.useoffset": False,  # numbers as they are
     "grid.alpha": 0.25,
     "legend.frameon": False,
 }
@@ -93,22 +94,24 @@ def _panels(
     if not tasks:
         return None
     figure, panels = _grid(len(tasks))
+    unit, size = _unit(axis, max(curve.x[-1] for curve in drawn.values()))
     for panel, task in zip(panels, tasks, strict=True):
         for (where, label), curve in drawn.items():
             if where != task:
                 continue
-            panel.plot(curve.x, curve.middle, label=label, **styles[label])
-            panel.fill_between(curve.x, curve.low, curve.high, color=styles[label]["color"],
-                               alpha=0.18, linewidth=0)  # fmt: skip
+            panel.plot(curve.x / size, curve.middle, label=label, **styles[label])
+            panel.fill_between(curve.x / size, curve.low, curve.high,
+                               color=styles[label]["color"], alpha=0.18, linewidth=0)  # fmt: skip
         panel.set_title(task, loc="left")
-        panel.xaxis.set_major_formatter(_ticks(axis))
-        panel.xaxis.set_major_locator(_locator())
+        if axis == "steps":
+            panel.xaxis.set_major_formatter(lambda value, _: human(value))
+        panel.xaxis.set_major_locator(_locator(integer=axis == "steps"))
         if is_rate(metric):
             panel.set_ylim(-0.03, 1.03)
     for panel in panels[-COLUMNS:]:
-        panel.set_xlabel("environment steps" if axis == "steps" else "time")
+        panel.set_xlabel(unit)
     for panel in panels[::COLUMNS]:
-        panel.set_ylabel(short_name(metric))
+        panel.set_ylabel(_named(metric))
     _name_lines(figure, panels)
     return figure
 
@@ -161,20 +164,23 @@ def _legend(figure: Figure, panels: Sequence[Axes]) -> None:
                   ncols=max(1, min(4, len(names))))  # fmt: skip
 
 
-def _locator() -> Any:
+def _locator(most: int = 5, integer: bool = True) -> Any:
     from matplotlib.ticker import MaxNLocator
 
-    return MaxNLocator(5, integer=True)
+    return MaxNLocator(most, integer=integer)
 
 
-def _ticks(axis: str) -> Callable[[float, Any], str]:
-    def steps(value: float, _: Any) -> str:
-        return human(value)
+def _named(metric: str) -> str:
+    return f"{short_name(metric)} rate" if is_rate(metric) else short_name(metric)
 
-    def time(value: float, _: Any) -> str:
-        return f"{value / 3600:.3g} h" if value >= 3600 else f"{value / 60:.3g} min"
 
-    return steps if axis == "steps" else time
+def _unit(axis: str, longest: float) -> tuple[str, float]:
+    """The axis' name, and what one of its unit is in steps or seconds."""
+    if axis == "steps":
+        return "environment steps", 1.0
+    if longest < 120:
+        return "time (seconds)", 1.0
+    return ("time (minutes)", 60.0) if longest < 7200 else ("time (hours)", 3600.0)
 
 
 def _intervals(results: Sequence[Result], metric: str, styles: dict[str, dict[str, Any]]) -> Figure:
@@ -197,8 +203,10 @@ def _intervals(results: Sequence[Result], metric: str, styles: dict[str, dict[st
         panel.grid(visible=False, axis="y")
         if is_rate(metric):
             panel.set_xlim(-0.03, 1.03)
+        else:
+            panel.xaxis.set_major_locator(_locator(4, integer=False))
     for panel in panels[-COLUMNS:]:
-        panel.set_xlabel(f"final {short_name(metric)}")
+        panel.set_xlabel(f"final {_named(metric)}")
     return figure
 
 
@@ -215,7 +223,8 @@ def _profiles(
         share, low, high = profile([result.final for result in own], levels)
         panel.plot(levels, share, label=label, **styles[label])
         panel.fill_between(levels, low, high, color=styles[label]["color"], alpha=0.18, linewidth=0)
-    score = short_name(metric) if is_rate(metric) else f"{short_name(metric)}, 0..1 within a task"
-    panel.set(xlabel=f"final {score} above", ylabel="share of runs", ylim=(-0.03, 1.03))
+    scale = "" if is_rate(metric) else ", scaled to 0..1 within each task"
+    panel.set(xlabel=f"final {_named(metric)}{scale}", ylabel="share of runs above",
+              ylim=(-0.03, 1.03))  # fmt: skip
     _legend(figure, [panel])  # their ends all meet at zero
     return figure

@@ -13,10 +13,10 @@ from utils.errors import UserError, did_you_mean
 INCIDENTAL = {
     *("label", "unique_token", "local_results_path", "resume", "torch_threads", "t_max"),
     *("save_model", "save_model_interval", "checkpoint_interval", "checkpoint_minutes"),
-    *("log_interval", "use_tensorboard"),
-    *("seed", "load_step", "checkpoint_path", "evaluate", "save_replay", "render", "use_cuda"),
+    *("log_interval", "use_tensorboard", "ray_address", "profile"),
+    *("seed", "render", "use_cuda"),
     *("runner_log_interval", "learner_log_interval", "repeat_id", "hypergroup", "mongo"),
-    *("use_wandb", "config", "env_config"),
+    *("use_wandb", "wandb_project", "wandb_team", "wandb_mode", "config", "env_config"),
 }
 
 
@@ -39,14 +39,18 @@ def groups_of(records: Sequence[Record], by: Sequence[str] = ()) -> list[Group]:
 
 
 def chosen(records: Iterable[Record], conditions: Sequence[str]) -> list[Record]:
-    """Those that fulfil every `key=value`; keys are settings, status, task, run or environment."""
+    """Those that fulfil every `key=value` or `key!=value`.
+
+    Keys are settings, status, task, run_id or environment.
+    """
     kept = list(records)
     for condition in conditions:
         key, sign, value = condition.partition("=")
         if not sign:
             raise UserError(f"--where {condition}: write key=value, such as status=COMPLETED.")
+        wanted, key = not key.endswith("!"), key.removesuffix("!")
         known = {str(_value(record, key)) for record in kept}
-        kept = [record for record in kept if str(_value(record, key)) == value]
+        kept = [record for record in kept if (str(_value(record, key)) == value) == wanted]
         if not kept:
             there = ", ".join(sorted(known))
             raise UserError(f"--where {condition}: no run has that. {key} is one of: {there}.")

@@ -36,9 +36,14 @@ def main(argv: list[str]) -> int:
 
 def _row(record: Record) -> tuple[str, ...]:
     age = "?" if record.age is None else f"{duration(record.age)} ago"
-    steps = f"{human(record.last_step)}/{human(record.config.get('t_max') or 0)}"
+    steps = f"{human(record.last_step)}/{_aim(record)}"
     first = (record.run_id, record.name, record.task, str(record.seed), record.status, steps)
     return (*first, *_results(record), age)
+
+
+def _aim(record: Record) -> str:
+    t_max = record.config.get("t_max")
+    return human(t_max) if isinstance(t_max, int | float) else "?"
 
 
 def _results(record: Record) -> tuple[str, str, str]:

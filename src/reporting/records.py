@@ -137,7 +137,7 @@ def find_records(places: Iterable[Path]) -> tuple[list[Record], list[str]]:
 def read_record(folder: Path) -> Record:
     """The run in `folder`; its numbers stay unread."""
     config = _read_object(folder / "config.json")
-    if not isinstance(config.get("env_args", {}), dict) or "env" not in config:
+    if not isinstance(config.get("env_args", {}), dict) or not isinstance(config.get("env"), str):
         raise UnreadableRunError(f"{folder}: config.json names no environment, so this is no run.")
     return Record(folder, config, _read_object(folder / "run.json"))
 
@@ -170,10 +170,10 @@ def _moment(text: Any) -> datetime | None:
 def _read_object(path: Path) -> dict[str, Any]:
     """The object in a file, {} if there is no file."""
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UnreadableRunError(f"{path} cannot be read ({error}).") from error
     if not isinstance(content, dict):
         raise UnreadableRunError(f"{path} holds a {type(content).__name__}, not an object.")
@@ -183,10 +183,13 @@ def _read_object(path: Path) -> dict[str, Any]:
 def _from_csv(path: Path) -> dict[str, Series]:
     """Ours: t_env, name, value, seconds. Lines torn by a crash are left out."""
     rows: dict[str, list[tuple[int, float, float]]] = {}
-    with path.open(newline="", errors="replace") as file:
-        for name, step, value, seconds in csv_entries(file):
-            rows.setdefault(name, []).append((step, value, seconds))
-    return {name: series(*zip(*entries, strict=True)) for name, entries in rows.items()}
+    try:
+        with path.open(newline="", encoding="utf-8", errors="replace") as file:
+            for name, step, value, seconds in csv_entries(file):
+                rows.setdefault(name, []).append((step, value, seconds))
+        return {name: series(*zip(*entries, strict=True)) for name, entries in rows.items()}
+    except (OSError, csv.Error, OverflowError) as error:
+        raise UnreadableRunError(f"{path} cannot be read ({error}).") from error
 
 
 def csv_entries(lines: Iterable[str]) -> Iterator[tuple[str, int, float, float]]:

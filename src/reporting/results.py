@@ -54,7 +54,8 @@ def common_metric(records: Sequence[Record], wanted: str | None) -> str:
         lacking = [record.run_id for record in records if wanted not in record.metrics]
         if wanted in anywhere:
             raise UserError(
-                f"Runs {', '.join(lacking)} have no {wanted}. Leave them out with --where, or "
+                f"Runs {', '.join(lacking)} have no {wanted}. Leave them out "
+                f"(--where run_id!={lacking[0]}), or "
                 f"type one that all have: {', '.join(sorted(everywhere))}."
             )
         raise UserError(f"No run has a metric '{wanted}'.{did_you_mean(wanted, anywhere)}")
@@ -81,22 +82,32 @@ def result_of(group: Group, metric: str) -> Result:
     every = [finite(run.metrics[metric]) for run in group.runs]
     for run, series in zip(group.runs, every, strict=True):
         if not len(series.steps):
-            raise UserError(f"{run.folder}: {metric} is never a number. Leave it out: --where")
+            raise UserError(f"{run.folder}: {metric} is never a number. {_without(run)}")
     end = min(int(series.steps[-1]) for series in every)
+    for run, series in zip(group.runs, every, strict=True):
+        if series.steps[0] > end:
+            raise UserError(
+                f"{run.folder}: its first {metric} is at step {series.steps[0]}, when another run "
+                f"of {group.label} on {group.task} had ended ({end}). {_without(run)}"
+            )
     within = [series.values[series.steps <= end] for series in every]
     return Result(
         group=group,
         end=end,
         final=np.array([_final(series, end) for series in every]),
-        best=np.array([values.max() if len(values) else np.nan for values in within]),
+        best=np.array([values.max() for values in within]),
     )
+
+
+def _without(run: Record) -> str:
+    return f"Leave it out: --where run_id!={run.run_id}"
 
 
 def _final(series: Series, end: int) -> float:
     """Mean of the evaluations in the last part before `end`; at least of the last one."""
     chosen = (series.steps <= end) & (series.steps > end * (1 - LAST_PART))
     if not chosen.any():
-        chosen = series.steps == series.steps[series.steps <= end].max(initial=series.steps[0])
+        chosen = series.steps == series.steps[series.steps <= end].max()
     return float(series.values[chosen].mean())
 
 
@@ -132,10 +143,16 @@ def notices(results: Sequence[Result], metric: str) -> list[str]:
                 f"{name}: runs {', '.join(early)} end before the others' {human(longest)} steps, "
                 "and curve and final score with them. --where status=COMPLETED leaves them out."
             )
+        if odd := [f"{run.run_id} ({n})" for run in result.group.runs if (n := _odd(run, metric))]:
+            said.append(f"{name}: values of runs {', '.join(odd)} are NaN or infinite: left out.")
         if len(ends) == 1:
             said.append(f"{name}: one seed, so there is no interval.")
         said += _twins(result.group, name)
     return said + _unequal_ends(results)
+
+
+def _odd(run: Record, metric: str) -> int:
+    return int((~np.isfinite(run.metrics[metric].values)).sum())
 
 
 def _twins(group: Group, name: str) -> list[str]:

@@ -13,6 +13,7 @@ import math
 import sys
 import time
 from collections import defaultdict, deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
@@ -120,6 +121,31 @@ class TensorBoardSink:
         self._writer.close()
 
 
+class Spare:
+    """A sink that a run can do without: its first failure is said, and is its end."""
+
+    def __init__(self, sink: Sink, name: str) -> None:
+        self._sink, self._name, self._failed = sink, name, False
+
+    def write(self, key: str, value: float, t_env: int, seconds: float) -> None:
+        self._attempt(lambda: self._sink.write(key, value, t_env, seconds))
+
+    def close(self) -> None:
+        self._attempt(self._sink.close)
+
+    def _attempt(self, act: Callable[[], None]) -> None:
+        if self._failed:
+            return
+        try:
+            act()
+        except Exception as error:  # whatever it is, the run has its own files
+            self._failed = True
+            get_logger().warning(
+                f"Warning: {self._name} has failed ({error!r}) and gets nothing more of this "
+                "run, which goes on: its folder has everything."
+            )
+
+
 class Logger:
     """PyMARL's logger: `log_stat(key, value, t_env)`, `console_logger`, `print_recent_stats()`."""
 
@@ -138,11 +164,12 @@ class Logger:
         self.csv = CsvSink(path)
         self._sinks.append(self.csv)
 
-    def add_sink(self, sink: Sink) -> None:
-        self._sinks.append(sink)
+    def add_sink(self, sink: Sink, name: str) -> None:
+        """One beside the run's own files, which have everything should it fail."""
+        self._sinks.append(Spare(sink, name))
 
     def setup_tb(self, folder: str | Path, purge_step: int | None = None) -> None:
-        self._sinks.append(TensorBoardSink(Path(folder), purge_step))
+        self.add_sink(TensorBoardSink(Path(folder), purge_step), "TensorBoard")
 
     def log_stat(self, key: str, value: Any, t_env: int, to_sacred: bool = True) -> None:
         """Record `value` under `key` at environment step `t_env`, in every sink."""

@@ -23,6 +23,7 @@ from sacred.dependencies import (  # noqa: E402
 from sacred.observers import FileStorageObserver  # noqa: E402
 from sacred.utils import SacredInterrupt, apply_backspaces_and_linefeeds  # noqa: E402
 
+from utils.errors import UserError  # noqa: E402
 from utils.logging import get_logger  # noqa: E402
 
 SRC = Path(__file__).resolve().parent.parent
@@ -77,7 +78,13 @@ class RunFolder(FileStorageObserver):
     def _make_run_dir(self, _id: Any) -> None:
         made = self._resumed or (_id is not None and _id == self._reserved)
         if not made:
-            super()._make_run_dir(_id)
+            try:
+                super()._make_run_dir(_id)
+            except FileExistsError as error:
+                raise UserError(
+                    f"-i {_id}: there is such a run in {self.basedir}. Leave -i out for a free "
+                    f"number, or go on with that run: resume={_id}"
+                ) from error
             return
         self.dir = os.path.join(self.basedir, str(_id))
         if not self._resumed:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from utils.config.mongo import masked
 from utils.console import task_name
 from utils.errors import UserError
 from utils.logging import get_logger
@@ -67,16 +70,28 @@ def _start(config: dict[str, Any], results: Path) -> Any:
 
 def _init(wandb: Any, config: dict[str, Any], results: Path, mode: str) -> Any:
     """Under an id of its own, so that a resumed run is the same run there, too."""
-    return wandb.init(
-        project=config["wandb_project"],
-        entity=config["wandb_team"],
-        mode=mode,
-        dir=str(results),
-        id=re.sub(r"[^\w-]", "-", config["unique_token"]),
-        resume="allow" if mode == "online" else None,
-        name=f"{config['name']} {task_name(config)} seed {config['seed']}",
-        group=f"{config['name']} {task_name(config)}",
-        tags=[config["label"]],
-        config=config,
-        settings=wandb.Settings(silent=True, console="off", init_timeout=START_SECONDS),
-    )
+    with _words_without_passwords():
+        return wandb.init(
+            project=config["wandb_project"],
+            entity=config["wandb_team"],
+            mode=mode,
+            dir=str(results),
+            id=re.sub(r"[^\w-]", "-", config["unique_token"]),
+            resume="allow" if mode == "online" else None,
+            name=f"{config['name']} {task_name(config)} seed {config['seed']}",
+            group=f"{config['name']} {task_name(config)}",
+            tags=[config["label"]],
+            config=config,
+            settings=wandb.Settings(silent=True, console="off", init_timeout=START_SECONDS),
+        )
+
+
+@contextmanager
+def _words_without_passwords() -> Iterator[None]:
+    """W&B keeps the command line, in which a database's address may stand."""
+    words = sys.argv
+    sys.argv = [masked(word) for word in words]
+    try:
+        yield
+    finally:
+        sys.argv = words

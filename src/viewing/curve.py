@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import math
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
+from reporting.records import HEADLINES, Series
+from reporting.results import finite
 from utils.console import human, short_name, task_name
 from utils.errors import UserError, did_you_mean
 from viewing.runs import ChosenRun, choose
 
-HEADLINES = ("test_battle_won_mean", "test_solved_mean", "test_return_mean", "return_mean")
 BLOCKS = "▁▂▃▄▅▆▇█"
 COLUMNS = 60
 
 
 def main(argv: list[str]) -> int:
     chosen, words = choose(argv)
-    metric = _metric(chosen, words)
-    logged = chosen.curve(metric)
-    points = [(t_env, value) for t_env, value in logged if math.isfinite(value)]
+    metrics = chosen.metrics()
+    metric = _metric(chosen.run.run_id, metrics, words)
+    logged = len(metrics[metric].steps)
+    series = finite(metrics[metric])
+    points = list(zip(series.steps.tolist(), series.values.tolist(), strict=True))
     if not points:
         raise UserError(
-            f"All {len(logged)} values of {metric} are NaN or infinite, so there is no curve. "
+            f"All {logged} values of {metric} are NaN or infinite, so there is no curve. "
             "Type another: curve [RUN] metric=NAME"
         )
     values = [value for _, value in points]
@@ -32,9 +35,9 @@ def main(argv: list[str]) -> int:
         f"{short_name(metric)} from {values[0]:.2f} to {values[-1]:.2f} at {human(points[-1][0])}"
         f" steps; highest {values[best]:.2f} at {human(points[best][0])}\n"
     )
-    if len(points) < len(logged):
-        left_out = len(logged) - len(points)
-        sys.stdout.write(f"left out: {left_out} of {len(logged)} values, NaN or infinite\n")
+    if len(points) < logged:
+        left_out = logged - len(points)
+        sys.stdout.write(f"left out: {left_out} of {logged} values, NaN or infinite\n")
     path = chosen.folder / f"{metric.replace('/', '_')}.png"
     draw(points, metric, _title(chosen), path)
     sys.stdout.write(f"drawn: {path}\n")
@@ -72,21 +75,20 @@ def draw(points: list[tuple[int, float]], metric: str, title: str, path: Path) -
     pyplot.close(figure)
 
 
-def _metric(chosen: ChosenRun, words: list[str]) -> str:
-    known = chosen.metrics()
+def _metric(run_id: str, known: Mapping[str, Series], words: list[str]) -> str:
     if not known:
-        raise UserError(f"Run {chosen.run.run_id} has logged nothing yet.")
+        raise UserError(f"Run {run_id} has logged nothing yet.")
     for word in words:
         name = word.removeprefix("metric=")
         if name == word:
             raise UserError(f"curve knows nothing like '{word}'. Type: curve [RUN] [metric=NAME]")
         if name not in known:
             raise UserError(
-                f"Run {chosen.run.run_id} has no metric '{name}'.{did_you_mean(name, known)} "
+                f"Run {run_id} has no metric '{name}'.{did_you_mean(name, known)} "
                 f"Known: {', '.join(sorted(known))}."
             )
         return name
-    return next((name for name in HEADLINES if name in known), known[0])
+    return next((name for name in HEADLINES if name in known), next(iter(known)))
 
 
 def _title(chosen: ChosenRun) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reporting.records import Series, read_record
 from utils.errors import UserError
 from utils.resume import EarlierRun, models_folder, read_run, run_ids
 from utils.tracking import REPOSITORY
@@ -35,28 +36,8 @@ class ChosenRun:
     def replays(self) -> Path:
         return self.results / "replays" / self.config["unique_token"]
 
-    def curve(self, metric: str) -> list[tuple[int, float]]:
-        """(environment step, value), as logged."""
-        return [(t_env, value) for t_env, name, value in self._rows() if name == metric]
-
-    def metrics(self) -> list[str]:
-        return list(dict.fromkeys(name for _, name, _ in self._rows()))
-
-    def _rows(self) -> list[tuple[int, str, float]]:
-        path = self.folder / "metrics.csv"
-        if not path.exists():
-            return []
-        with path.open(newline="") as file:
-            rows = [_parsed(row) for row in list(csv.reader(file))[1:]]
-        return [row for row in rows if row is not None]
-
-
-def _parsed(row: list[str]) -> tuple[int, str, float] | None:
-    """What a line says; None for one that a run was stopped in, or is just writing."""
-    try:
-        return int(row[0]), row[1], float(row[2])
-    except (ValueError, IndexError):
-        return None
+    def metrics(self) -> Mapping[str, Series]:
+        return read_record(self.folder).metrics
 
 
 def choose(words: list[str]) -> tuple[ChosenRun, list[str]]:

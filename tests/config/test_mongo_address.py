@@ -19,6 +19,9 @@ BASE = ["--config=qmix", "--env-config=two_step"]
         ("mongodb://host/db", Address("mongodb://host/db", "db")),
         ("mongodb://u:p@h1,h2/db?w=2", Address("mongodb://u:p@h1,h2/db?w=2", "db")),
         ("mongodb+srv://host", Address("mongodb+srv://host", "sacred")),
+        ("mongodb://host/db.mine", Address("mongodb://host/db.mine", "db", "mine")),
+        ("mongodb://u:p#w@host/db", Address("mongodb://u:p#w@host/db", "db")),
+        ("mongodb://u:p[w@host/db", Address("mongodb://u:p[w@host/db", "db")),
     ],
 )
 def test_sacreds_forms_and_urls(text: str, address: Address) -> None:
@@ -42,6 +45,14 @@ def test_runs_are_not_overwritten() -> None:
     [
         ("mongodb://u:p:w/@d@h:1/db", "mongodb://u:***@h:1/db"),
         ("mongodb://u@h/db", "mongodb://u@h/db"),
+        ("mongodb://u@x.org:geheim@h/db", "mongodb://u@x.org:***@h/db"),
+        ("mongodb://:geheim@h/db", "mongodb://:***@h/db"),
+        ("mongodb://u/v:geheim@h/db", "mongodb://u/v:***@h/db"),
+        ("mongodb://u://geheim@h/db", "mongodb://u:***@h/db"),
+        ("u@x.org:geheim@h:1:db", "u@x.org:***@h:1:db"),
+        ("u:gehe//im@h:1:db", "u:***@h:1:db"),
+        ("mongo=mongodb://u:geheim@h/db", "mongo=mongodb://u:***@h/db"),
+        ("mongodb://h:1,i:2/db", "mongodb://h:1,i:2/db"),
         ("mongodb://h/db?tlsCertificateKeyFilePassword=x&w=1",
          "mongodb://h/db?tlsCertificateKeyFilePassword=***&w=1"),
         ("host:1234:db", "host:1234:db"),
@@ -59,6 +70,18 @@ def test_sacreds_option_is_the_setting(words: list[str]) -> None:
 
     assert loaded.config["mongo"] == loaded.mongo == "h:1:d"
     assert loaded.sacred_argv == []
+
+
+@pytest.mark.parametrize("word", ["--mongo=mongodb://u:geheim@h/d", "mongodb://u:geheim@h/d"])
+def test_what_is_typed_wrongly_is_said_without_the_password(word: str) -> None:
+    with pytest.raises(UserError) as refusal:
+        load_config([*BASE, word])
+    assert "geheim" not in str(refusal.value)
+
+
+def test_brackets_that_do_not_close_are_refused() -> None:
+    with pytest.raises(UserError, match="cannot be"):
+        parse_address("mongodb://u:geheim@[::1/db")
 
 
 def test_settings_never_hold_the_password() -> None:

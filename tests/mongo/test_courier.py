@@ -58,6 +58,23 @@ def test_the_end_of_patience_is_the_end() -> None:
     assert courier.stopped
 
 
+def test_an_attempt_that_never_ends_has_delivered_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mongo.courier.GRACE", 0.1)
+    under_way, let_go = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        under_way.set()
+        let_go.wait()
+
+    courier = Courier(hang, str)
+    courier.start(None)
+    courier.news()
+    assert under_way.wait(30.0)
+
+    assert not courier.finish(patience=0.1)
+    let_go.set()
+
+
 def test_where_nobody_ever_was_one_last_attempt_is_made() -> None:
     receiver = Flaky(10**6)
     courier = start(receiver, complaint="no answer")

@@ -146,7 +146,12 @@ def test_an_id_of_ones_own_is_a_number(
         launching.launch(["-i", "mine", *words])
     assert launching.launch(["-i", "7", *words]) == 0
 
-    assert results.status(7) == mongod.database("ids").runs.find_one({"_id": 7})["status"]
+    runs = mongod.database("ids").runs
+    document = runs.find_one({"_id": 7})
+    assert results.status(7) == document["status"]
+    with pytest.raises(UserError, match=r"there is such a run.*resume=7"):
+        launching.launch(["-i", "7", *words])
+    assert runs.find_one({"_id": 7}) == document
 
 
 def test_a_database_that_goes_while_a_number_is_taken_leaves_nothing_behind(

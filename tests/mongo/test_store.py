@@ -114,7 +114,8 @@ def test_small_infos_stay_as_they_are() -> None:
     assert fitting({"loss": [0.5]}) == {"loss": [0.5]}
 
 
-def test_an_address_that_the_driver_refuses_is_a_mistake_of_the_user() -> None:
+@pytest.mark.parametrize("rest", ["host:port/x", "host/no$name", "host/no%20name"])
+def test_an_address_that_the_driver_refuses_is_a_mistake_of_the_user(rest: str) -> None:
     with pytest.raises(UserError, match="cannot be") as refusal:
-        Store(parse_address("mongodb://me:geheim@host:port/x"))
+        Store(parse_address(f"mongodb://me:geheim@{rest}"))
     assert "geheim" not in str(refusal.value)

@@ -85,6 +85,33 @@ def test_a_killed_run_is_interrupted_and_a_running_one_left_alone(
     assert mongod.database("killed").runs.find_one()["status"] == "INTERRUPTED"
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("run.json", "{"), ("run.json", "{}"), ("metrics.json", "{"), ("metrics.csv", None)],
+)
+def test_a_run_with_torn_files_is_left_out_and_the_others_sent(
+    mongod: Mongod,
+    train: Train,
+    results: Results,
+    capfd: pytest.CaptureFixture[str],
+    name: str,
+    content: str | None,
+) -> None:
+    train()
+    train()
+    path = results.root / "sacred/1" / name
+    if content is None:
+        path.unlink()
+    else:
+        path.write_text(content)
+    database = f"torn_{name.replace('.', '_')}_{len(content or '')}"
+
+    assert sync(results, mongod.address(database)) == 1
+    assert "run 1: left out. Its files are torn or missing" in capfd.readouterr().out
+    arrived = mongod.database(database).runs.find({"status": "COMPLETED"})
+    assert [document["_id"] for document in arrived] == [2]
+
+
 def test_sync_says_what_it_lacks(
     train: Train, results: Results, capsys: pytest.CaptureFixture[str]
 ) -> None:

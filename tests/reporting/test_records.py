@@ -133,3 +133,30 @@ def test_the_environment_is_known_right_after_a_resume(make_run: MakeRun) -> Non
 
     assert record.environment == {"engine": "1.1"}
     assert record.earlier_environments == [{"engine": "1.0"}]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"99999999999999999999,loss,1.0,1\n",
+        b'1,"' + b"x" * 200_000 + b'",1.0,1\n',
+    ],
+    ids=["a step that is no step", "a field without end"],
+)
+def test_numbers_that_cannot_be_are_torn_files(make_run: MakeRun, content: bytes) -> None:
+    folder = make_run("ours", {10: 1.0})
+    (folder / "metrics.csv").write_bytes(content)
+
+    with pytest.raises(UnreadableRunError, match=r"metrics\.csv"):
+        read_record(folder).metrics  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "content", [b'{"env": null}', b"[" * 100_000, b'{"env": "sc2", "name": "\xff"}', b""]
+)
+def test_settings_that_cannot_be_are_torn_files(make_run: MakeRun, content: bytes) -> None:
+    folder = make_run("ours", {10: 1.0})
+    (folder / "config.json").write_bytes(content)
+
+    with pytest.raises(UnreadableRunError, match=r"config\.json"):
+        read_record(folder)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from reporting.command import run
+from reporting.grouping import INCIDENTAL, groups_of
 from reporting.listing import main as list_runs
+from reporting.records import find_records
+from reporting.results import result_of
 from tests.reporting.conftest import MakeRun, amend
+from utils.resume import FREE_KEYS
 
 WINS = "test_battle_won_mean"
 
@@ -101,6 +106,53 @@ def test_doubtful_seeds_are_told(make_run: MakeRun, report: Report) -> None:
     assert "seed 3 counts more than once" in report()
 
 
+@pytest.mark.parametrize("key", ["evaluate", "save_replay"])
+def test_tests_of_networks_are_no_seeds(make_run: MakeRun, report: Report, key: str) -> None:
+    make_run("ours", ramp(1))
+    make_run("ours", ramp(1))
+    tested = make_run("ours", {40: 9.0}, **{key: True})
+    said = report()
+
+    assert f"left out: {tested}: it tests networks" in said
+    assert "vdn      2    100" in said
+    assert "9.00" in report("--where", f"{key}=True")
+
+
+def test_runs_from_trained_networks_are_no_seeds(make_run: MakeRun, report: Report) -> None:
+    make_run("ours", ramp(1), checkpoint_path="")
+    make_run("ours", ramp(2), checkpoint_path="models/1")
+
+    assert "vdn checkpoint_path=models/1" in report()
+
+
+def test_what_a_resume_may_change_makes_no_other_algorithm() -> None:
+    assert FREE_KEYS <= INCIDENTAL
+
+
+def test_a_run_is_left_out_by_its_id(make_run: MakeRun, report: Report) -> None:
+    for last in (1, 2, 3):
+        make_run("ours", ramp(last))
+
+    assert "2.00 ± 1.41" in report("--where", "run_id!=2")
+
+
+def test_a_run_that_begins_after_anothers_end_is_refused(make_run: MakeRun, report: Report) -> None:
+    make_run("ours", ramp(1))
+    make_run("ours", {500: 1.0, 900: 2.0})
+
+    said = report(code=2)
+    assert "first test_return_mean is at step 500" in said
+    assert "--where run_id!=2" in said
+    assert "one seed" in report("--where", "run_id!=2")
+
+
+def test_values_that_are_no_numbers_are_told(make_run: MakeRun, report: Report) -> None:
+    make_run("ours", ramp(1) | {50: float("nan")})
+    make_run("ours", ramp(1))
+
+    assert "values of runs 1 (1) are NaN or infinite: left out" in report()
+
+
 def test_returns_of_several_tasks_are_scaled_within_each(make_run: MakeRun, report: Report) -> None:
     for task, factor in (("3m", 1), ("8m", 100)):
         for name, last in (("vdn", 1.0), ("vdn", 2.0), ("qmix", 3.0), ("qmix", 5.0)):
@@ -177,6 +229,32 @@ def test_everything_is_written_and_the_page_stands_alone(
     assert "<qmix>" not in page
     assert "http" not in page.replace("https://", "http://").split("<style>")[0]
     assert r"\toprule" in files["tables.tex"].read_text()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "label", "end"),
+    [(30, "time (seconds)", 30), (600, "time (minutes)", 10), (36_000, "time (hours)", 10)],
+)
+def test_times_have_one_unit_and_their_labels_do_not_meet(
+    make_run: MakeRun, tmp_path: Path, seconds: int, label: str, end: float
+) -> None:
+    pytest.importorskip("matplotlib")
+    from reporting.figures import figures
+
+    make_run("ours", {step: 1.0 for step in range(0, seconds * 10 + 1, seconds)})
+    records, _ = find_records([tmp_path])
+    results = [result_of(group, "test_return_mean") for group in groups_of(records)]
+    figure = figures(results, "test_return_mean")["curves_over_time"]
+    (panel,) = figure.axes
+    figure.canvas.draw()
+
+    assert panel.get_xlabel() == label
+    assert panel.get_lines()[0].get_xdata()[-1] == end
+    low, high = panel.get_xlim()
+    boxes = [text.get_window_extent() for text in panel.get_xticklabels()
+             if low <= text.get_position()[0] <= high]  # fmt: skip
+    assert len(boxes) > 2
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
 
 
 def test_the_list_of_runs(

@@ -15,6 +15,7 @@ import pytest
 
 from utils.config import load_config
 from utils.errors import UserError
+from utils.logging import Logger, get_logger
 from utils.wandb_sink import WandbSink
 
 CONFIG = load_config(
@@ -109,6 +110,30 @@ def test_without_a_connection_the_run_is_kept_on_disk(
     assert "wandb sync results/wandb/run-1" in output
 
 
+@pytest.mark.parametrize("fails_at", ["log", "finish"])
+def test_a_failure_is_said_once_and_the_run_goes_on(
+    fails_at: str,
+    config: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise BrokenPipeError("service is gone")
+
+    fake = FakeWandb()
+    setattr(fake, fails_at, fail)
+    logger = Logger(get_logger())
+    logger.setup_csv(tmp_path / "metrics.csv")
+    logger.add_sink(make_sink(fake, config, monkeypatch, tmp_path), "W&B")
+    for t_env in range(4):
+        logger.log_stat("a", 1.0, t_env)
+    logger.close()
+
+    assert capsys.readouterr().out.count("W&B has failed") == 1
+    assert len((tmp_path / "metrics.csv").read_text().splitlines()) == 5
+
+
 def test_a_missing_package_is_named(
     config: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -118,12 +143,13 @@ def test_a_missing_package_is_named(
 
 
 def test_the_real_package_keeps_the_same_names_and_values(
-    config: dict[str, Any], tmp_path: Path
+    config: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     wandb = pytest.importorskip("wandb", reason="pip install -r requirements/wandb.txt")
     from wandb.proto.wandb_internal_pb2 import Record
 
     written = [("return_mean", 0.5, 1), ("test_return_mean", 2.0, 1), ("return_mean", math.inf, 2)]
+    monkeypatch.setattr(sys, "argv", ["main.py", "mongo=mongodb://u:geheim@host/db"])
     sink = WandbSink(config, tmp_path)
     for key, value, t_env in written:
         sink.write(key, value, t_env, 0.0)
@@ -139,6 +165,8 @@ def test_the_real_package_keeps_the_same_names_and_values(
         value_of = {key: json.loads(item.value_json) for key, item in row.items()}
         found += [(key, float(value_of[key]), value_of["t_env"]) for key in sorted(ours)]
     assert found == written
+    assert b"mongodb://u:***@host/db" in path.read_bytes()
+    assert b"geheim" not in path.read_bytes()
 
 
 def log_entries(data: bytes) -> Iterator[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from utils.config.mongo import masked
 from utils.errors import UserError, did_you_mean
 
 FILES = ("--config", "--env-config")
@@ -98,7 +99,7 @@ def _take_option(words: Words, word: str, rest: list[str]) -> None:
     if short is None:
         known = [*FILES, "--help", "--list", *SACRED.values()]
         raise UserError(
-            f"Unknown option {word}.{did_you_mean(name, known)} Example: {EXAMPLE}\n"
+            f"Unknown option {masked(word)}.{did_you_mean(name, known)} Example: {EXAMPLE}\n"
             "--help shows all settings."
         )
     given = [word]
@@ -118,7 +119,7 @@ def _take_command(words: Words, word: str) -> None:
         raise UserError(f"The command {word} comes first: python src/main.py {word} --config=...")
     if words.command is not None or word not in COMMANDS:
         raise UserError(
-            f"'{word}' is neither a command nor of the form key=value."
+            f"'{masked(word)}' is neither a command nor of the form key=value."
             f"{did_you_mean(word, COMMANDS)} Commands: {', '.join(COMMANDS[:-1])}.\n"
             f"Example: {EXAMPLE}"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from utils.errors import UserError
 
@@ -33,7 +33,7 @@ class Address:
     @property
     def shown(self) -> str:
         """For people and files: no password."""
-        return f"{urlsplit(masked(self.url)).netloc}/{self.database}"
+        return f"{_split(self.url).netloc}/{self.database}"
 
 
 def parse_address(text: str) -> Address:
@@ -41,8 +41,8 @@ def parse_address(text: str) -> Address:
     if text.startswith(SCHEMES):
         if MASK in text:
             raise UserError(f"mongo={text} has no password: {MASK} only stands in its place.")
-        database = urlsplit(text).path.strip("/")
-        return Address(text, database or DATABASE)
+        database, _, collection = unquote(_split(text).path.strip("/")).partition(".")
+        return Address(text, database or DATABASE, collection or COLLECTION)
     match = SHORT.match(text)
     if match is None or not text:
         raise UserError(f"mongo={masked(text)} cannot be. Type {FORMS}.")
@@ -57,9 +57,20 @@ def parse_address(text: str) -> Address:
     )
 
 
+def _split(url: str) -> SplitResult:
+    """Its parts but for the password, whose characters might part it elsewhere."""
+    try:
+        return urlsplit(masked(url))
+    except ValueError as error:
+        raise UserError(f"mongo={masked(url)} cannot be ({error}). Type {FORMS}.") from error
+
+
 def masked(text: str) -> str:
-    """`text` without the password and other secrets of an address."""
-    text = re.sub(r"(^|//)([^:/@]+):(?!//).*@", rf"\1\2:{MASK}@", text)
+    """`text` without the password and other secrets of an address.
+
+    As users type it: its name or password may have signs that should have been escaped.
+    """
+    text = re.sub(r"(^(?!.*mongodb(?:\+srv)?://)|//)([^:]*):.*@", rf"\1\2:{MASK}@", text)
     secrets = r"(?i)([?&][^=&]*(?:password|token|authmechanismproperties)[^=&]*=)[^&]*"
     return re.sub(secrets, rf"\1{MASK}", text)
 
