@@ -14,7 +14,7 @@ Sweeps: every combination of algorithms, environments, seeds and any settings
 
   A,B            several values, separated by commas; commas in [..] or quotes separate nothing
   1..4           1,2,3,4
-  FILE.yaml      the same in a file: config, env-config, with, and the options below without --
+  FILE.yaml      the same in a file: config, env-config, with, and the options below, as name: value
   --dry-run      print the runs and which of them are there already
   --name=NAME    folder of the sweep in results/sweeps; else made of algorithms and environments
   --address=A    of a Ray cluster, as 10.0.0.1:6379 or auto; else this machine

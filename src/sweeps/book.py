@@ -44,7 +44,10 @@ class RunPages:
     @property
     def attempts(self) -> list[Attempt]:
         path = self.folder / "attempts.json"
-        return [Attempt(**entry) for entry in json.loads(path.read_text())] if path.exists() else []
+        try:
+            return [Attempt(**entry) for entry in json.loads(path.read_text())]
+        except (FileNotFoundError, ValueError):  # none yet, or torn when the power went
+            return []
 
     def write_attempts(self, attempts: list[Attempt]) -> None:
         write_json(self.folder / "attempts.json", [asdict(attempt) for attempt in attempts])

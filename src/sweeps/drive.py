@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from launch import make_folder, results_folder
 from sweeps.book import RunPages, held, write_json
 from sweeps.fleet import Fleet
 from sweeps.known import KnownRuns
@@ -29,7 +30,7 @@ def sweep(argv: list[str]) -> int:
     """Play what is missing; the exit code says whether all runs are there now."""
     order = read_order(argv)
     plan = make_plan(order)
-    known = KnownRuns(plan.runs[0].config)
+    known = KnownRuns(results_folder(plan.runs[0].config))
     folder = known.results / "sweeps" / plan.name
     entries = [Entry(run, RunPages(folder / "runs" / run.identity)) for run in plan.runs]
     for entry in entries:
@@ -40,11 +41,14 @@ def sweep(argv: list[str]) -> int:
         sys.stdout.write(dry_run(plan, entries))
         return 0
     for entry in entries:
-        entry.pages.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(entry.pages.folder)
         entry.seen_attempts = len(entry.pages.attempts)
     with alone(folder), StopRequest() as stop:
         write_manifest(folder, entries)
         play_missing(order, plan, entries, known, stop, folder)
+        if stop.requested:
+            take_stock(entries, known)
+            write_manifest(folder, entries)
     for line in summary(entries, known, folder):
         get_logger().info(line)
     if stop.signal is not None:
@@ -82,7 +86,7 @@ def play_missing(
     if not missing:
         return
     table = Table(plan.name, entries)
-    fleet = Fleet(order, missing)
+    fleet = Fleet(order, missing, known.results)
     try:
         while len(fleet) and not stop.requested:
             for entry, failure in fleet.landed(REFRESH_SECONDS):
@@ -93,6 +97,14 @@ def play_missing(
     finally:
         table.clear()
         fleet.recall()
+
+
+def take_stock(entries: list[Entry], known: KnownRuns) -> None:
+    """Where all runs stand after those in flight were recalled; some had ended by then."""
+    known.refresh()
+    for entry in entries:
+        look_up(entry, known)
+        entry.look()
 
 
 def settle(entry: Entry, failure: str, known: KnownRuns) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from sweeps.order import Order
 from sweeps.table import Entry
-from sweeps.task import LEAVE_SECONDS, RunFailed, play
+from sweeps.task import LEAVE_SECONDS, Job, RunFailed, play
 from utils.console import human
 from utils.errors import UserError
 from utils.ray_cluster import connect
@@ -20,7 +21,7 @@ SETTLE_SECONDS = 5.0  # beyond what the slowest run may take to leave
 class Fleet:
     """Tasks in flight; leave by `recall` or when all have landed."""
 
-    def __init__(self, order: Order, entries: list[Entry]) -> None:
+    def __init__(self, order: Order, entries: list[Entry], results: Path) -> None:
         self._ray: ModuleType = connect(order.address)
         check_room(self._ray, order)
         task = self._ray.remote(play).options(
@@ -30,10 +31,8 @@ class Fleet:
             max_retries=order.retries,
             retry_exceptions=[RunFailed],
         )
-        cwd = os.getcwd()  # plugins and settings files may be named relative to it
         self._flying: dict[Any, Entry] = {
-            task.remote(entry.run.words, str(entry.pages.folder), entry.run.identity, cwd): entry
-            for entry in entries
+            task.remote(job_of(entry, results)): entry for entry in entries
         }
 
     def __len__(self) -> int:
@@ -43,7 +42,7 @@ class Fleet:
         """What ended within `seconds`: the run, and why it failed ("" if it did not)."""
         ended, _ = self._ray.wait(list(self._flying), num_returns=1, timeout=seconds)
         for reference in ended:
-            yield self._flying.pop(reference), self._failure(reference)
+            yield self._flying.pop(reference), failure(self._ray, reference)
 
     def recall(self) -> None:
         """Ask all to save and leave, and wait for that."""
@@ -55,14 +54,24 @@ class Fleet:
             self._ray.wait(waiting, num_returns=len(waiting), timeout=seconds)
         self._flying.clear()
 
-    def _failure(self, reference: Any) -> str:
-        try:
-            self._ray.get(reference)
-        except RunFailed as error:
-            return str(getattr(error, "cause", error))  # without Ray's traceback
-        except self._ray.exceptions.RayError as error:
-            return f"Its worker was lost, and so were the retries. {str(error).splitlines()[0]}"
-        return ""
+
+def job_of(entry: Entry, results: Path) -> Job:
+    run = entry.run
+    t_max = run.config["t_max"]
+    return Job(run.words, run.identity, t_max, entry.pages.folder, results, os.getcwd())
+
+
+def failure(ray: ModuleType, reference: Any) -> str:
+    """Why a task that has ended failed; "" if it did not."""
+    try:
+        ray.get(reference)
+    except ray.exceptions.RayTaskError as error:  # its own exception, without Ray's traceback
+        cause = error.cause
+        told = isinstance(cause, RunFailed)
+        return str(cause) if told else f"{type(cause).__name__}: {cause}"
+    except ray.exceptions.RayError as error:
+        return f"Its worker was lost, and so were the retries. {str(error).partition(chr(10))[0]}"
+    return ""
 
 
 def check_room(ray: ModuleType, order: Order) -> None:

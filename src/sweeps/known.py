@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from launch import results_folder
 from utils.resume import EarlierRun, identity, read_run, run_ids
 from utils.tracking import read_json
 
@@ -13,8 +11,8 @@ from utils.tracking import read_json
 class KnownRuns:
     """Those that a sweep made and those that were made by hand: they are the same."""
 
-    def __init__(self, config: dict[str, Any]) -> None:
-        self.results = results_folder(config)
+    def __init__(self, results: Path) -> None:
+        self.results = results
         self._written: dict[str, int] = {}  # run id -> when its run.json was, in nanoseconds
         self._finished: dict[str, tuple[str, EarlierRun]] = {}  # run id -> identity, run
         self.refresh()

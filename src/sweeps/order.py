@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -34,10 +35,10 @@ class Order:
 
 FILES = ("config", "env-config")
 OPTIONS: dict[str, Callable[[str], Any]] = {
-    "name": str,
+    "name": lambda text: folder_name(text),
     "address": str,
-    "cpus": float,
-    "gpus": float,
+    "cpus": lambda text: share(text),
+    "gpus": lambda text: share(text),
     "memory": lambda text: size(text),
     "retries": int,
 }
@@ -53,6 +54,8 @@ def read_order(argv: list[str]) -> Order:
         name, equals, value = word.partition("=")
         if word == "--dry-run":
             options["dry_run"] = True
+        elif name == "--dry-run":
+            raise UserError("--dry-run takes no value.")
         elif word.startswith("-"):
             _take_option(axes, options, name, value if equals else _value_of(name, rest))
         elif equals:
@@ -100,9 +103,27 @@ def _fitted(key: str, value: Any) -> Any:
         raise UserError(
             f"--{key}={value} cannot be. Examples: --cpus=2 --gpus=0.25 --memory=2GB --retries=2"
         ) from error
-    if key in ("cpus", "gpus", "retries") and fitted < 0:
+    if key in ("gpus", "retries") and fitted < 0:
         raise UserError(f"--{key}={value} cannot be: it must be at least 0.")
+    if key == "cpus" and fitted <= 0:
+        raise UserError(f"--cpus={value} cannot be: it bounds how many runs are played at once.")
+    if key == "gpus" and fitted > 1 and not fitted.is_integer():
+        raise UserError(f"--gpus={value} cannot be: a share of one GPU, or whole GPUs.")
     return fitted
+
+
+def folder_name(text: str) -> str:
+    if Path(text).name != text or text == "..":
+        raise UserError(f"--name={text} cannot be: it is a folder in results/sweeps, not a path.")
+    return text
+
+
+def share(text: str) -> float:
+    """Of a resource; Ray counts them to four places."""
+    number = float(text)
+    if not math.isfinite(number) or round(number, 4) != number:
+        raise ValueError(text)
+    return number
 
 
 def size(text: str) -> int:

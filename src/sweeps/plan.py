@@ -41,7 +41,6 @@ class Plan:
     """A sweep: its name and its runs."""
 
     name: str
-    results: str  # the setting local_results_path
     runs: list[PlannedRun]
 
 
@@ -55,13 +54,23 @@ def make_plan(order: Order) -> Plan:
     for key, why in RESERVED.items():
         if len(axes.get(key, [])) > (key == "local_results_path"):
             raise UserError(f"{key}={','.join(axes[key])} cannot be swept. {why}")
+    for key, wanted in axes.items():
+        if not wanted:
+            raise UserError(f"{key} has no value. Give it one, or leave the line out.")
     # Seeds vary slowest: all settings have one result before any has its second.
     slowest_first = sorted(axes, key=lambda key: key != "seed")
     combinations = itertools.product(*(axes[key] for key in slowest_first))
     chosen = [dict(zip(slowest_first, values, strict=True)) for values in combinations]
     runs = [_planned({key: choice[key] for key in axes}, axes) for choice in chosen]
     _refuse_doubles(runs)
-    return Plan(order.name or _name(axes), runs[0].config["local_results_path"], runs)
+    places = {run.config["local_results_path"] for run in runs}
+    if len(places) > 1:
+        raise UserError(
+            f"The settings files name {len(places)} places for results: "
+            f"{', '.join(sorted(places))}. {RESERVED['local_results_path']} Name it after `with`: "
+            "local_results_path=..."
+        )
+    return Plan(order.name or _name(axes), runs)
 
 
 def _planned(choice: dict[str, str], axes: dict[str, list[str]]) -> PlannedRun:
@@ -69,6 +78,8 @@ def _planned(choice: dict[str, str], axes: dict[str, list[str]]) -> PlannedRun:
     words = [f"--{key}={choice[key]}" for key in FILES]
     words += ["with", *(f"{key}={value}" for key, value in settings.items())]
     loaded = load_config(words)
+    if "t_max" not in settings:  # a run that goes on takes it from its command line alone
+        words.append(f"t_max={loaded.config['t_max']}")
     varied = [key for key in settings if key != "seed" and len(axes[key]) > 1]
     group = [Path(choice[key]).stem for key in FILES]
     group += [f"{key.rpartition('.')[2]}={settings[key]}" for key in varied]

@@ -9,6 +9,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from envs.vector.guardian import Guardian
@@ -27,27 +29,39 @@ OF_RAY = (
 )
 
 
+@dataclass(frozen=True)
+class Job:
+    """A run, as whoever plays it must know it; all paths are absolute."""
+
+    words: tuple[str, ...]  # of its command line
+    identity: str
+    t_max: int
+    pages: Path
+    results: Path
+    cwd: str  # plugins and settings files may be named relative to it
+
+
 class RunFailed(Exception):
     """main.py ended badly; it may go better from its last checkpoint."""
 
 
-def play(words: tuple[str, ...], folder: str, identity: str, cwd: str) -> None:
+def play(job: Job) -> None:
     """Play a run to its end, from its last checkpoint if there is one.
 
     A task that Ray repeats after a machine was lost may come before the run's process there is
     gone, or after it had finished: it waits for the one and looks for the other.
     """
-    pages = RunPages(Path(folder))
+    pages = RunPages(job.pages)
     with held(pages.folder / ".lock", PATIENCE) as lock:
         if lock is None:
             raise RunFailed("it is still going in another process")
         attempts = pages.attempts
-        if attempts and _is_finished(words, identity):
+        if attempts and _is_finished(job):
             return
         attempt = Attempt(socket.gethostname(), time.time())
         pages.write_attempts([*attempts, attempt])
         try:
-            exit_code = attempt.exit_code = _main(words, pages.output, lock, cwd)
+            exit_code = attempt.exit_code = _main(job, pages.output, lock)
         finally:
             attempt.ended = time.time()
             pages.write_attempts([*attempts, attempt])
@@ -55,39 +69,49 @@ def play(words: tuple[str, ...], folder: str, identity: str, cwd: str) -> None:
         raise RunFailed(f"exit code {exit_code}: {pages.last_line}")
 
 
-def _is_finished(words: tuple[str, ...], identity: str) -> bool:
+def _is_finished(job: Job) -> bool:
     from sweeps.known import KnownRuns  # imports torch: only where it was tried before
-    from utils.config import load_config
 
-    config = load_config(list(words)).config
-    return KnownRuns(config).finished(identity, config["t_max"]) is not None
+    return KnownRuns(job.results).finished(job.identity, job.t_max) is not None
 
 
-def _main(words: tuple[str, ...], output: Path, lock: int, cwd: str) -> int:
+def _main(job: Job, output: Path, lock: int) -> int:
     """Its exit code. When this task is cancelled, the run is asked to save and leave."""
     environment = {key: value for key, value in os.environ.items() if key not in OF_RAY}
-    with output.open("ab") as file:
+    with output.open("ab") as file, cancellations() as cancelled:
+        guardian = Guardian()  # ends the run if this worker dies, or its machine's Ray
         process = subprocess.Popen(
-            [sys.executable, str(MAIN), *words, "resume=latest"],
+            [sys.executable, str(MAIN), *job.words, "resume=latest"],
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
             env=environment,
-            cwd=cwd,
+            cwd=job.cwd,
             start_new_session=True,
             pass_fds=[lock],
         )
-    guardian = Guardian()  # ends the run if this worker dies, or its machine's Ray
-    guardian.watch(process.pid)
-    try:
-        while process.poll() is None:
-            time.sleep(POLL_SECONDS)
-    except KeyboardInterrupt:
-        process.send_signal(signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(LEAVE_SECONDS)
-        raise
-    finally:
-        guardian.close()  # kills what is left of it
-        process.wait()
+        guardian.watch(process.pid)
+        try:
+            while process.poll() is None and not cancelled:
+                time.sleep(POLL_SECONDS)
+            if cancelled:
+                process.send_signal(signal.SIGTERM)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(LEAVE_SECONDS)
+        finally:
+            guardian.close()  # kills what is left of it
+            process.wait()
+    if cancelled:
+        raise KeyboardInterrupt  # what Ray expects of a task that it cancels
     return process.returncode
+
+
+@contextlib.contextmanager
+def cancellations() -> Iterator[list[int]]:
+    """Fills when Ray cancels the task; as an exception it could come between a process and us."""
+    came: list[int] = []
+    earlier = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGINT, earlier)

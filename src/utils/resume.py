@@ -152,6 +152,8 @@ def _entries(record: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 def differences(earlier: dict[str, Any], config: dict[str, Any]) -> list[str]:
     """Keys that decide the outcome and differ; a seed left open matches any seed."""
+    if config["seed"] is not None:
+        earlier, config = (with_seed(settings, settings["seed"]) for settings in (earlier, config))
     free = FREE_KEYS | ({"seed"} if config["seed"] is None else set())
     open_env_seed = config["env_args"].get("seed") is None
     return sorted(

@@ -82,6 +82,7 @@ def test_a_lost_node_costs_the_episodes_that_it_played(cluster: Any) -> None:
     finally:
         made.close_env()
 
-    assert 1 <= made.env_restarts <= 4
+    # Until Ray knows that the machine is gone, it may start replacements there: those count again.
+    assert 1 <= made.env_restarts <= 4 * made.args.env_restart_limit
     assert batch["state"][:, :, 0].tolist() == [[0, 1, 2, 3, 4, 5]] * 4
     assert made.t_env == 20 * rounds_played

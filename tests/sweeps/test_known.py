@@ -11,7 +11,7 @@ import pytest
 
 from sweeps.known import KnownRuns
 from utils.config import load_config
-from utils.resume import identity
+from utils.resume import differences, identity, with_seed
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def write_run(config: dict[str, Any], run_id: int, status: str, at: int) -> None
 
 def test_only_completed_runs_count(config: dict[str, Any]) -> None:
     write_run(config, 1, "FAILED", at=1)
-    known = KnownRuns(config)
+    known = KnownRuns(Path(config["local_results_path"]))
     assert known.finished(identity(config), 100) is None
 
     write_run(config, 1, "COMPLETED", at=2)
@@ -47,9 +47,16 @@ def test_a_run_that_goes_on_to_a_larger_t_max_counts_when_it_is_there(
     config: dict[str, Any],
 ) -> None:
     write_run(config, 1, "COMPLETED", at=1)
-    known = KnownRuns(config)
+    known = KnownRuns(Path(config["local_results_path"]))
     assert known.finished(identity(config), 200) is None
 
     write_run({**config, "t_max": 200}, 1, "COMPLETED", at=2)
     known.refresh()
     assert known.finished(identity(config), 200) is not None
+
+
+def test_a_run_goes_on_only_with_what_it_is_known_by(config: dict[str, Any]) -> None:
+    other = {**config, "env_args": {**config["env_args"], "seed": 9}}
+    assert differences(with_seed(config, 1), config) == []
+    assert differences(with_seed(other, 1), config) == ["env_args"]
+    assert differences(with_seed(other, 1), {**config, "seed": None}) == []

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from sweeps.order import read_order
+from sweeps.order import Order, read_order
 from sweeps.plan import Plan, make_plan
 from utils.config import load_config
 from utils.errors import UserError
@@ -29,6 +31,33 @@ def test_every_combination_is_a_run_and_seeds_vary_slowest() -> None:
         "--config=qmix", "--env-config=two_step", "with", "lr=0.1", "seed=1", "t_max=50"
     )  # fmt: skip
     assert made.runs[0].config["lr"] == 0.1
+
+
+def test_a_run_is_told_its_length_also_where_a_file_says_it(tmp_path: Path) -> None:
+    """`resume=latest` goes on to an earlier run's t_max, unless it stands on the command line."""
+    settings = tmp_path / "short.yaml"
+    settings.write_text("env: two_step\nt_max: 70\n")
+    made = plan(f"--config=qmix --env-config={settings} with seed=1")
+
+    assert made.runs[0].words[-1] == "t_max=70"
+
+
+def test_files_that_write_to_different_places_are_refused(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("one.yaml", "two.yaml")]
+    for limit, file in enumerate(files, start=1):
+        file.write_text(
+            f"env: two_step\nenv_restart_limit: {limit}\nlocal_results_path: {file.stem}\n"
+        )
+    words = f"--config=qmix --env-config={','.join(map(str, files))} with seed=1"
+    with pytest.raises(UserError, match="2 places for results: one, two"):
+        plan(words)
+    assert len(plan(f"{words} local_results_path=x").runs) == 2
+
+
+def test_an_empty_axis_is_refused() -> None:
+    axes = {"config": ["qmix"], "env-config": ["grid"], "seed": []}
+    with pytest.raises(UserError, match="seed has no value"):
+        make_plan(Order(axes))
 
 
 def test_maps_are_an_axis_like_any_other() -> None:

@@ -112,6 +112,9 @@ def test_a_sweep_that_fails_and_is_stopped_is_completed_by_the_same_command(
     assert code == 130, said
     assert "The same command plays what is missing" in said
     assert left_behind(tmp_path) == []
+    stopped = next(run for run in made.runs if run["state"] != "done")
+    assert stopped["state"] == "waiting"
+    assert stopped["attempts"][-1]["ended"] is not None
     assert sorted(made.results.status(run_id) for run_id in (1, 2)) == ["COMPLETED", "INTERRUPTED"]
 
     (tmp_path / "slow").unlink()

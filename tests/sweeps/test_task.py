@@ -1,0 +1,126 @@
+"""What a machine of the cluster does for one run, without a cluster."""
+
+from __future__ import annotations
+
+import _thread
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sweeps import task
+from sweeps.book import Attempt, RunPages
+from sweeps.fleet import failure
+from sweeps.task import Job, RunFailed, play
+from utils.config import load_config
+from utils.resume import identity
+
+PATIENT = "import time; time.sleep(60)"  # in place of main.py
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    """A run whose settings file is named relative to where the sweep was typed."""
+    here, results = tmp_path / "here", tmp_path / "results"
+    here.mkdir()
+    pages = results / "sweeps" / "mine" / "runs" / "a1"
+    pages.mkdir(parents=True)
+    words = ("--config=own.yaml", "--env-config=grid", "with", "seed=1", "t_max=50")
+    return Job(words, "a1", 50, pages, results, str(here))
+
+
+@pytest.fixture
+def said(job: Job, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Has main.py replaced by the given text."""
+
+    def put(text: str) -> None:
+        path = Path(job.cwd) / "main.py"
+        path.write_text(text)
+        monkeypatch.setattr(task, "MAIN", path)
+
+    return put
+
+
+def test_a_failure_has_the_exit_code_and_the_last_words(job: Job, said: Any) -> None:
+    said("print('no game'); raise SystemExit(3)")
+    with pytest.raises(RunFailed, match="exit code 3: no game"):
+        play(job)
+    (attempt,) = RunPages(job.pages).attempts
+    assert attempt.exit_code == 3
+    assert attempt.ended is not None
+
+
+def test_a_run_is_told_to_leave_however_early_its_task_is_cancelled(
+    job: Job, said: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class CancelledAtOnce(task.Guardian):
+        def watch(self, pid: int) -> None:
+            _thread.interrupt_main()  # as Ray cancels a task; here the run has just been started
+            super().watch(pid)
+
+    monkeypatch.setattr(task, "Guardian", CancelledAtOnce)
+    started: list[Any] = []
+    popen = task.subprocess.Popen
+
+    def noted(*args: Any, **options: Any) -> Any:
+        started.append(popen(*args, **options))
+        return started[-1]
+
+    monkeypatch.setattr(task.subprocess, "Popen", noted)
+    said(PATIENT)
+    with pytest.raises(KeyboardInterrupt):
+        play(job)
+
+    run = next(process for process in started if str(task.MAIN) in process.args)
+    assert run.returncode is not None
+    (attempt,) = RunPages(job.pages).attempts
+    assert attempt.ended is not None
+
+
+def test_a_repeated_task_finds_the_finished_run_wherever_its_worker_was_started(
+    job: Job, said: Any
+) -> None:
+    config = load_config(
+        ["--config=qmix", "--env-config=grid", "with", "seed=1", "t_max=50"]
+    ).config
+    folder = job.results / "sacred" / "1"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({**config, "unique_token": "t1"}))
+    (folder / "run.json").write_text(json.dumps({"status": "COMPLETED"}))
+    RunPages(job.pages).write_attempts([Attempt("lost", 1.0)])
+    said("raise SystemExit('must not be played')")
+
+    assert os.getcwd() != job.cwd
+    play(replace(job, identity=identity(config)))
+    with pytest.raises(RunFailed, match="must not be played"):
+        play(replace(job, identity=identity(config), t_max=60))
+
+
+def test_pages_that_were_torn_count_as_empty(job: Job) -> None:
+    (job.pages / "attempts.json").write_text('[{"host": "lo')
+    assert RunPages(job.pages).attempts == []
+
+
+def test_failures_are_told_without_rays_traceback() -> None:
+    ray = pytest.importorskip("ray")
+    errors = ray.exceptions
+
+    class Broken:
+        exceptions = errors
+
+        def get(self, error: Exception) -> None:
+            raise error
+
+    def of_a_task(cause: Exception) -> Exception:
+        return errors.RayTaskError("play", "ray::play()\nTraceback", cause).as_instanceof_cause()
+
+    here: Any = Broken()
+    assert failure(here, of_a_task(RunFailed("exit code 3: no game"))) == "exit code 3: no game"
+    assert failure(here, of_a_task(OSError(2, "No such file", "/home/x"))) == (
+        "FileNotFoundError: [Errno 2] No such file: '/home/x'"
+    )
+    assert "worker was lost" in failure(here, errors.WorkerCrashedError())
