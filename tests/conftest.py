@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Before others import protobuf: StarCraft II's messages need it so.
+os.environ["PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION"] = "python"
 os.environ["RAY_AUTH_MODE"] = "disabled"  # before Ray is imported; no token in the home folder
 
 import torch

@@ -65,7 +65,8 @@ def start_process(command: list[str], **options: Any) -> subprocess.Popen[bytes]
     """
     earlier = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return subprocess.Popen(command, env=environment(), stderr=subprocess.DEVNULL, **options)
+        options = {"stderr": subprocess.DEVNULL, **options}
+        return subprocess.Popen(command, env=environment(), **options)
     finally:
         signal.signal(signal.SIGINT, earlier)
 

@@ -20,7 +20,7 @@ def dense(n_inputs: int, n_outputs: int, args: SimpleNamespace) -> nn.Linear:
     oneDNN translates a product anew for each number of rows, which takes as long as the product. So
     it is for learning from transitions, where batches are always of one size; episodes differ.
     """
-    of_one_size = args.runner_scope == "transition"
+    of_one_size = getattr(args, "runner_scope", "") == "transition"  # PyMARL's trees have none
     layer = OneDNNLinear if of_one_size and onednn_is_faster() else nn.Linear
     return layer(n_inputs, n_outputs)
 

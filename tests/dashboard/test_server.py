@@ -14,7 +14,7 @@ from dashboard.command import main, make_server
 from dashboard.server import STATIC
 from tests.dashboard.conftest import Visitor
 from tests.dashboard.runs import make_run
-from tests.support import command_line, environment
+from tests.support import command_line
 from utils.errors import UserError
 
 Visit = Callable[..., Visitor]
@@ -142,9 +142,8 @@ def test_the_command_starts_without_torch(tmp_path: Path) -> None:
     """It says where it is; Ctrl-C ends it quietly."""
     words = command_line("dashboard", str(tmp_path), "--port", "0")
     words = [words[0], "-X", "importtime", *words[1:]]
-    with subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
-    ) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with start_process(words, **pipes, text=True) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         process.send_signal(2)

@@ -12,7 +12,17 @@ from envs.check import check_batched, check_env, draw_actions
 from envs.meet_up import START, alignment
 
 # Those of packages have tests of their own, and other tests may have registered environments.
-OF_PACKAGES = ("sc2", "mamujoco", "mujoco_multi", "gymma", "lbf", "rware", "mpe", "smax")
+OF_PACKAGES = (
+    "sc2",
+    "mamujoco",
+    "mujoco_multi",
+    "gymma",
+    "lbf",
+    "rware",
+    "mpe",
+    "smax",
+    "gfootball",
+)
 OURS = [name for name in REGISTRY if not name.startswith(OF_PACKAGES)]
 NAMES = sorted(name for name in OURS if REGISTRY[name].__module__.startswith("envs."))
 

@@ -51,7 +51,7 @@ def test_twenty_runs_and_three_kills(
 
     def kill_and_restart() -> None:
         mongod.kill()
-        time.sleep(1.0)
+        time.sleep(4.0)  # longer than a write waits for a server, so that the loss is noticed
         mongod.start()
 
     for run_id in range(1, RUNS + 1):

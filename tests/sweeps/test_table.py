@@ -67,19 +67,18 @@ def test_the_table_shows_what_runs_and_what_failed_in_the_room_there_is(
 
 
 def test_without_a_terminal_each_change_is_told_once(
-    entries: list[Entry], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    entries: list[Entry], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(get_logger(), "propagate", True)
+    get_logger().setLevel(logging.INFO)
     table = Table("mine", entries)
     begin(entries[0], Attempt("here", 1.0))
-    with caplog.at_level(logging.INFO):
-        table.show()
-        table.show()
-        entries[0].state, entries[0].run_id = DONE, "7"
-        table.show()
-        table.show()
+    table.show()
+    table.show()
+    entries[0].state, entries[0].run_id = DONE, "7"
+    table.show()
+    table.show()
 
-    told = [record.getMessage() for record in caplog.records]
+    told = capfd.readouterr().out.splitlines()
     assert len(told) == 2
     assert told[0].startswith("running   qmix grid seed=1  here")
     assert told[1].startswith("1/4 done      qmix grid seed=1  run 7")
