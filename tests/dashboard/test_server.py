@@ -14,7 +14,7 @@ from dashboard.command import main, make_server
 from dashboard.server import STATIC
 from tests.dashboard.conftest import Visitor
 from tests.dashboard.runs import make_run
-from tests.support import command_line
+from tests.support import command_line, start_process
 from utils.errors import UserError
 
 Visit = Callable[..., Visitor]

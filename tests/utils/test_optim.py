@@ -12,7 +12,7 @@ from utils.optim import OPTIMISERS
 
 @pytest.mark.parametrize("name", OPTIMISERS)
 def test_gradients_may_lie_transposed_in_memory(name: str) -> None:
-    """Backward passes leave such gradients; torch's fused Adam takes them row by row all the same."""
+    """Backward passes leave such; fused Adam reads them as if they did not."""
     start, gradient = torch.randn(5, 7), torch.randn(7, 5).t()
     moved = []
     for given in (gradient, gradient.contiguous()):
