@@ -8,7 +8,7 @@ export OMP_NUM_THREADS ?= 1
 
 train: $(VENV)/show
 	$(BIN)/python src/main.py --config=kfacmac --env-config=skirmish with env_args.map_name=3m \
-		runner=batched batch_size_run=8 torch_threads=1 t_max=100000 test_interval=5000 seed=1
+		runner=batched batch_size_run=8 t_max=200000 test_interval=5000 seed=1
 	$(BIN)/python src/main.py curve
 	$(BIN)/python src/main.py replay
 
