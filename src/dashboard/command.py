@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from dashboard.folders import FolderRuns
 from dashboard.library import Library, Source
-from dashboard.server import HERE, Server
+from dashboard.server import Server
 from utils.errors import UserError
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
@@ -48,7 +48,7 @@ def make_server(words: list[str], host: str, port: int) -> Server:
 def _head(server: Server, host: str) -> str:
     names = ", ".join(source.name for source in server.library.sources)
     lines = [f"Runs in {names}: {server.url}  (Ctrl-C ends it)"]
-    if host not in HERE:
+    if not server.is_private:
         lines.append(
             f"Warning: --host {host} lets everybody who reaches this machine read these runs."
         )
@@ -63,9 +63,9 @@ class Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser("main.py dashboard", add_help=False)  # main.py --help tells it all
+    parser = Parser("main.py dashboard", description="A live web page of runs; it only reads.")
     add = parser.add_argument
-    add("places", nargs="*", metavar="FOLDER | mongo=URL")
-    add("--port", type=int, default=8800)
-    add("--host", default="127.0.0.1")
+    add("places", nargs="*", metavar="FOLDER | mongo=URL", help="where runs are; usual: results")
+    add("--port", type=int, default=8800, help="usual: 8800; 0 for any that is free")
+    add("--host", default="127.0.0.1", help="who may visit; usual: 127.0.0.1, this machine alone")
     return parser
