@@ -41,7 +41,7 @@ def runs(library: Library, query: Query) -> Answer:
 def metrics(library: Library, query: Query) -> Answer:
     """Names that the chosen runs have logged, and how many of them each."""
     with library.shelf(patience=0) as shelf:
-        chosen = with_numbers(wanted(shelf, query))
+        chosen = library.with_numbers(wanted(shelf, query))
         every = [name for run in chosen for name in run.record.metrics]
     counts = {name: every.count(name) for name in sorted(set(every))}
     return {
@@ -58,7 +58,7 @@ def curves(library: Library, query: Query) -> Answer:
     if not names:
         raise BadRequestError("Which metric? Add metric=NAME.")
     with library.shelf(patience=0) as shelf:
-        chosen = with_numbers(wanted(shelf, query))
+        chosen = library.with_numbers(wanted(shelf, query))
     return {"axis": axis, "charts": charts(chosen, names, axis, together)}  # while others ask
 
 
@@ -116,11 +116,6 @@ def wanted(shelf: Shelf, query: Query, most: int | None = None) -> list[ShownRun
     if unknown:
         raise BadRequestError(f"There is no run {', '.join(unknown)} (any more).", 404)
     return [shelf.runs[key] for key in keys]
-
-
-def with_numbers(runs: list[ShownRun]) -> list[ShownRun]:
-    """Those whose numbers can be read; what is wrong with others is among the problems."""
-    return [run for run in runs if run.read() is None]
 
 
 def one_of(query: Query, name: str, allowed: tuple[str, ...]) -> str:

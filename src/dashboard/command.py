@@ -20,7 +20,7 @@ def main(argv: list[str]) -> int:
     options = _parser().parse_args(argv)
     with make_server(options.places, options.host, options.port) as server:
         try:
-            sys.stdout.write(f"{_head(server, options.host)}\n")
+            sys.stdout.write(f"{head(server, options.host)}\n")
             sys.stdout.flush()
             server.serve_forever()
         except KeyboardInterrupt:
@@ -45,7 +45,8 @@ def make_server(words: list[str], host: str, port: int) -> Server:
     return Server(host, port, Library(sources))
 
 
-def _head(server: Server, host: str) -> str:
+def head(server: Server, host: str) -> str:
+    """What the terminal says while it serves."""
     names = ", ".join(source.name for source in server.library.sources)
     lines = [f"Runs in {names}: {server.url}  (Ctrl-C ends it)"]
     if not server.is_private:

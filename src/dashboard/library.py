@@ -111,12 +111,10 @@ class Library:
         until = time.monotonic() + patience
         newest_first = sorted(shelf.runs.items(), key=_began, reverse=True)
         for key, run in newest_first:
-            look = self._looks.get(key)
-            if look is None or look.run is not run:
-                if time.monotonic() > until:
-                    shelf.unread.add(key)
-                    continue
-                look = self._looks[key] = Look.at(run, look)
+            if not self._has_read(run) and time.monotonic() > until:
+                shelf.unread.add(key)
+                continue
+            look = self._look_at(run)
             if look.problem is not None:
                 shelf.problems.append(look.problem)
                 if look.good is None:
@@ -124,6 +122,21 @@ class Library:
                 else:
                     shelf.runs[key] = look.good
         self._looks = {key: look for key, look in self._looks.items() if key in shelf.runs}
+
+    def with_numbers(self, runs: Iterable[ShownRun]) -> list[ShownRun]:
+        """Those whose numbers can be read; what is wrong with others is among the problems."""
+        with self._lock:
+            looks = [self._look_at(run) for run in runs]
+        return [look.good for look in looks if look.good]
+
+    def _has_read(self, run: ShownRun) -> bool:
+        look = self._looks.get(run.key)
+        return look is not None and (run is look.run or run is look.good)
+
+    def _look_at(self, run: ShownRun) -> Look:
+        if not self._has_read(run):
+            self._looks[run.key] = Look.at(run, self._looks.get(run.key))
+        return self._looks[run.key]
 
 
 def _began(item: tuple[str, ShownRun]) -> str:

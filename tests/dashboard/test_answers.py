@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+import threading
 import time
+import weakref
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ import numpy as np
 import pytest
 
 from dashboard.curves import charts
+from reporting.results import curve_of
 from tests.dashboard.conftest import Visitor
 from tests.dashboard.runs import WON, append, make_run, moment
 
@@ -113,7 +118,7 @@ def test_torn_runs_are_told_and_hide_no_other(tmp_path: Path, visit: Visit) -> N
     assert answer["runs"][1]["step"] is None
     curves = visitor.ask("curves", run=[line["key"] for line in answer["runs"]], metric=WON)
     assert len(curves["charts"][0]["curves"]) == 1
-    assert visitor.ask("run", run=visitor.key("3"))["environment"] == {}
+    assert visitor.ask("run", run=visitor.key("3"))["environment"] is None
 
 
 def test_curves_of_single_runs(tmp_path: Path, visit: Visit) -> None:
@@ -166,6 +171,70 @@ def test_a_group_of_one_is_the_run_itself(tmp_path: Path, visit: Visit) -> None:
     np.testing.assert_allclose(np.interp(group["x"], single["x"], single["y"]), group["y"])
 
 
+def test_an_earlier_version_of_a_run_leaves_the_memory(tmp_path: Path, visit: Visit) -> None:
+    """What has been drawn of it does not hold its numbers."""
+    folder = make_run(tmp_path / "1", [(0, 1.0), (100, 2.0)])
+    visitor = visit(tmp_path)
+    words = {"run": visitor.key("1"), "metric": WON, "together": 1}
+    assert visitor.ask("curves", **words)["charts"][0]["curves"][0]["y"][-1] == 2.0
+    with visitor.server.library.shelf() as shelf:
+        record = weakref.ref(shelf.runs[words["run"]].record)
+    append(folder, f"200,{WON},3.0,20.0")
+    assert visitor.ask("curves", **words)["charts"][0]["curves"][0]["y"][-1] == 3.0
+    del shelf
+    gc.collect()
+    assert record() is None
+
+
+def test_what_has_been_drawn_is_not_drawn_again(
+    tmp_path: Path, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in range(2):
+        make_run(tmp_path / str(seed), [(0, seed), (100, seed + 3.0)], config={"seed": seed})
+    drawn = []
+
+    def told(*words: Any) -> Any:
+        drawn.append(words)
+        return curve_of(*words)
+
+    monkeypatch.setattr("dashboard.curves.curve_of", told)
+    visitor = visit(tmp_path)
+    words = {"run": [visitor.key("0"), visitor.key("1")], "metric": WON, "together": 1}
+    first, second = visitor.ask("curves", **words), visitor.ask("curves", **words)
+    assert first == second
+    assert len(drawn) == 1
+    append(tmp_path / "1", f"200,{WON},0.5,20.0")
+    visitor.ask("curves", **words)
+    visitor.ask("curves", **words, axis="seconds")
+    assert len(drawn) == 3
+
+
+def test_others_are_answered_while_curves_are_drawn(
+    tmp_path: Path, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_run(tmp_path / "1", [(0, 1.0), (100, 2.0)])
+    drawing, done = threading.Event(), threading.Event()
+
+    def slow(*words: Any) -> list[Any]:
+        drawing.set()
+        assert done.wait(20)
+        return []
+
+    monkeypatch.setattr("dashboard.answers.charts", slow)
+    visitor = visit(tmp_path)
+    words = {"run": visitor.key("1"), "metric": WON}
+    with ThreadPoolExecutor() as pool:
+        curves = pool.submit(visitor.ask, "curves", **words)
+        assert drawing.wait(20)
+        table = pool.submit(visitor.lines)
+        try:
+            assert "1" in table.result(timeout=10)
+            assert not curves.done()
+        finally:
+            done.set()
+        assert curves.result(timeout=10)["charts"] == []
+
+
 def test_metrics_are_counted(tmp_path: Path, visit: Visit) -> None:
     append(make_run(tmp_path / "1", [(100, 0.1)]), "100,k/cosine,0.9,1.0")
     make_run(tmp_path / "2", [(100, 0.1)])
@@ -192,6 +261,38 @@ def test_differences_of_settings_and_versions(tmp_path: Path, visit: Visit) -> N
         {"name": "seed", "incidental": True, "values": {first: 1, second: 2}},
     ]
     assert visitor.ask("differences", run=first)["rows"] == []
+
+
+def test_settings_are_compared_though_an_environment_cannot_be_read(
+    tmp_path: Path, visit: Visit
+) -> None:
+    for number, rate in (("1", 0.1), ("2", 0.9), ("3", 0.9)):
+        game = {"game": f"4.{number}"}
+        make_run(tmp_path / number, [(10, 0.5)], config={"lr": rate}, environment=game)
+    (tmp_path / "2" / "info.json").write_text('{"a": ')
+    visitor = visit(tmp_path)
+    one, two, three = (visitor.key(number) for number in "123")
+    answer = visitor.ask("differences", run=[one, two])
+    assert answer["unknown_environment"] == [two]
+    assert [(row["name"], row["values"]) for row in answer["rows"]] == [
+        ("lr", {one: 0.1, two: 0.9}),
+    ]
+    rows = visitor.ask("differences", run=[one, two, three])["rows"]
+    assert [(row["name"], row["values"]) for row in rows] == [
+        ("environment.game", {one: "4.1", three: "4.3"}),
+        ("lr", {one: 0.1, two: 0.9, three: 0.9}),
+    ]
+    assert visitor.ask("differences", run=[one, three])["unknown_environment"] == []
+
+
+def test_settings_that_look_the_same_are_the_same(tmp_path: Path, visit: Visit) -> None:
+    same = {"a": 1, "b": [1, [2.0]], "c": True, "d": "x"}
+    make_run(tmp_path / "1", [], config=same | {"e": "1", "f": 1, "g": [1, 2]})
+    other = {"a": 1.0, "b": [1.0, [2]]}
+    make_run(tmp_path / "2", [], config=same | other | {"e": 1, "f": True, "g": [2, 1]})
+    visitor = visit(tmp_path)
+    rows = visitor.ask("differences", run=[visitor.key("1"), visitor.key("2")])["rows"]
+    assert [row["name"] for row in rows] == ["e", "f", "g"]
 
 
 def test_a_failed_run_shows_its_error_and_console(tmp_path: Path, visit: Visit) -> None:

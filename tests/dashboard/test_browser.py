@@ -12,7 +12,7 @@ import pytest
 from tests.dashboard.browser import Browser, start
 from tests.dashboard.conftest import Visitor
 from tests.dashboard.runs import WON, append, make_run, moment
-from tests.support import command_line, environment
+from tests.support import command_line, killed_at_the_end, start_process
 
 Visit = Callable[..., Visitor]
 EVIL = "<img src=x onerror=alert(1)>"
@@ -160,7 +160,8 @@ def test_it_says_when_the_server_has_gone(browser: Browser, tmp_path: Path) -> N
     """The command itself, as a process that is killed."""
     make_run(tmp_path / "1", [(1, 0.5)], run={"status": "RUNNING", "heartbeat": moment(0)})
     words = command_line("dashboard", str(tmp_path), "--port", "0")
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment()) as process:
+    started = start_process(words, stdout=subprocess.PIPE, text=True)
+    with killed_at_the_end(started) as process:
         assert process.stdout is not None
         (url,) = re.findall(r"http://\S+", process.stdout.readline())
         browser.open(url)
