@@ -111,18 +111,16 @@ def test_strangers_are_told_what_to_open(visitor: Visitor) -> None:
     [("127.0.2", True), ("LocalHost", True), ("localhost", True), ("::1", True), ("", False),
      ("0.0.0.0", False), ("::", False)],
 )  # fmt: skip
-def test_the_address_that_is_told_opens(
-    tmp_path: Path, host: str, private: bool, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_address_that_is_told_opens(tmp_path: Path, host: str, private: bool) -> None:
     """And so does the name that was given; a warning comes where others can open it, too."""
     if ":" in host and not has_ipv6():
         pytest.skip("this machine has no IPv6")
     with serving([str(tmp_path)], host) as server:
         url = urlsplit(server.url)
         given = f"[{host}]" if ":" in host else host
-        for name in (url.hostname, given):
+        for name in (url.netloc, f"{given}:{server.server_port}"):
             connection = HTTPConnection(str(url.hostname), server.server_port, timeout=20)
-            connection.request("GET", "/", headers={"Host": f"{name}:{server.server_port}"})
+            connection.request("GET", "/", headers={"Host": name})
             assert connection.getresponse().status == 200, name
             connection.close()
         assert server.is_private == private

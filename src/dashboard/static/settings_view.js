@@ -52,21 +52,14 @@ function table(heads, rows) {
 }
 
 function line(name, values, quiet = false) {
-  const cells = values.map((value) => el("td", { class: typeof value === "symbol" ? "quiet" : "" }, text(value)));
+  const texts = textsOf(values);
+  const cells = values.map((value, i) => el("td", { class: typeof value === "symbol" ? "quiet" : "" }, texts[i]));
   return el("tr", { class: quiet ? "quiet" : null }, el("th", { scope: "row" }, name), ...cells);
 }
 
-/** Text that could be taken for a number, a truth value or a list is quoted. */
-function text(value) {
-  if (typeof value === "symbol") return value.description;
-  return typeof value === "string" && !isJson(value) ? value : JSON.stringify(value);
-}
-
-function isJson(value) {
-  try {
-    JSON.parse(value);
-    return true;
-  } catch {
-    return false;
-  }
+/** Text goes without its quotes, unless it would look like the number of another run. */
+function textsOf(values) {
+  const quoted = values.map((value) => (typeof value === "symbol" ? value.description : JSON.stringify(value)));
+  const bare = values.map((value, i) => (typeof value === "string" ? value : quoted[i]));
+  return new Set(bare).size < new Set(quoted).size ? quoted : bare;
 }
