@@ -73,7 +73,7 @@ def test_a_token_of_any_kind(tmp_path: Path, visit: Visit, token: Any) -> None:
     "config",
     [{"t_max": wrong} for wrong in ("many", "2e6", "inf", float("inf"), 10**400, [5], True, None)]
     + [{"env_args": {"map_name": wrong}} for wrong in (3, ["3m"], {"a": 1})],
-    ids=str,
+    ids=lambda config: str(config)[:40],
 )
 def test_settings_of_any_kind(tmp_path: Path, visit: Visit, config: dict[str, Any]) -> None:
     """What the page takes for a number is one, or nothing."""
