@@ -16,15 +16,8 @@ import pytest
 from dashboard.command import head, make_server
 from dashboard.server import Server
 from tests.dashboard.conftest import Visitor
-from tests.dashboard.runs import make_run
 
 Visit = Callable[..., Visitor]
-
-
-@pytest.fixture
-def visitor(tmp_path: Path, visit: Visit) -> Visitor:
-    make_run(tmp_path / "1", [(10, 0.5)])
-    return visit(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -18,17 +18,10 @@ from dashboard.command import main, make_server
 from dashboard.server import STATIC
 from main import dispatch
 from tests.dashboard.conftest import Visitor
-from tests.dashboard.runs import make_run
 from tests.support import command_line, killed_at_the_end, start_process
 from utils.errors import UserError
 
 Visit = Callable[..., Visitor]
-
-
-@pytest.fixture
-def visitor(tmp_path: Path, visit: Visit) -> Visitor:
-    make_run(tmp_path / "1", [(10, 0.5)])
-    return visit(tmp_path)
 
 
 def test_the_page_and_its_files(visitor: Visitor) -> None:
