@@ -45,13 +45,15 @@ COMMANDS = {  # word -> module whose main(argv) does it
     "sync": "mongo.sync",
     "meetup": "theory.meetup",
 }
+OWN_HELP = {"dashboard"}
 
 
 def dispatch(argv: list[str]) -> int:
     """What needs neither torch nor sacred comes first, and stays fast."""
     from utils import config
 
-    if "--help" in argv or "-h" in argv or not argv:
+    asks = "--help" in argv or "-h" in argv
+    if not argv or (asks and argv[0] not in OWN_HELP):
         sys.stdout.write(config.help_text())
         return 0
     if "--list" in argv:

@@ -8,7 +8,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,16 @@ def start_process(command: list[str], **options: Any) -> subprocess.Popen[bytes]
         return subprocess.Popen(command, env=environment(), **options)
     finally:
         signal.signal(signal.SIGINT, earlier)
+
+
+@contextmanager
+def killed_at_the_end(process: subprocess.Popen[Any]) -> Iterator[subprocess.Popen[Any]]:
+    """Whatever fails in between, nothing is left that runs on."""
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()  # does nothing to one that has ended
 
 
 def with_results(words: tuple[str, ...], results: Results) -> list[str]:

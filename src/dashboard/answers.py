@@ -41,7 +41,7 @@ def runs(library: Library, query: Query) -> Answer:
 def metrics(library: Library, query: Query) -> Answer:
     """Names that the chosen runs have logged, and how many of them each."""
     with library.shelf(patience=0) as shelf:
-        chosen = with_numbers(wanted(shelf, query))
+        chosen = library.with_numbers(wanted(shelf, query))
         every = [name for run in chosen for name in run.record.metrics]
     counts = {name: every.count(name) for name in sorted(set(every))}
     return {
@@ -58,8 +58,8 @@ def curves(library: Library, query: Query) -> Answer:
     if not names:
         raise BadRequestError("Which metric? Add metric=NAME.")
     with library.shelf(patience=0) as shelf:
-        chosen = with_numbers(wanted(shelf, query))
-        return {"axis": axis, "charts": charts(chosen, names, axis, together)}
+        chosen = library.with_numbers(wanted(shelf, query))
+    return {"axis": axis, "charts": charts(chosen, names, axis, together)}  # while others ask
 
 
 def run(library: Library, query: Query) -> Answer:
@@ -67,16 +67,16 @@ def run(library: Library, query: Query) -> Answer:
     with library.shelf(patience=0) as shelf:
         (chosen,) = wanted(shelf, query, most=1)
         record, entry = chosen.record, chosen.record.run
-        readable = chosen.read() is None
-        trace = entry.get("fail_trace")
+        trace, earlier = entry.get("fail_trace"), entry.get("earlier_sessions")
+        environment = chosen.environment
         return {
             "summary": plain(summary(chosen, shelf)),
             "folder": str(record.folder),
-            "fail_trace": "".join(map(str, trace)) if isinstance(trace, list) else trace,
-            "times": plain({key: entry.get(key) for key in ("start_time", "stop_time")}),
+            "fail_trace": "".join(map(str, trace)) if isinstance(trace, list) else plain(trace),
+            "ended": None if record.ended is None else record.ended.isoformat(),
             "host": plain(entry.get("host")),
-            "sessions": len(entry.get("earlier_sessions") or []) + 1,
-            "environment": dict(flat(record.environment)) if readable else {},
+            "sessions": (len(earlier) if isinstance(earlier, list) else 0) + 1,
+            "environment": None if environment is None else dict(flat(environment)),
             "config": dict(flat(record.config)),
         }
 
@@ -85,7 +85,7 @@ def console(library: Library, query: Query) -> Answer:
     """The end of what a run has printed."""
     with library.shelf(patience=0) as shelf:
         (chosen,) = wanted(shelf, query, most=1)
-        text, cut = chosen.output(MOST_OUTPUT)
+    text, cut = chosen.output(MOST_OUTPUT)
     return {"text": text, "cut": cut}
 
 
@@ -93,7 +93,8 @@ def compare(library: Library, query: Query) -> Answer:
     """Settings and environment versions that are not the same in all chosen runs."""
     with library.shelf(patience=0) as shelf:
         chosen = wanted(shelf, query)
-        return {"rows": differences(with_numbers(chosen))}
+        unknown = [run.key for run in chosen if run.environment is None]
+        return {"rows": differences(chosen), "unknown_environment": unknown}
 
 
 ANSWERS: dict[str, Callable[[Library, Query], Answer]] = {
@@ -115,11 +116,6 @@ def wanted(shelf: Shelf, query: Query, most: int | None = None) -> list[ShownRun
     if unknown:
         raise BadRequestError(f"There is no run {', '.join(unknown)} (any more).", 404)
     return [shelf.runs[key] for key in keys]
-
-
-def with_numbers(runs: list[ShownRun]) -> list[ShownRun]:
-    """Those whose numbers can be read; what is wrong with others is among the problems."""
-    return [run for run in runs if run.read() is None]
 
 
 def one_of(query: Query, name: str, allowed: tuple[str, ...]) -> str:

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from dashboard.folders import FolderRuns
 from dashboard.library import Library, Source
-from dashboard.server import HERE, Server
+from dashboard.server import Server
 from utils.errors import UserError
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
@@ -20,7 +20,7 @@ def main(argv: list[str]) -> int:
     options = _parser().parse_args(argv)
     with make_server(options.places, options.host, options.port) as server:
         try:
-            sys.stdout.write(f"{_head(server, options.host)}\n")
+            sys.stdout.write(f"{head(server, options.host)}\n")
             sys.stdout.flush()
             server.serve_forever()
         except KeyboardInterrupt:
@@ -45,10 +45,11 @@ def make_server(words: list[str], host: str, port: int) -> Server:
     return Server(host, port, Library(sources))
 
 
-def _head(server: Server, host: str) -> str:
+def head(server: Server, host: str) -> str:
+    """What the terminal says while it serves."""
     names = ", ".join(source.name for source in server.library.sources)
     lines = [f"Runs in {names}: {server.url}  (Ctrl-C ends it)"]
-    if host not in HERE:
+    if not server.is_private:
         lines.append(
             f"Warning: --host {host} lets everybody who reaches this machine read these runs."
         )
@@ -63,9 +64,9 @@ class Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser("main.py dashboard", add_help=False)  # main.py --help tells it all
+    parser = Parser("main.py dashboard", description="A live web page of runs; it only reads.")
     add = parser.add_argument
-    add("places", nargs="*", metavar="FOLDER | mongo=URL")
-    add("--port", type=int, default=8800)
-    add("--host", default="127.0.0.1")
+    add("places", nargs="*", metavar="FOLDER | mongo=URL", help="where runs are; usual: results")
+    add("--port", type=int, default=8800, help="usual: 8800; 0 for any that is free")
+    add("--host", default="127.0.0.1", help="who may visit; usual: 127.0.0.1, this machine alone")
     return parser

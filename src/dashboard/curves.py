@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from dashboard.library import ShownRun
+from dashboard.newest import Newest
 from dashboard.plain import numbers
 from dashboard.thinning import kept
 from reporting.grouping import Group, groups_of
@@ -16,6 +16,9 @@ from reporting.records import Record
 from reporting.results import Curve, curve_of
 
 Chart = dict[str, Any]
+
+# By runs, metric and axis. It holds no records, whose numbers would stay in memory with them.
+_drawn: Newest[Curve | None] = Newest(most=1024)
 
 
 def charts(
@@ -51,20 +54,20 @@ def _of_runs(runs: Sequence[ShownRun], name: str, axis: str) -> Chart:
 def _of_groups(runs: Sequence[ShownRun], name: str, axis: str) -> Chart:
     curves: list[dict[str, Any]] = []
     notes: list[str] = []
-    keys = {run.record: run.key for run in runs}
+    shown = {run.record: run for run in runs}
     for group in groups_of([run.record for run in runs]):
         label = f"{group.label} on {group.task}"
-        having = tuple(record for record in group.runs if name in record.metrics)
+        having = [shown[record] for record in group.runs if name in record.metrics]
         if len(having) < len(group.runs):
             notes.append(f"{label}: {len(group.runs) - len(having)} without {name} left out.")
-        curve = _together(group.label, group.task, having, name, axis) if having else None
+        curve = _together(having, name, axis) if having else None
         if curve is None:
             notes.append(f"{label}: there is no range of {axis} that all its runs have.")
             continue
         curves.append(
             {
                 "label": f"{label} ({len(having)})",
-                "runs": [keys[record] for record in having],
+                "runs": [run.key for run in having],
                 "x": numbers(curve.x),
                 "y": numbers(curve.middle),
                 "low": numbers(curve.low),
@@ -74,11 +77,13 @@ def _of_groups(runs: Sequence[ShownRun], name: str, axis: str) -> Chart:
     return {"metric": name, "curves": curves, "notes": notes}
 
 
-@lru_cache(maxsize=256)  # a record that has changed is another one
-def _together(
-    label: str, task: str, runs: tuple[Record, ...], name: str, axis: str
-) -> Curve | None:
-    return curve_of(Group(label, task, runs), name, axis)
+def _together(runs: Sequence[ShownRun], name: str, axis: str) -> Curve | None:
+    group = Group("", "", tuple(run.record for run in runs))
+    return _drawn.get(
+        name=(tuple(run.key for run in runs), name, axis),
+        version=tuple(run.version for run in runs),
+        make=lambda: curve_of(group, name, axis),
+    )
 
 
 def _label(record: Record) -> str:

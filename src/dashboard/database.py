@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pymongo
 from pymongo.errors import PyMongoError
@@ -22,6 +22,7 @@ from utils.errors import UserError
 ANSWER_WITHIN = 2000  # milliseconds
 TRY_AGAIN = 10.0  # seconds after a failure
 LATER = {"captured_out": False, "info": False, "experiment.sources": False, "resources": False}
+STAMPED = {"status": True, "heartbeat": True, "stop_time": True}
 
 Stamp = tuple[str, ...]  # changes with every heartbeat and at the end
 Document = dict[str, Any]
@@ -46,6 +47,13 @@ class DatabaseRecord(Record):
         return self.fetch_info()
 
 
+class Known(NamedTuple):
+    """A document as it was when it was last fetched."""
+
+    stamp: Stamp
+    run: ShownRun | None  # None if it is no run of a known kind
+
+
 class DatabaseRuns:
     """All runs of one database."""
 
@@ -62,42 +70,51 @@ class DatabaseRuns:
         self.name = f"MongoDB {address.shown}"
         self._runs = self._client[address.database][address.collection]
         self._metrics_of_all = self._client[address.database].metrics
-        self._known: dict[Any, tuple[Stamp, ShownRun]] = {}
+        self._known: dict[Any, Known] = {}  # by _id, in its order
         self._lost_at: float | None = None
 
     def refresh(self) -> tuple[list[ShownRun], list[str]]:
         """What was there at last, and a complaint, while the database is away."""
-        documents = self._ask()
-        if documents is None:
-            return [run for _, run in self._known.values()], [f"{self.name} does not answer."]
-        problems, known = [], {}
-        for document in documents:
-            if _is_run(document):
-                known[document["_id"]] = self._look_at(document)
-            else:
-                problems.append(f"{self.name}: run {document['_id']} names no environment.")
-        self._known = known
-        return [run for _, run in known.values()], problems
+        answers = self._update()
+        runs = [known.run for known in self._known.values() if known.run]
+        if not answers:
+            return runs, [f"{self.name} does not answer."]
+        odd = [number for number, known in self._known.items() if known.run is None]
+        return runs, [f"{self.name}: run {number} names no environment." for number in odd]
 
-    def _ask(self) -> list[Document] | None:
-        """All runs, without what is long; not tried again at once where it has just failed."""
-        lost_at = self._lost_at
-        if lost_at is not None and time.monotonic() - lost_at < TRY_AGAIN:
-            return None
+    def _update(self) -> bool:
+        """Whether the database answers; not tried again at once where it has just failed."""
+        if self._lost_at is not None and time.monotonic() - self._lost_at < TRY_AGAIN:
+            return False
+        # What could not be read when it was lost may be now.
+        before = self._known if self._lost_at is None else {}
         try:
-            documents = list(self._runs.find({}, LATER).sort("_id", 1))
+            self._known = self._fetch(before)
         except PyMongoError:
             self._lost_at = time.monotonic()
-            return None
-        if lost_at is not None:
-            self._lost_at, self._known = None, {}  # what could not be read then may be now
-        return documents
+            return False
+        self._lost_at = None
+        return True
 
-    def _look_at(self, document: Document) -> tuple[Stamp, ShownRun]:
+    def _fetch(self, before: dict[Any, Known]) -> dict[Any, Known]:
+        """All runs as they are now; documents, without what is long, where a stamp has changed."""
+        stamps = {entry["_id"]: _stamp(entry) for entry in self._runs.find({}, STAMPED).sort("_id")}
+        same = {
+            number: before[number]
+            for number, stamp in stamps.items()
+            if number in before and before[number].stamp == stamp
+        }
+        changed = [number for number in stamps if number not in same]
+        found = self._runs.find({"_id": {"$in": changed}}, LATER) if changed else ()
+        fetched = {document["_id"]: self._known_from(document) for document in found}
+        every = same | fetched
+        return {number: every[number] for number in stamps if number in every}
+
+    def _known_from(self, document: Document) -> Known:
+        return Known(_stamp(document), self._run_from(document) if _is_run(document) else None)
+
+    def _run_from(self, document: Document) -> ShownRun:
         number = document["_id"]
-        stamp = tuple(str(document.get(key)) for key in ("status", "heartbeat", "stop_time"))
-        if number in self._known and self._known[number][0] == stamp:
-            return self._known[number]
         record = DatabaseRecord(
             folder=Path(str(number)),
             config=document["config"],
@@ -106,7 +123,7 @@ class DatabaseRuns:
             fetch_info=partial(self._field, number, "info", {}),
         )
         key = hashlib.sha256(f"{self.name} {number}".encode()).hexdigest()[:12]
-        return stamp, ShownRun(key, self.name, record, partial(self._output, number))
+        return ShownRun(key, self.name, record, partial(self._output, number))
 
     def _metrics(self, number: Any) -> Document:
         with self._telling(number):
@@ -132,8 +149,12 @@ class DatabaseRuns:
         return text[-most:], len(text) > most
 
 
+def _stamp(document: Document) -> Stamp:
+    return tuple(str(document.get(key)) for key in STAMPED)
+
+
 def _is_run(document: Document) -> bool:
     config = document.get("config")
-    if not isinstance(config, dict) or "env" not in config:
+    if not isinstance(config, dict) or not isinstance(config.get("env"), str):
         return False
     return isinstance(config.get("env_args", {}), dict)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dashboard.library import ShownRun
@@ -13,18 +14,31 @@ from reporting.grouping import INCIDENTAL
 def differences(runs: Sequence[ShownRun]) -> list[dict[str, Any]]:
     """A row for each setting; a run that lacks it is missing in `values`.
 
-    `incidental` rows say what may differ between two seeds of one experiment.
+    `incidental` rows say what may differ between two seeds of one experiment. Environments are
+    compared among the runs whose environment can be read.
     """
-    settings = {run.key: _settings(run) for run in runs}
-    rows = []
-    for name in dict.fromkeys(name for each in settings.values() for name in each):
-        values = {key: each[name] for key, each in settings.items() if name in each}
-        if len(values) < len(settings) or len({repr(value) for value in values.values()}) > 1:
-            incidental = name in INCIDENTAL or name == "env_args.seed"
-            rows.append({"name": name, "incidental": incidental, "values": values})
+    settings = {run.key: dict(flat(run.record.config)) for run in runs}
+    known = {run.key: run.environment for run in runs}
+    versions = {
+        key: dict(flat(environment, "environment."))
+        for key, environment in known.items()
+        if environment is not None
+    }
+    rows = [*_rows(settings), *_rows(versions)]
     return sorted(rows, key=lambda row: (row["incidental"], row["name"]))
 
 
-def _settings(run: ShownRun) -> dict[str, Any]:
-    versions = flat(run.record.environment, "environment.")
-    return dict(flat(run.record.config)) | dict(versions)
+def _rows(records: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for name in dict.fromkeys(name for each in records.values() for name in each):
+        values = {key: each[name] for key, each in records.items() if name in each}
+        if len(values) < len(records) or len({_shown(value) for value in values.values()}) > 1:
+            incidental = name in INCIDENTAL or name == "env_args.seed"
+            yield {"name": name, "incidental": incidental, "values": values}
+
+
+def _shown(value: Any) -> str:
+    """As the page has it, where 1 and 1.0 are the same number."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_shown, value))}]"
+    whole = isinstance(value, float) and value.is_integer()
+    return json.dumps(int(value) if whole else value, sort_keys=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
@@ -34,7 +35,12 @@ class FolderRecord(Record):
 
     @cached_property
     def metrics(self) -> Mapping[str, Series]:
-        return self.follower.read() if self.follower.path.exists() else super().metrics
+        try:
+            return self.follower.read()
+        except FileNotFoundError:
+            return super().metrics
+        except (OSError, csv.Error, OverflowError) as error:
+            raise UnreadableRunError(f"{self.follower.path} cannot be read ({error}).") from error
 
 
 @dataclass
@@ -80,8 +86,8 @@ class FolderRuns:
         follower = known.follower if known else CsvFollower(folder / "metrics.csv")
         try:
             read = read_record(folder)
-        except UnreadableRunError as error:
-            return Known(stamp, follower, None, str(error))
+        except UnreadableRunError as error:  # maybe it is just being written
+            return Known(stamp, follower, known.run if known else None, str(error))
         record = FolderRecord(folder, read.config, read.run, follower)
         key = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
         output = partial(_tail, folder / "cout.txt")
@@ -109,3 +115,5 @@ def _tail(path: Path, most: int) -> tuple[str, bool]:
             return file.read().decode(errors="replace"), size > most
     except FileNotFoundError:
         return "", False
+    except OSError as error:
+        return f"{path} cannot be read ({error.strerror}).", False

@@ -22,6 +22,11 @@ class Column:
         self.values.append(value)
         self.seconds.append(seconds)
 
+    def extend(self, other: Column) -> None:
+        self.steps.extend(other.steps)
+        self.values.extend(other.values)
+        self.seconds.extend(other.seconds)
+
     def series(self) -> Series:
         return series(self.steps, self.values, self.seconds)
 
@@ -51,12 +56,18 @@ class CsvFollower:
         return dict(self._series)
 
     def _take(self, whole_lines: bytes) -> None:
+        for name, news in _columns(whole_lines).items():
+            column = self._columns.setdefault(name, Column())
+            column.extend(news)
+            self._series[name] = column.series()
         self._offset += len(whole_lines)
         self._end = (self._end + whole_lines)[-REMEMBERED:]
-        lines = whole_lines.decode(errors="replace").splitlines()
-        grown = set()
-        for name, step, value, seconds in csv_entries(lines):
-            self._columns.setdefault(name, Column()).append(step, value, seconds)
-            grown.add(name)
-        for name in grown:
-            self._series[name] = self._columns[name].series()
+
+
+def _columns(whole_lines: bytes) -> dict[str, Column]:
+    """On their own first: lines that cannot be read leave what is known as it was."""
+    found: dict[str, Column] = {}
+    lines = whole_lines.decode(errors="replace").splitlines()
+    for name, step, value, seconds in csv_entries(lines):
+        found.setdefault(name, Column()).append(step, value, seconds)
+    return found

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from reporting.records import Record, UnreadableRunError
 
@@ -33,6 +33,14 @@ class ShownRun:
             return str(error)
         return None
 
+    @property
+    def environment(self) -> dict[str, Any] | None:
+        """What the run was played on; None if that cannot be read."""
+        try:
+            return self.record.environment
+        except UnreadableRunError:
+            return None
+
 
 class Output(Protocol):
     """What a run has printed."""
@@ -48,6 +56,25 @@ class Source(Protocol):
 
     def refresh(self) -> tuple[list[ShownRun], list[str]]:
         """The runs as they are now, oldest first, and sentences about what cannot be read."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What came of reading a run's numbers."""
+
+    run: ShownRun
+    problem: str | None
+    good: ShownRun | None  # the newest of this run whose numbers could be read
+
+    @staticmethod
+    def at(run: ShownRun, before: Look | None) -> Look:
+        """A run that is just being written is shown as it was, unless it has ended since."""
+        problem = run.read()
+        if problem is None:
+            return Look(run, None, run)
+        good = before.good if before else None
+        same = good is not None and good.record.run.get("status") == run.record.run.get("status")
+        return Look(run, problem, good if same else None)
 
 
 @dataclass
@@ -66,8 +93,7 @@ class Library:
     def __init__(self, sources: Sequence[Source]) -> None:
         self.sources = tuple(sources)
         self._lock = threading.RLock()
-        self._read: dict[str, ShownRun] = {}  # those whose numbers are in memory
-        self._errors: dict[str, str] = {}
+        self._looks: dict[str, Look] = {}  # the runs whose numbers are in memory
 
     @contextmanager
     def shelf(self, patience: float = PATIENCE) -> Iterator[Shelf]:
@@ -85,25 +111,32 @@ class Library:
         until = time.monotonic() + patience
         newest_first = sorted(shelf.runs.items(), key=_began, reverse=True)
         for key, run in newest_first:
-            if self._read.get(key) is not run:
-                if time.monotonic() > until:
-                    shelf.unread.add(key)
-                    continue
-                self._note(key, run)
-            if key in self._errors:
-                shelf.problems.append(self._errors[key])
-                shelf.unreadable.add(key)
-        for key in [key for key in self._read if key not in shelf.runs]:
-            del self._read[key]
-            self._errors.pop(key, None)
+            if not self._has_read(run) and time.monotonic() > until:
+                shelf.unread.add(key)
+                continue
+            look = self._look_at(run)
+            if look.problem is not None:
+                shelf.problems.append(look.problem)
+                if look.good is None:
+                    shelf.unreadable.add(key)
+                else:
+                    shelf.runs[key] = look.good
+        self._looks = {key: look for key, look in self._looks.items() if key in shelf.runs}
 
-    def _note(self, key: str, run: ShownRun) -> None:
-        self._read[key] = run
-        error = run.read()
-        if error is None:
-            self._errors.pop(key, None)
-        else:
-            self._errors[key] = error
+    def with_numbers(self, runs: Iterable[ShownRun]) -> list[ShownRun]:
+        """Those whose numbers can be read; what is wrong with others is among the problems."""
+        with self._lock:
+            looks = [self._look_at(run) for run in runs]
+        return [look.good for look in looks if look.good]
+
+    def _has_read(self, run: ShownRun) -> bool:
+        look = self._looks.get(run.key)
+        return look is not None and (run is look.run or run is look.good)
+
+    def _look_at(self, run: ShownRun) -> Look:
+        if not self._has_read(run):
+            self._looks[run.key] = Look.at(run, self._looks.get(run.key))
+        return self._looks[run.key]
 
 
 def _began(item: tuple[str, ShownRun]) -> str:
@@ -112,5 +145,10 @@ def _began(item: tuple[str, ShownRun]) -> str:
 
 def _without_twins(runs: Iterable[ShownRun], known: Iterable[ShownRun]) -> dict[str, ShownRun]:
     """A run that is in a folder and in the database is shown once, from the folder."""
-    tokens = {run.record.config.get("unique_token") for run in known} - {None}
-    return {run.key: run for run in runs if run.record.config.get("unique_token") not in tokens}
+    tokens = {_token(run) for run in known} - {None}
+    return {run.key: run for run in runs if _token(run) not in tokens}
+
+
+def _token(run: ShownRun) -> str | None:
+    token = run.record.config.get("unique_token")
+    return token if isinstance(token, str) else None

@@ -9,9 +9,15 @@ from typing import Any
 import numpy as np
 
 
-def number(value: float | None) -> float | None:
-    """JSON has no NaN and no infinity."""
-    return float(value) if value is not None and math.isfinite(value) else None
+def number(value: Any) -> float | None:
+    """A finite number, as JSON and charts can have it; None for whatever else a run holds."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None
 
 
 def numbers(values: np.ndarray[Any, Any]) -> list[float | None]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import ipaddress
 import json
 import mimetypes
+import socket
+import sys
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,8 +21,9 @@ from utils.errors import UserError
 from utils.logging import get_logger
 
 STATIC = Path(__file__).parent / "static"
-HERE = {"127.0.0.1", "localhost", "[::1]"}
+THIS_MACHINE = {"127.0.0.1", "localhost", "[::1]"}  # names by which a browser here may call us
 EVERYWHERE = {"0.0.0.0", "::", ""}
+PORTS = range(65536)
 HEADERS = {
     "Cache-Control": "no-cache",
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -46,18 +50,31 @@ class Server(ThreadingHTTPServer):
     def __init__(self, host: str, port: int, library: Library) -> None:
         self.library = library
         self.files = read_files(STATIC)
-        self.hosts = None if host in EVERYWHERE else HERE | {host}
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        if port not in PORTS:
+            raise UserError(f"--port {port}: ports are numbers from 0 to {PORTS[-1]}.")
         try:
             super().__init__((host, port), Handler)
         except OSError as error:
             raise UserError(_no_port(host, port, error)) from error
-        except OverflowError as error:
-            raise UserError(f"--port {port}: ports are numbers from 0 to 65535.") from error
+        self._bound = str(self.server_address[0])
+        own = {_in_address(name).lower() for name in (host, self._bound)}
+        self.hosts = None if host in EVERYWHERE else THIS_MACHINE | own
 
     @property
     def url(self) -> str:
-        host = "localhost" if self.hosts is None else str(self.server_address[0])
+        host = "localhost" if self.hosts is None else _in_address(self._bound)
         return f"http://{host}:{self.server_port}/"
+
+    @property
+    def is_private(self) -> bool:
+        """Whether this machine alone can reach it."""
+        return ipaddress.ip_address(self._bound).is_loopback
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Browsers hang up as they like."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -87,8 +104,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def _page(self) -> Page:
         if not self._meant_for_us():
-            return complaint("This server answers to its own name only.", HTTPStatus.FORBIDDEN)
-        parts = urlsplit(self.path)
+            message = f"This server answers to its own names only. Open {self.server.url} instead."
+            return complaint(message, HTTPStatus.FORBIDDEN)
+        try:
+            parts = urlsplit(self.path)
+        except ValueError as error:
+            return complaint(f"{self.path} is no address: {error}.", HTTPStatus.BAD_REQUEST)
         if parts.path in self.server.files:
             return self.server.files[parts.path]
         if parts.path not in ANSWERS:
@@ -128,9 +149,15 @@ def read_files(folder: Path) -> dict[str, Page]:
     return {**files, "/": files["/index.html"]}
 
 
+def _in_address(host: str) -> str:
+    """As a URL and the Host header have it: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
 def _no_port(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"Port {port} is in use. Type another one, or 0 for any: --port {port + 1}"
+        other = port + 1 if port + 1 in PORTS else port - 1
+        return f"Port {port} is in use. Type another one, or 0 for any: --port {other}"
     if error.errno == errno.EACCES:
         return f"Port {port} is for administrators. Type one above 1023: --port 8800"
     return f"Cannot serve at {host}:{port} ({error.strerror or error}). Usual: --host 127.0.0.1"

@@ -28,7 +28,7 @@ def summary(run: ShownRun, shelf: Shelf) -> dict[str, Any]:
         "status": record.status,
         "started": None if record.started is None else record.started.isoformat(),
         "heard_of": number(record.age),
-        "t_max": record.config.get("t_max"),
+        "t_max": _t_max(record),
         "reading": run.key in shelf.unread,
     }
     known = run.key not in shelf.unread | shelf.unreadable
@@ -55,8 +55,12 @@ def _numbers(record: Record) -> dict[str, Any]:
 def _progress(record: Record, step: int) -> float | None:
     if record.status == "COMPLETED":
         return 1.0  # the last log is a little before the end
-    t_max = record.config.get("t_max")
-    return min(1.0, step / t_max) if isinstance(t_max, int | float) and t_max > 0 else None
+    t_max = _t_max(record)
+    return min(1.0, step / t_max) if t_max is not None and t_max > 0 else None
+
+
+def _t_max(record: Record) -> float | None:
+    return number(record.config.get("t_max"))
 
 
 def _seconds(record: Record) -> float | None:
@@ -67,8 +71,8 @@ def _seconds(record: Record) -> float | None:
 def _left(record: Record, step: int) -> float | None:
     """Seconds to go at the speed of late."""
     series = max(record.metrics.values(), key=lambda s: len(s.steps), default=None)
-    t_max = record.config.get("t_max")
-    if series is None or not isinstance(t_max, int | float):
+    t_max = _t_max(record)
+    if series is None or t_max is None:
         return None
     steps, seconds = series.steps[-RECENT:], series.seconds[-RECENT:]
     if len(steps) < 2 or not seconds[-1] > seconds[0] or steps[-1] <= steps[0]:

@@ -18,7 +18,7 @@ def kept(values: Array, most: int = MOST) -> Array:
     if count <= most:
         return np.arange(count)
     edges = np.linspace(1, count - 1, (most - 2) // 2 + 1).astype(int)
-    low, high = np.where(np.isnan(values), [[np.inf], [-np.inf]], values)
+    low, high = np.where(np.isfinite(values), values, [[np.inf], [-np.inf]])
     inner = [
         start + found
         for start, end in pairwise(edges)

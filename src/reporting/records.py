@@ -77,6 +77,10 @@ class Record:
         return _moment(self.run.get("start_time"))
 
     @property
+    def ended(self) -> datetime | None:
+        return _moment(self.run.get("stop_time"))
+
+    @property
     def age(self) -> float | None:
         """Seconds since the run was last heard of."""
         last = _moment(self.run.get("heartbeat")) or self.started
@@ -208,7 +212,7 @@ def from_sacred(content: dict[str, Any], folder: Path, start: datetime | None) -
         try:
             times = [_since(start, moment) for moment in entry["timestamps"]]
             found[name] = series(entry["steps"], entry["values"], times)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise UnreadableRunError(f"{folder}: metrics.json, {name}: {error!r}") from error
     return found
 
@@ -252,7 +256,7 @@ def series(steps: Any, values: Any, seconds: Any) -> Series:
     """In the order of the steps, whatever order they came in."""
     at, what = np.asarray(steps, np.int64), np.asarray(values, np.float64)
     when = np.asarray(seconds, np.float64)
-    if not len(at) == len(what) == len(when):
+    if not at.shape == what.shape == when.shape == (len(at),):
         raise ValueError(f"{len(at)} steps, {len(what)} values, {len(when)} times")
     order = np.argsort(at, kind="stable")
     return Series(at[order], what[order], when[order])

@@ -35,7 +35,7 @@ def task_name(config: dict[str, Any]) -> str:
     """ "sc2/corridor", "two_step": the environment and, if it has several, its map or scenario."""
     env_args = config["env_args"]
     named = [env_args[key] for key in ("map_name", "scenario_name", "key") if env_args.get(key)]
-    return "/".join([config["env"], *named[:1]])
+    return "/".join([config["env"], *map(str, named[:1])])
 
 
 @dataclass

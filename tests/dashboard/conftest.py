@@ -14,6 +14,7 @@ import pytest
 
 from dashboard.command import make_server
 from dashboard.server import Server
+from tests.dashboard.runs import make_run
 
 
 class Visitor:
@@ -58,3 +59,10 @@ def visit() -> Iterator[Callable[..., Visitor]]:
     for server in servers:
         server.shutdown()
         server.server_close()
+
+
+@pytest.fixture
+def visitor(tmp_path: Path, visit: Callable[..., Visitor]) -> Visitor:
+    """Of a single run, folder `1`."""
+    make_run(tmp_path / "1", [(10, 0.5)])
+    return visit(tmp_path)

@@ -9,10 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from dashboard.curves import charts
 from tests.dashboard.conftest import Visitor
 from tests.dashboard.runs import WON, append, make_run, moment
 
@@ -113,66 +111,7 @@ def test_torn_runs_are_told_and_hide_no_other(tmp_path: Path, visit: Visit) -> N
     assert answer["runs"][1]["step"] is None
     curves = visitor.ask("curves", run=[line["key"] for line in answer["runs"]], metric=WON)
     assert len(curves["charts"][0]["curves"]) == 1
-    assert visitor.ask("run", run=visitor.key("3"))["environment"] == {}
-
-
-def test_curves_of_single_runs(tmp_path: Path, visit: Visit) -> None:
-    make_run(tmp_path / "1", [(100, 0.1), (200, float("nan")), (300, 0.5)])
-    make_run(tmp_path / "2", [(100, 9.0)], metric="loss")
-    visitor = visit(tmp_path)
-    keys = [visitor.key("1"), visitor.key("2")]
-    (chart,) = visitor.ask("curves", run=keys, metric=WON)["charts"]
-    (curve,) = chart["curves"]
-    assert (curve["x"], curve["y"]) == ([100, 200, 300], [0.1, None, 0.5])
-    assert curve["runs"] == keys[:1]
-    assert len(chart["notes"]) == 1
-    assert "run 2 has no" in chart["notes"][0]
-    both = visitor.ask("curves", run=keys, metric=[WON, "loss"], axis="seconds")["charts"]
-    assert [chart["metric"] for chart in both] == [WON, "loss"]
-    assert both[0]["curves"][0]["x"] == [10, 20, 30]
-
-
-def test_times_nobody_wrote_down_are_told(tmp_path: Path, visit: Visit) -> None:
-    make_run(tmp_path / "1", [(10, 0.25)], form="pymarl")
-    visitor = visit(tmp_path)
-    words = {"run": visitor.key("1"), "metric": WON, "axis": "seconds"}
-    (chart,) = visitor.ask("curves", **words)["charts"]
-    assert chart["curves"] == []
-    assert "no times" in chart["notes"][0]
-
-
-def test_seeds_together_are_the_reports_curve(tmp_path: Path, visit: Visit) -> None:
-    for seed in range(3):
-        make_run(tmp_path / str(seed), [(0, seed), (100, seed + 3.0)], config={"seed": seed})
-    make_run(tmp_path / "9", [(0, 1.0), (50, 2.0)], config={"lr": 0.5})
-    library = visit(tmp_path).server.library
-    with library.shelf() as shelf:
-        runs = list(shelf.runs.values())
-        (chart,) = charts(runs, [WON], "steps", together=True)
-    alone, three = sorted(chart["curves"], key=lambda curve: len(curve["runs"]))
-    assert (len(alone["runs"]), len(three["runs"])) == (1, 3)
-    assert three["y"][0] == 1.0  # of 0, 1, 2
-    assert three["y"][-1] == 4.0
-    assert set(alone["low"]) == {None}  # one run says nothing of its spread
-    assert three["low"][0] == 0.0 <= three["y"][0] <= three["high"][0] == 2.0
-
-
-def test_a_group_of_one_is_the_run_itself(tmp_path: Path, visit: Visit) -> None:
-    make_run(tmp_path / "1", [(0, 1.0), (100, 2.0)])
-    visitor = visit(tmp_path)
-    words = {"run": visitor.key("1"), "metric": WON}
-    (single,) = visitor.ask("curves", **words)["charts"][0]["curves"]
-    (group,) = visitor.ask("curves", **words, together=1)["charts"][0]["curves"]
-    np.testing.assert_allclose(np.interp(group["x"], single["x"], single["y"]), group["y"])
-
-
-def test_metrics_are_counted(tmp_path: Path, visit: Visit) -> None:
-    append(make_run(tmp_path / "1", [(100, 0.1)]), "100,k/cosine,0.9,1.0")
-    make_run(tmp_path / "2", [(100, 0.1)])
-    visitor = visit(tmp_path)
-    answer = visitor.ask("metrics", run=[visitor.key("1"), visitor.key("2")])
-    assert answer["headline"] == WON
-    assert answer["metrics"] == [{"name": "k/cosine", "runs": 1}, {"name": WON, "runs": 2}]
+    assert visitor.ask("run", run=visitor.key("3"))["environment"] is None
 
 
 def test_differences_of_settings_and_versions(tmp_path: Path, visit: Visit) -> None:
@@ -192,6 +131,38 @@ def test_differences_of_settings_and_versions(tmp_path: Path, visit: Visit) -> N
         {"name": "seed", "incidental": True, "values": {first: 1, second: 2}},
     ]
     assert visitor.ask("differences", run=first)["rows"] == []
+
+
+def test_settings_are_compared_though_an_environment_cannot_be_read(
+    tmp_path: Path, visit: Visit
+) -> None:
+    for number, rate in (("1", 0.1), ("2", 0.9), ("3", 0.9)):
+        game = {"game": f"4.{number}"}
+        make_run(tmp_path / number, [(10, 0.5)], config={"lr": rate}, environment=game)
+    (tmp_path / "2" / "info.json").write_text('{"a": ')
+    visitor = visit(tmp_path)
+    one, two, three = (visitor.key(number) for number in "123")
+    answer = visitor.ask("differences", run=[one, two])
+    assert answer["unknown_environment"] == [two]
+    assert [(row["name"], row["values"]) for row in answer["rows"]] == [
+        ("lr", {one: 0.1, two: 0.9}),
+    ]
+    rows = visitor.ask("differences", run=[one, two, three])["rows"]
+    assert [(row["name"], row["values"]) for row in rows] == [
+        ("environment.game", {one: "4.1", three: "4.3"}),
+        ("lr", {one: 0.1, two: 0.9, three: 0.9}),
+    ]
+    assert visitor.ask("differences", run=[one, three])["unknown_environment"] == []
+
+
+def test_settings_that_look_the_same_are_the_same(tmp_path: Path, visit: Visit) -> None:
+    same = {"a": 1, "b": [1, [2.0]], "c": True, "d": "x"}
+    make_run(tmp_path / "1", [], config=same | {"e": "1", "f": 1, "g": [1, 2]})
+    other = {"a": 1.0, "b": [1.0, [2]]}
+    make_run(tmp_path / "2", [], config=same | other | {"e": 1, "f": True, "g": [2, 1]})
+    visitor = visit(tmp_path)
+    rows = visitor.ask("differences", run=[visitor.key("1"), visitor.key("2")])["rows"]
+    assert [row["name"] for row in rows] == ["e", "f", "g"]
 
 
 def test_a_failed_run_shows_its_error_and_console(tmp_path: Path, visit: Visit) -> None:

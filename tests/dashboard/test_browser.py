@@ -12,7 +12,7 @@ import pytest
 from tests.dashboard.browser import Browser, start
 from tests.dashboard.conftest import Visitor
 from tests.dashboard.runs import WON, append, make_run, moment
-from tests.support import command_line, environment
+from tests.support import command_line, killed_at_the_end, start_process
 
 Visit = Callable[..., Visitor]
 EVIL = "<img src=x onerror=alert(1)>"
@@ -160,7 +160,8 @@ def test_it_says_when_the_server_has_gone(browser: Browser, tmp_path: Path) -> N
     """The command itself, as a process that is killed."""
     make_run(tmp_path / "1", [(1, 0.5)], run={"status": "RUNNING", "heartbeat": moment(0)})
     words = command_line("dashboard", str(tmp_path), "--port", "0")
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment()) as process:
+    started = start_process(words, stdout=subprocess.PIPE, text=True)
+    with killed_at_the_end(started) as process:
         assert process.stdout is not None
         (url,) = re.findall(r"http://\S+", process.stdout.readline())
         browser.open(url)
@@ -179,3 +180,91 @@ def test_no_runs_yet(browser: Browser, visit: Visit, tmp_path: Path) -> None:
 
 def type_keys(page: Browser, text: str) -> None:
     page.driver.switch_to.active_element.send_keys(text)
+
+
+def test_an_odd_bookmark_shows_what_is_usual(page: Browser, visitor: Visitor) -> None:
+    for words in ("axis=foo", "axis=seconds&together=x&toString=1"):
+        page.open("about:blank")
+        page.open(f"{visitor.server.url}#runs={visitor.key('2')}&{words}")
+        page.until(lambda: drawn(page) == 1, "a curve")
+        axis = "Time" if "seconds" in words else "Steps"
+        assert page.text("[aria-label='Over'] [aria-pressed='true']") == axis
+        assert page.text("[aria-label='Seeds'] [aria-pressed='true']") == "Each run"
+
+
+def test_odd_settings_leave_the_table_whole(browser: Browser, tmp_path: Path, visit: Visit) -> None:
+    make_run(tmp_path / "1", [(10, 0.5)], config={"t_max": "many"}, run={"stop_time": 5})
+    make_run(tmp_path / "2", [(10, 0.25)], config={"t_max": "2e6"}, run={"earlier_sessions": [{}]})
+    visitor = visit(tmp_path)
+    browser.open(visitor.server.url)
+    browser.until(lambda: len(browser.all("#runs tbody tr")) == 2, "both runs")
+    for run_id, told in (("1", "Ended"), ("2", "resumed once")):
+        browser.click(f"#only-{visitor.key(run_id)}")
+        browser.click("#tab-console")
+        browser.until(lambda told=told: told in browser.text(".facts"), told)
+    assert browser.complaints() == []
+
+
+def test_settings_of_a_torn_run(browser: Browser, tmp_path: Path, visit: Visit) -> None:
+    """What can be compared is; what cannot is said. Text does not look like a number."""
+    for run_id, rate in (("1", 0.1), ("2", 0.9), ("3", "0.9")):
+        game = {"game": f"4.{run_id}"}
+        make_run(tmp_path / run_id, [], config={"lr": rate}, environment=game)
+    (tmp_path / "3" / "info.json").write_text('{"environment": ')
+    visitor = visit(tmp_path)
+    keys = ",".join(visitor.key(run_id) for run_id in "123")
+    browser.open(f"{visitor.server.url}#tab=settings&runs={keys}")
+    browser.until(lambda: "environment.game" in browser.text(".settings"), "the versions")
+    cells = dict(row.text.split(maxsplit=1) for row in browser.all(".settings tbody tr"))
+    assert cells == {"environment.game": "4.1 4.2 not known", "lr": '0.1 0.9 "0.9"'}
+    assert "The environment of run 3 cannot be read" in browser.text("#view")
+
+
+TICKS = """
+return Promise.all([import("/scale.js"), import("/format.js")]).then(([scale, format]) => {
+  const { values, step } = scale.ticks(...scale.padded(arguments[0]), 6);
+  return values.map((value) => format.tickText(value, step));
+});
+"""
+
+
+TICKED = {  # extent -> one of its ticks
+    (0, 200_000): "50k",
+    (0.99995, 1.00005): "1.00002",
+    (0, 0.0001): "2e-5",
+    (1_000_000, 1_000_500): "1.0001M",
+    (1 - 2**-53, 1): "0.8",  # the same but for rounding
+    (2.0**53, 2.0**53 + 2): "8000000G",
+    (0, 0): "0.2",
+    (-1e300, 1e300): "0",
+}
+
+
+def test_ticks_can_be_told_apart(page: Browser) -> None:
+    for extent, some in TICKED.items():
+        found = page.script(TICKS, extent)
+        assert 2 < len(found) < 15, extent
+        assert len(set(found)) == len(found), extent
+        assert some in found, extent
+
+
+def test_the_focus_stays_where_it_is_while_a_run_goes_on(
+    page: Browser, visitor: Visitor, tmp_path: Path
+) -> None:
+    page.click(box(visitor, "1"))
+    page.until(lambda: drawn(page) == 1, "a curve")
+    page.click("[aria-label='Over'] button:last-child")
+    page.until(lambda: "&axis=seconds" in page.driver.current_url, "the other axis")
+    before = points(page)
+    append(tmp_path / "1", f"300,{WON},0.7,30.0")
+    page.until(lambda: points(page) > before, "another point")
+    focus = page.script("return document.activeElement.getAttribute('aria-pressed')")
+    assert (focus, page.script("return document.activeElement.innerText")) == ("true", "Time")
+
+
+def test_the_table_fits_its_half(page: Browser, visitor: Visitor) -> None:
+    for run_id in "123":
+        page.click(box(visitor, run_id))
+    page.until(lambda: len(page.all("#runs .swatch")) == 3, "three ticks")
+    hidden = "const box = document.querySelector('#list > .scroll');"
+    assert page.script(f"{hidden} return box.scrollWidth - box.clientWidth") == 0

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pymongo import WriteConcern
 
+from dashboard.database import DatabaseRuns
 from tests.dashboard.conftest import Visitor
 from tests.dashboard.runs import WON, make_run
 from tests.mongo.server import Mongod, free_port, running
@@ -78,6 +79,35 @@ def test_a_running_one_grows_and_only_it_is_fetched_again(mongod: Mongod, visit:
     after = visitor.lines()
     assert after["2"]["last"] == 0.7
     assert after["1"]["version"] == before["1"]["version"]
+
+
+def test_unchanged_ones_are_not_fetched_again(
+    mongod: Mongod, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = mongod.database("still")
+    insert(database, 1, [0.1])
+    insert(database, 2, [0.2])
+    database.runs.insert_one({"_id": 3, "config": {"not": "ours"}})
+    fetched = []
+    run_from = DatabaseRuns._known_from
+
+    def told(runs: DatabaseRuns, document: dict[str, Any]) -> Any:
+        fetched.append(document["_id"])
+        return run_from(runs, document)
+
+    monkeypatch.setattr(DatabaseRuns, "_known_from", told)
+    visitor = visit(f"mongo={mongod.address('still')}")
+    before = visitor.ask("runs")
+    assert sorted(fetched) == [1, 2, 3]
+    assert visitor.ask("runs")["problems"] == before["problems"] != []
+    database.runs.update_one({"_id": 1}, {"$set": {"status": "FAILED"}})
+    insert(database, 4, [0.4])
+    database.runs.delete_one({"_id": 2})
+    fetched.clear()
+    after = visitor.lines()
+    assert sorted(fetched) == [1, 4]
+    assert list(after) == ["1", "4"]
+    assert after["1"]["status"] == "FAILED"
 
 
 def test_pymarl_lists_in_info(mongod: Mongod, visit: Visit) -> None:

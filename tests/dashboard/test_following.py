@@ -70,6 +70,22 @@ def test_a_file_that_was_replaced_is_read_anew(follower: CsvFollower) -> None:
     assert list(follower.read()) == ["gain"]
 
 
+def test_what_cannot_be_read_is_not_taken_for_read(follower: CsvFollower) -> None:
+    """Neither the lines before it nor those after are lost or counted twice."""
+    follower.path.write_text(HEAD + ROWS)
+    whole = follower.read()["loss"].values.tolist()
+    good = follower.path.read_text()
+    with follower.path.open("a") as file:
+        file.write(f"100,loss,1.0,1.0\n{2**70},loss,2.0,2.0\n")
+    for _ in range(2):
+        with pytest.raises(OverflowError):
+            follower.read()
+    with follower.path.open("r+") as file:
+        file.write(good + "200,loss,3.0,2.0\n")
+        file.truncate()
+    assert follower.read()["loss"].values.tolist() == [*whole, 3.0]
+
+
 def test_steps_out_of_order_are_sorted(follower: CsvFollower) -> None:
     follower.path.write_text(HEAD + "20,loss,2.0,2.0\n10,loss,1.0,1.0\n")
     assert_as_whole(follower)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
+import struct
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,18 +16,12 @@ import pytest
 from dashboard.answers import ANSWERS
 from dashboard.command import main, make_server
 from dashboard.server import STATIC
+from main import dispatch
 from tests.dashboard.conftest import Visitor
-from tests.dashboard.runs import make_run
-from tests.support import command_line, start_process
+from tests.support import command_line, killed_at_the_end, start_process
 from utils.errors import UserError
 
 Visit = Callable[..., Visitor]
-
-
-@pytest.fixture
-def visitor(tmp_path: Path, visit: Visit) -> Visitor:
-    make_run(tmp_path / "1", [(10, 0.5)])
-    return visit(tmp_path)
 
 
 def test_the_page_and_its_files(visitor: Visitor) -> None:
@@ -85,13 +82,35 @@ def test_what_has_not_changed_is_not_sent_again(visitor: Visitor) -> None:
     assert visitor.get(path, **{"If-None-Match": tag})[0].status == 200
 
 
-@pytest.mark.parametrize(
-    ("host", "status"),
-    [("127.0.0.1:1", 200), ("localhost", 200), ("LOCALHOST:99", 200), ("[::1]:99", 200),
-     ("evil.example", 403), ("evil.example:8800", 403), ("localhost.evil.example", 403)],
-)  # fmt: skip
-def test_other_sites_cannot_read_us(visitor: Visitor, host: str, status: int) -> None:
-    assert visitor.get("/api/runs", Host=host)[0].status == status
+def test_what_is_no_address_is_answered(visitor: Visitor) -> None:
+    with socket.create_connection(("127.0.0.1", visitor.server.server_port), timeout=20) as raw:
+        raw.sendall(b"GET http://[ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        answer = raw.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"http://[ is no address" in answer
+
+
+def test_a_browser_that_hangs_up_is_no_event(
+    visitor: Visitor, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, gone = threading.Event(), threading.Event()
+
+    def slow(*_: object) -> dict[str, str]:
+        asked.set()
+        assert gone.wait(20)
+        return {"text": "x" * 10_000_000}
+
+    monkeypatch.setitem(ANSWERS, "/api/runs", slow)
+    before = set(threading.enumerate())
+    with socket.create_connection(("127.0.0.1", visitor.server.server_port), timeout=20) as raw:
+        raw.sendall(b"GET /api/runs HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert asked.wait(20)
+        new = set(threading.enumerate()) - before
+        (handler,) = (thread for thread in new if "process_request" in thread.name)
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
+    gone.set()
+    handler.join(20)
+    assert capfd.readouterr().err == ""
 
 
 def test_browsers_are_told_to_run_nothing_else(visitor: Visitor) -> None:
@@ -121,12 +140,32 @@ def test_a_port_in_use(visitor: Visitor, tmp_path: Path) -> None:
         make_server([str(tmp_path)], "127.0.0.1", port)
 
 
+def test_the_last_port_in_use(tmp_path: Path) -> None:
+    """No port that does not exist is proposed."""
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", 65535))
+        taken.listen()
+        with pytest.raises(UserError, match=r"Port 65535 is in use.*--port 65534$"):
+            make_server([str(tmp_path)], "127.0.0.1", 65535)
+
+
+def test_help_is_of_the_dashboard_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        dispatch(["dashboard", "--help"])
+    told = capsys.readouterr().out
+    assert left.value.code == 0
+    assert len(told.splitlines()) < 20
+    assert all(word in told for word in ("--port", "--host", "mongo=URL", "8800"))
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         (["nowhere"], "nowhere is no folder"),
         (["--port", "many"], "invalid int value"),
         (["--port", "99999"], "from 0 to 65535"),
+        (["--port", "-1"], "from 0 to 65535"),
         (["--host", "999.1.1.1"], "Cannot serve at 999.1.1.1"),
         (["--prot", "1"], "unrecognized arguments"),
         (["mongo=what ever"], "host:port:database"),
@@ -144,14 +183,11 @@ def test_the_command_starts_without_torch(tmp_path: Path) -> None:
     words = command_line("dashboard", str(tmp_path), "--port", "0")
     words = [words[0], "-X", "importtime", *words[1:]]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with start_process(words, **pipes, text=True) as process:
+    with killed_at_the_end(start_process(words, **pipes, text=True)) as process:
         assert process.stdout is not None
-        try:
-            line = process.stdout.readline()
-            process.send_signal(signal.SIGINT)
-            _, imported = process.communicate(timeout=30)
-        finally:
-            process.kill()  # nothing, where Ctrl-C has ended it
+        line = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, imported = process.communicate(timeout=30)
     assert "http://127.0.0.1:" in line
     assert process.returncode == 0
     assert "dashboard.server" in imported

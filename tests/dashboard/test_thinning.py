@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from dashboard.thinning import kept
 
@@ -24,3 +25,10 @@ def test_a_gap_hides_no_peak() -> None:
     values = np.full(1000, np.nan)
     values[500] = 1.0
     assert 500 in kept(values, most=20)
+
+
+@pytest.mark.parametrize("infinity", [np.inf, -np.inf])
+def test_an_infinite_value_hides_no_peak(infinity: float) -> None:
+    values = np.zeros(5000)
+    values[2499], values[2500], values[2501] = infinity, 7.0, -7.0
+    assert {2500, 2501} <= set(kept(values, most=20).tolist())

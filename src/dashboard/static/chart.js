@@ -1,11 +1,13 @@
 // One chart, drawn by hand: axes, curves, bands, and a cursor for mouse and keys.
 
 import { el, svg } from "./dom.js";
-import { duration, exact, human, isRate } from "./format.js";
+import { duration, exact, human, isRate, tickText } from "./format.js";
 import { extent, linear, nearest, padded, ticks } from "./scale.js";
 import { look } from "./state.js";
 
-const MARGIN = { left: 54, right: 14, top: 10, bottom: 34 };
+const MARGIN = { right: 14, top: 10, bottom: 34 };
+const LEAST_LEFT = 54;
+const LETTER = 7; // pixels, at most
 const FEW = 40; // points, up to which each has a dot
 
 export class Chart {
@@ -42,27 +44,30 @@ export class Chart {
     }
     const ySpan = isRate(this.metric) ? [-0.02, 1.02] : padded(ys);
     const xSpan = xs[0] < xs[1] ? [Math.min(0, xs[0]) === 0 && xs[0] < xs[1] / 4 ? 0 : xs[0], xs[1]] : padded(xs);
-    this.x = linear(xSpan, [MARGIN.left, width - MARGIN.right]);
+    const yTicks = labelled(ticks(...ySpan, this.height / 56), tickText);
+    this.left = Math.max(LEAST_LEFT, ...yTicks.map(([, text]) => text.length * LETTER + 10));
+    this.x = linear(xSpan, [this.left, width - MARGIN.right]);
     this.y = linear(ySpan, [this.height - MARGIN.bottom, MARGIN.top]);
     this.cursor = svg("g", { class: "cursor" });
     this.picture.replaceChildren(
-      this.#axes(xSpan, ySpan, width), ...this.curves.map((curve) => this.#curve(curve)), this.cursor);
+      this.#axes(xSpan, yTicks, width), ...this.curves.map((curve) => this.#curve(curve)), this.cursor);
+    if (this.at !== undefined) this.#show(this.x(this.at));
   }
 
-  #axes(xSpan, ySpan, width) {
+  #axes(xSpan, yTicks, width) {
     const bottom = this.height - MARGIN.bottom;
     const group = svg("g", { class: "axes", "aria-hidden": "true" });
-    for (const value of ticks(...ySpan, this.height / 56)) {
+    for (const [value, text] of yTicks) {
       const y = this.y(value);
       group.append(
-        svg("line", { x1: MARGIN.left, x2: width - MARGIN.right, y1: y, y2: y }),
-        svg("text", { x: MARGIN.left - 8, y: y + 4, class: "label end" }, human(value)));
+        svg("line", { x1: this.left, x2: width - MARGIN.right, y1: y, y2: y }),
+        svg("text", { x: this.left - 8, y: y + 4, class: "label end" }, text));
     }
-    for (const value of ticks(...xSpan, width / 110)) {
-      const at = this.#onAxis(value);
+    const xText = this.axis === "steps" ? tickText : (value, step) => (step < 1 ? `${tickText(value, step)}s` : duration(value));
+    for (const [value, text] of labelled(ticks(...xSpan, width / 110), xText)) {
       group.append(
         svg("line", { x1: this.x(value), x2: this.x(value), y1: bottom, y2: bottom + 4 }),
-        svg("text", { x: this.x(value), y: bottom + 17, class: "label middle" }, at));
+        svg("text", { x: this.x(value), y: bottom + 17, class: "label middle" }, text));
     }
     const name = this.axis === "steps" ? "environment steps" : "wall-clock time";
     group.append(svg("text", { x: width - MARGIN.right, y: this.height - 3, class: "label end" }, name));
@@ -150,6 +155,8 @@ export class Chart {
     this.cursor?.replaceChildren();
   }
 }
+
+const labelled = ({ values, step }, text) => values.map((value) => [value, text(value, step)]);
 
 export function lastOf(values) {
   return values.findLast((value) => value !== null) ?? null;

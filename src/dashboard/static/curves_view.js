@@ -2,7 +2,7 @@
 
 import { ask, keys } from "./api.js";
 import { Chart, lastOf } from "./chart.js";
-import { choice, el } from "./dom.js";
+import { choice, el, keepingFocus } from "./dom.js";
 import { exact } from "./format.js";
 import { change, giveColours, look, state } from "./state.js";
 
@@ -57,7 +57,7 @@ function drawControls(controls, metrics, current) {
   }
   const select = el("select", { id: "metric", "aria-label": "Metric", onchange: (event) => change({ metric: event.target.value }) },
     ...Object.entries(groups).filter(([, names]) => names.length).map(([label, names]) => el("optgroup", { label }, ...names)));
-  controls.replaceChildren(select, ...axes());
+  keepingFocus(() => controls.replaceChildren(select, ...axes()));
 }
 
 export function axes() {

@@ -47,17 +47,19 @@ function write(output, text) {
   if (atEnd) output.scrollTop = output.scrollHeight;
 }
 
-function factsOf({ summary, folder, times, host, sessions, environment }) {
+const resumed = (times) => ["", ", resumed once"][times] ?? `, resumed ${times} times`;
+
+function factsOf({ summary, folder, ended, host, sessions, environment }) {
   const heard = summary.heard_of === null ? "" : ` (heard of ${duration(summary.heard_of)} ago)`;
   const best = summary.best === null ? "–" : `${exact(summary.best)} at ${human(summary.best_at)} steps, ${summary.metric}`;
   const facts = [
     ["Status", summary.status.toLowerCase() + (["RUNNING", "LOST"].includes(summary.status) ? heard : "")],
     ["Steps", `${human(summary.step) || "?"} of ${human(summary.t_max) || "?"}`],
     ["Best", best],
-    ["Started", `${moment(summary.started) || "?"}${sessions > 1 ? `, resumed ${sessions - 1} times` : ""}`],
-    ["Ended", moment(times.stop_time && `${times.stop_time.replace(" ", "T")}Z`) || "–"],
+    ["Started", `${moment(summary.started) || "?"}${resumed(sessions - 1)}`],
+    ["Ended", moment(ended) || "–"],
     ["Machine", host ? [host.hostname, host.os?.[0] ?? host.os, host.python_version && `Python ${host.python_version}`].filter(Boolean).join(", ") : "?"],
-    ["Environment", Object.entries(environment).map(([key, value]) => `${key} ${value}`).join(", ") || "not told"],
+    ["Environment", environment ? Object.entries(environment).map(([key, value]) => `${key} ${value}`).join(", ") || "not told" : "cannot be read"],
     ["Where", folder],
   ];
   return facts;

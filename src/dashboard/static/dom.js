@@ -25,6 +25,16 @@ export const byId = (id) => document.getElementById(id);
 /** A set of buttons of which one is pressed. */
 export function choice(label, options, current, choose) {
   const buttons = Object.entries(options).map(([value, text]) =>
-    el("button", { type: "button", "aria-pressed": String(value === current), onclick: () => choose(value) }, text));
+    el("button", {
+      type: "button", id: `choose-${label}-${value}`, "aria-pressed": String(value === current),
+      onclick: () => choose(value),
+    }, text));
   return el("div", { class: "choice", role: "group", "aria-label": label }, ...buttons);
+}
+
+/** Whoever works by keys stays where they are when elements are made again. */
+export function keepingFocus(work) {
+  const id = document.activeElement?.id;
+  work();
+  if (id && document.activeElement?.id !== id) byId(id)?.focus({ preventScroll: true });
 }

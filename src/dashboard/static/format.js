@@ -1,15 +1,22 @@
 // Numbers and times as people read them.
 
-export function human(number) {
+export function human(number, digits = 3) {
   if (number === null || number === undefined) return "";
   const size = Math.abs(number);
   for (const [unit, one] of [["G", 1e9], ["M", 1e6], ["k", 1e3]]) {
-    if (size >= one) return trimmed(number / one) + unit;
+    if (size >= one) return trimmed(number / one, digits) + unit;
   }
-  return trimmed(number);
+  if (size !== 0 && size < 1e-3) return Number(number.toPrecision(digits)).toExponential();
+  return trimmed(number, digits);
 }
 
-const trimmed = (number) => String(Number(number.toPrecision(3)));
+const trimmed = (number, digits) => String(Number(number.toPrecision(digits)));
+
+/** Of a tick, with as many digits as tell it from the next one. */
+export function tickText(number, step) {
+  const places = Math.floor(Math.log10(Math.abs(number) / step)) + 2;
+  return human(number, Math.min(15, Math.max(3, places)));
+}
 
 /** Four digits that matter, without a long tail. */
 export function exact(number) {

@@ -3,7 +3,7 @@
 import { ask, keys } from "./api.js";
 import { axes, named } from "./curves_view.js";
 import { Chart } from "./chart.js";
-import { el } from "./dom.js";
+import { el, keepingFocus } from "./dom.js";
 import { look, state } from "./state.js";
 
 const MEANINGS = [
@@ -41,7 +41,7 @@ async function update(runs, { controls, legend, grid, hint, charts }) {
   }
   const words = [...keys(runs), ...names.map((name) => ["metric", name]), ["axis", state.axis], ["together", state.together]];
   const found = (await ask("curves", words)).charts.map((chart) => ({ ...chart, curves: named(chart.curves) }));
-  controls.replaceChildren(...axes());
+  keepingFocus(() => controls.replaceChildren(...axes()));
   const labels = new Map(found.flatMap((chart) => chart.curves.map((curve) => [curve.id, curve.label])));
   legend.replaceChildren(...[...labels].map(([id, label]) => el("li", {}, el("i", { class: `swatch ${look(id)}` }), ` ${label}`)));
   if ([...charts.keys()].join() !== names.join()) {

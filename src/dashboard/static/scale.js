@@ -1,15 +1,14 @@
 // From numbers to places on a chart.
 
-/** Round numbers within [low, high], about `count` of them. */
+/** Round numbers within [low, high], about `count` of them, and their distance. */
 export function ticks(low, high, count) {
   const rough = (high - low) / Math.max(1, count);
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((n) => n * power).find((size) => size >= rough * 0.999);
-  const found = [];
-  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i += 1) {
-    found.push(Number((i * step).toPrecision(12)));
-  }
-  return found;
+  const first = Math.ceil(low / step - 1e-9);
+  const length = Math.floor(high / step + 1e-9) - first + 1;
+  const values = Array.from({ length }, (_, i) => Number(((first + i) * step).toPrecision(12)));
+  return { values, step };
 }
 
 export function extent(lists) {
@@ -24,10 +23,11 @@ export function extent(lists) {
   return low <= high ? [low, high] : null;
 }
 
-/** A little air around; never empty. */
+/** A little air around; much where all is the same but for rounding, so that ticks can be told apart. */
 export function padded([low, high]) {
-  const span = high - low || Math.abs(high) || 1;
-  return high > low ? [low - span * 0.04, high + span * 0.04] : [low - span * 0.5, high + span * 0.5];
+  const size = Math.max(Math.abs(low), Math.abs(high));
+  if (high - low > size * 1e-9) return [low - (high - low) * 0.04, high + (high - low) * 0.04];
+  return [low - (size || 1) * 0.5, high + (size || 1) * 0.5];
 }
 
 export const linear = ([low, high], [from, to]) => (value) => from + ((value - low) / (high - low)) * (to - from);

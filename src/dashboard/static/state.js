@@ -1,6 +1,7 @@
 // What the user has chosen. It is kept in the address, so that a reload or a link shows the same.
 
 const USUAL = { runs: [], tab: "curves", metric: "", axis: "steps", together: "0", sort: "-started", filter: "" };
+const ALLOWED = { axis: ["steps", "seconds"], together: ["0", "1"] }; // the server refuses others
 export const MOST = 24; // runs on one chart
 
 export const state = { ...USUAL, ...fromAddress() };
@@ -21,7 +22,8 @@ export function change(part) {
 
 function fromAddress() {
   const words = new URLSearchParams(location.hash.slice(1));
-  const known = Object.fromEntries([...words].filter(([key]) => key in USUAL));
+  const known = Object.fromEntries([...words].filter(([key, value]) =>
+    Object.hasOwn(USUAL, key) && (!Object.hasOwn(ALLOWED, key) || ALLOWED[key].includes(value))));
   return "runs" in known ? { ...known, runs: known.runs.split(",").filter(Boolean) } : known;
 }
 

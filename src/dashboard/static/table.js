@@ -1,6 +1,6 @@
 // The table of runs: filter, sort, choose.
 
-import { byId, el } from "./dom.js";
+import { byId, el, keepingFocus } from "./dom.js";
 import { duration, exact, fixed, human, moment, shortName } from "./format.js";
 import { change, giveColours, look, MOST, state } from "./state.js";
 
@@ -10,7 +10,7 @@ const SIGNS = { RUNNING: "●", COMPLETED: "✓", FAILED: "✕", INTERRUPTED: "�
 const COLUMNS = {
   status: ["Status", (run) => run.status, statusCell],
   name: ["Algorithm", (run) => run.name, nameCell],
-  task: ["Task", (run) => run.task, (run) => el("td", {}, run.task)],
+  task: ["Task", (run) => run.task, (run) => el("td", { class: "long", title: run.task }, run.task)],
   seed: ["Seed", (run) => run.seed, (run) => el("td", { class: "number" }, String(run.seed ?? "–"))],
   progress: ["Progress", (run) => run.progress, progressCell],
   last: ["Last", (run) => run.last, (run) => resultCell(run, run.last, `${run.metric}, last value`)],
@@ -132,7 +132,7 @@ function statusCell(run) {
 
 function nameCell(run) {
   const only = el("button", { type: "button", class: "link", id: `only-${run.key}`, onclick: () => chooseOnly(run.key) }, run.name);
-  return el("td", {}, only);
+  return el("td", { class: "long", title: run.name }, only);
 }
 
 function progressCell(run) {
@@ -168,11 +168,4 @@ function chooseOnly(key) {
 
 function chooseAll(shown) {
   change({ runs: shown.slice(0, MOST).map((run) => run.key) });
-}
-
-/** Whoever works by keys stays where they are when elements are made again. */
-function keepingFocus(work) {
-  const id = document.activeElement?.id;
-  work();
-  if (id && document.activeElement?.id !== id) byId(id)?.focus({ preventScroll: true });
 }
