@@ -26,7 +26,7 @@ import torch  # noqa: E402
 from interleave import Case, Job  # noqa: E402
 
 LEVELS = (1, 2, 5)
-UPDATES_A_TURN = 3  # more than one, for a process that has just waited starts with cold caches
+BATCHES = 4  # of other lengths each; a turn takes all, for a process that has waited is cold
 # name: agents, actions, observation, state, limit; lengths spread over 40 to 100 % if ragged
 SMAC = {
     "3m": (3, 9, 30, 48, 60),
@@ -67,7 +67,7 @@ def settings_of(name: str, algorithm: str, k_level: int) -> SimpleNamespace:
     return SimpleNamespace(**args)
 
 
-def make_batch(args: SimpleNamespace, classes: Any) -> Any:
+def make_batch(args: SimpleNamespace, classes: Any, seed: int) -> Any:
     """A random batch in the tree's own EpisodeBatch; discrete episodes have different lengths."""
     B, T, N, A = args.batch_size, args.episode_limit, args.n_agents, args.n_actions
     discrete = args.action_kind == "discrete"
@@ -87,7 +87,7 @@ def make_batch(args: SimpleNamespace, classes: Any) -> Any:
     batch = classes.EpisodeBatch(
         scheme, {"agents": N}, B, T + 1, preprocess=one_hot if discrete else None
     )
-    random = torch.Generator().manual_seed(0)
+    random = torch.Generator().manual_seed(seed)
     for row in range(B):
         length = T if row == 0 else int(T * (0.4 + 0.6 * float(torch.rand(1, generator=random))))
         length = max(1, length)
@@ -131,20 +131,22 @@ def serve(tree: str, name: str, algorithm: str, k_level: int) -> None:
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    batch = make_batch(args, SimpleNamespace(EpisodeBatch=EpisodeBatch, OneHot=OneHot))
-    mac = CONTROLLERS[args.mac](batch.scheme, {"agents": args.n_agents}, args)
+    classes = SimpleNamespace(EpisodeBatch=EpisodeBatch, OneHot=OneHot)
+    batches = [make_batch(args, classes, seed) for seed in range(BATCHES)]
+    scheme = batches[0].scheme
+    mac = CONTROLLERS[args.mac](scheme, {"agents": args.n_agents}, args)
     quiet = SimpleNamespace(info=lambda *_: None)
     logger = SimpleNamespace(log_stat=lambda *_: None, console_logger=quiet)
-    learner = LEARNERS[args.learner](mac, batch.scheme, logger, args)
+    learner = LEARNERS[args.learner](mac, scheme, logger, args)
     learner.log_stats_t = 10**12  # no statistics: those are the logger's cost
-    for update in range(3):
+    for update, batch in enumerate(2 * batches):
         learner.train(batch, update, update)
 
     def work() -> float:
         began = time.process_time()
-        for _ in range(UPDATES_A_TURN):
+        for batch in batches:
             learner.train(batch, 1000, 1000)
-        return (time.process_time() - began) / UPDATES_A_TURN
+        return (time.process_time() - began) / BATCHES
 
     interleave.serve(work)
 

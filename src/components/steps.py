@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -14,17 +15,30 @@ class Steps:
 
     Their order: the first steps of all episodes, longest episode first, then all second ones ...
     On a GPU everything stays in place, to be masked: to count the steps it would have to wait.
+    `round_up` may make n a number that multiplies faster. Then the last ones repeat the first step
+    and do not count, which is what `mask` says.
     """
 
-    def __init__(self, mask: Tensor, keep_padding: bool = False) -> None:
+    def __init__(
+        self,
+        mask: Tensor,
+        keep_padding: bool = False,
+        round_up: Callable[[int], int] = int,
+    ) -> None:
         """mask (B, T, 1) is 1 where a step counts; with `keep_padding` all do."""
         self._B, self._T = mask.shape[:2]
+        self.round_up = round_up
         self._where = None
         if not keep_padding and self.packs(mask) and not bool(mask.all()):
             self._order = mask.sum(dim=(1, 2)).argsort(descending=True, stable=True)
-            self._where = in_order(mask, self._order)
+            episodes, slots = in_order(mask, self._order)
+            self._n_real = len(slots)
+            n = round_up(self._n_real)
+            self._where = filled_up(episodes, n), filled_up(slots, n)
         self.slots = Slots(self, mask)
         self.mask = torch.ones_like(mask) if keep_padding else self.take(mask)  # (1, n, 1)
+        if self._where is not None:
+            self.mask[:, self._n_real :] = 0
 
     @staticmethod
     def packs(mask: Tensor) -> bool:
@@ -43,7 +57,8 @@ class Steps:
         if self._where is None:
             return values
         whole = values.new_zeros(self._B, self._T, *values.shape[2:])
-        whole[self._where] = values.squeeze(0)
+        episodes, slots = self._where
+        whole[episodes[: self._n_real], slots[: self._n_real]] = values[0, : self._n_real]
         return whole
 
     def mean(self, values: Tensor) -> Tensor:
@@ -71,11 +86,14 @@ class Slots:
         if order is None:
             return
         reached = torch.cat([torch.ones_like(mask[:, :1]), mask], dim=1)  # (B, T+1, 1)
-        self._where = in_order(reached, order)
         self.running = running_rows(reached)
         begins = torch.tensor([0, *accumulate(self.running)])
         slots, ranks = mask[order].squeeze(2).t().nonzero(as_tuple=True)
-        self._now = begins[slots] + ranks  # (n,)
+        self._n = n = steps.round_up(len(slots))
+        self._now = filled_up(begins[slots] + ranks, n)  # (n,)
+        self._m = steps.round_up(self.running[0] + n)
+        episodes, slots = in_order(reached, order)
+        self._where = filled_up(episodes, self._m), filled_up(slots, self._m)
 
     def take(self, values: Tensor) -> Tensor:
         """(B, T+1, ...) -> (1, m, ...)"""
@@ -84,9 +102,11 @@ class Slots:
     def take_previous(self, values: Tensor) -> Tensor:
         """Of the slot before; zeros in the first. (B, T+1, ...) -> (1, m, ...)"""
         before = self._steps.take(values) if self.running else values[:, :-1]
-        shape = list(before.shape)
-        shape[1] = self.running[0] if self.running else 1
-        return torch.cat([before.new_zeros(shape), before], dim=1)
+        first = self.running[0] if self.running else 1
+        shape = list(values.shape) if self.running is None else [1, self._m, *values.shape[2:]]
+        previous = values.new_zeros(shape)
+        previous[:, first : first + before.shape[1]] = before
+        return previous
 
     def now(self, values: Tensor) -> Tensor:
         """At the steps themselves. (1, m, ...) -> (1, n, ...)"""
@@ -94,7 +114,9 @@ class Slots:
 
     def following(self, values: Tensor) -> Tensor:
         """One slot after each step. (1, m, ...) -> (1, n, ...)"""
-        return values[:, self.running[0] :] if self.running else self._steps.take(values, first=1)
+        if self.running is None:
+            return self._steps.take(values, first=1)
+        return values[:, self.running[0] : self.running[0] + self._n]
 
 
 class Situation(NamedTuple):
@@ -113,6 +135,11 @@ def in_order(mask: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
     """Episode and slot of the ones in `mask` (B, T, 1): slot by slot, episodes in `order`."""
     slots, ranks = mask[order].squeeze(2).t().nonzero(as_tuple=True)
     return order[ranks], slots
+
+
+def filled_up(where: Tensor, n: int) -> Tensor:
+    """Indices (n,): `where`, then zeros."""
+    return torch.cat([where, where.new_zeros(n - len(where))])
 
 
 def pick(values: Tensor, episodes: Tensor, slots: Tensor) -> Tensor:

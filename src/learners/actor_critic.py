@@ -14,6 +14,7 @@ from components.steps import Situation, Steps
 from learners.klevel import Climb, Objective
 from learners.policy_learner import PolicyLearner
 from learners.recall import Recall
+from modules.dense import rounded_up
 from utils.errors import UserError
 from utils.logging import Logger
 from utils.returns import td_targets, valid_steps
@@ -42,7 +43,7 @@ class ActorCriticLearner(PolicyLearner):
 
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
         """Critic, actors, targets: in this order (FACMAC, Algorithm 1)."""
-        steps = Steps(valid_steps(batch["filled"], batch["terminated"]))
+        steps = Steps(valid_steps(batch["filled"], batch["terminated"]), round_up=rounded_up)
         recall = Recall(self.mac, batch, steps)
         diagnose = self.log_due(t_env)
         of_critic = self.improve_critic(batch, steps, recall)

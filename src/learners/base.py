@@ -123,5 +123,4 @@ def follow(network: nn.Module, target: nn.Module, tau: float) -> None:
     if tau == 1.0:
         target.load_state_dict(network.state_dict())
         return
-    for online, slow in zip(network.parameters(), target.parameters(), strict=True):
-        slow.lerp_(online, tau)
+    torch._foreach_lerp_(list(target.parameters()), list(network.parameters()), tau)

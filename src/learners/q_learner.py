@@ -13,6 +13,7 @@ from components.episode_buffer import EpisodeBatch
 from components.steps import Steps
 from learners.base import Learner
 from learners.recall import Recall
+from modules.dense import rounded_up
 from utils.errors import UserError
 from utils.logging import Logger
 from utils.optim import build_optimiser
@@ -38,7 +39,7 @@ class QLearner(Learner):
         self.optimiser = build_optimiser(args.optimizer, self.params, args.lr, args)
 
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
-        steps = Steps(valid_steps(batch["filled"], batch["terminated"]))
+        steps = Steps(valid_steps(batch["filled"], batch["terminated"]), round_up=rounded_up)
         recall = Recall(self.mac, batch, steps)
         now, following = recall.both(self.mac)  # (1, n, N, A)
         utilities = self.utilities_of(now, steps.take(batch["actions"]))  # (1, n, N)

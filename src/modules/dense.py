@@ -10,19 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 
-FEWEST_ROWS = 64  # below, both libraries take as long
-
-
-def dense(n_inputs: int, n_outputs: int, args: SimpleNamespace) -> nn.Linear:
-    """A layer for a learner with these settings.
-
-    oneDNN translates a product anew for each number of rows, which takes as long as the product. So
-    it is for learning from transitions, where batches are always of one size; episodes differ.
-    """
-    of_one_size = getattr(args, "runner_scope", "") == "transition"  # PyMARL's trees have none
-    layer = OneDNNLinear if of_one_size and onednn_is_faster() else nn.Linear
-    return layer(n_inputs, n_outputs)
+# oneDNN translates a product anew for each number of rows, which takes as long as many products.
+# So it gets round numbers alone, of which few are met, or layers that always see the same number.
+ROUND = 64
+WORTH_ROUNDING = 512  # rows; below, those that are added cost what they gain
 
 
 @cache
@@ -41,26 +34,66 @@ def onednn_is_faster() -> bool:
     )
 
 
-class OneDNNLinear(nn.Linear):
-    """`nn.Linear`, and itself where oneDNN has nothing to offer."""
+def rounded_up(rows: int) -> int:
+    """The next round number of rows, of which there are 16 from any number to its double."""
+    if rows < WORTH_ROUNDING or not onednn_is_faster():
+        return rows
+    unit = max(ROUND, 1 << (rows.bit_length() - 5))
+    return -(-rows // unit) * unit
+
+
+def suits_onednn(x: Tensor, of_one_size: bool = False) -> bool:
+    """Whether rows x (rows, inputs) are to go through oneDNN."""
+    rows = len(x)
+    return (
+        rows >= ROUND  # below, both libraries take as long
+        and (of_one_size or rows % ROUND == 0)
+        and x.dtype == torch.float32
+        and x.device.type == "cpu"
+        and onednn_is_faster()
+    )
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None, of_one_size: bool = False) -> Tensor:
+    """`F.linear`: x (..., inputs), weight (outputs, inputs) -> (..., outputs)"""
+    rows = x.flatten(0, -2)
+    if not suits_onednn(rows, of_one_size):
+        return F.linear(x, weight, bias)
+    return _Product.apply(rows, weight, bias).unflatten(0, x.shape[:-1])
+
+
+def plus_linear(base: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """base (rows, outputs) + x W', for x (rows, inputs)"""
+    if suits_onednn(x):
+        return base + linear(x, weight, None)
+    return torch.addmm(base, x, weight.t())
+
+
+class Dense(nn.Linear):
+    """`nn.Linear` by `linear`."""
+
+    of_one_size = False  # whether it always sees the same number of rows, while it learns
 
     def forward(self, input: Tensor) -> Tensor:
         """(..., inputs) -> (..., outputs)"""
-        rows = input.flatten(0, -2)
-        suits = rows.device.type == "cpu" and rows.dtype == torch.float32
-        if not suits or len(rows) < FEWEST_ROWS:
-            return super().forward(input)
-        return _Product.apply(rows, self.weight, self.bias).unflatten(0, input.shape[:-1])
+        return linear(input, self.weight, self.bias, self.of_one_size)
+
+
+def dense(n_inputs: int, n_outputs: int, args: SimpleNamespace) -> Dense:
+    """A layer for a learner with these settings; batches of transitions are all of one size."""
+    layer = Dense(n_inputs, n_outputs)
+    layer.of_one_size = getattr(args, "runner_scope", "") == "transition"  # PyMARL has no scopes
+    return layer
 
 
 class _Product(torch.autograd.Function):
     """x W' + b"""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """x (rows, inputs), weight (outputs, inputs) -> (rows, outputs)"""
         ctx.save_for_backward(x, weight)
-        return product(x, weight, bias)
+        return by_onednn(x, weight, bias)
 
     @staticmethod
     @once_differentiable
@@ -68,12 +101,31 @@ class _Product(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         for_x, for_weight, for_bias = ctx.needs_input_grad
         return (
-            product(d_y, weight.t()) if for_x else None,
-            product(d_y.t(), x.t()) if for_weight else None,
+            times(d_y, weight, True) if for_x else None,
+            over_rows(d_y, x, True) if for_weight else None,
             d_y.sum(0) if for_bias else None,
         )
 
 
-def product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
+def by_onednn(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
     """a (n, k), b (m, k) -> a b' + bias (n, m)"""
-    return torch.ops.mkldnn._linear_pointwise(a, b, bias, "none", [], "")
+    return torch.ops.mkldnn._linear_pointwise(whole(a), whole(b), bias, "none", [], "")
+
+
+def whole(matrix: Tensor) -> Tensor:
+    """Itself, or a copy of what is a part of another: there oneDNN takes 100 times as long."""
+    is_whole = matrix.is_contiguous() or matrix.t().is_contiguous()
+    return matrix if is_whole else matrix.contiguous()
+
+
+def times(a: Tensor, b: Tensor, onednn: bool) -> Tensor:
+    """a (rows, n), b (n, m) -> a b (rows, m)"""
+    return by_onednn(a, b.t()) if onednn else a @ b
+
+
+def over_rows(a: Tensor, b: Tensor, onednn: bool) -> Tensor:
+    """a (rows, n), b (rows, m) -> a' b (n, m). oneDNN wants the smaller number first."""
+    if not onednn:
+        return a.t() @ b
+    a, b = a.t(), b.t()
+    return by_onednn(a, b) if len(a) <= len(b) else by_onednn(b, a).t()

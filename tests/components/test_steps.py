@@ -40,6 +40,27 @@ def test_means_are_over_the_steps_that_count() -> None:
     torch.testing.assert_close(everything.mean(values), values.sum() / 9)
 
 
+def test_a_round_number_of_steps_repeats_the_first_which_does_not_count_again() -> None:
+    values = torch.randn(3, 4, 2)  # (B, T+1, X)
+    steps, plain = Steps(MASK, round_up=lambda n: -(-n // 8) * 8), Steps(MASK)
+    taken, reached = steps.take(values), steps.slots.take(values)
+
+    assert taken.shape == (1, 8, 2)
+    assert torch.equal(taken[:, :6], plain.take(values))
+    assert steps.mask.flatten().tolist() == [1] * 6 + [0] * 2
+    assert torch.equal(steps.put(taken), plain.put(plain.take(values)))
+    torch.testing.assert_close(steps.mean(taken), plain.mean(plain.take(values)))
+    assert reached.shape == (1, 16, 2)
+    assert torch.equal(reached[:, :9], plain.slots.take(values))
+    assert torch.equal(steps.slots.now(reached)[:, :6], plain.take(values))
+    following = steps.slots.following(reached)
+    assert following.shape == taken.shape
+    assert torch.equal(following[:, :6], plain.take(values, first=1))
+    previous = steps.slots.take_previous(values)
+    assert previous.shape == reached.shape
+    assert torch.equal(previous[:, :9], plain.slots.take_previous(values))
+
+
 @pytest.mark.parametrize("keep_padding", [False, True])
 def test_slots_reach_one_further_than_the_steps(keep_padding: bool) -> None:
     steps = Steps(MASK, keep_padding)

@@ -7,20 +7,20 @@ import torch
 from torch import nn
 
 from tests.make import make_args
-from utils.optim import OPTIMISERS
+from utils.optim import OPTIMISERS, take_step
 
 
 @pytest.mark.parametrize("name", OPTIMISERS)
 def test_gradients_may_lie_transposed_in_memory(name: str) -> None:
-    """Backward passes leave such; fused Adam reads them as if they did not."""
+    """Backward passes leave such; fused Adam by itself reads them as if they did not."""
     start, gradient = torch.randn(5, 7), torch.randn(7, 5).t()
     moved = []
     for given in (gradient, gradient.contiguous()):
         weight = nn.Parameter(start.clone())
         optimiser = OPTIMISERS[name]([weight], 0.1, make_args())
         for _ in range(3):
-            weight.grad = given.clone(memory_format=torch.preserve_format)
-            optimiser.step()
+            copy = given.clone(memory_format=torch.preserve_format)
+            take_step(optimiser, [weight], [copy], clip=10.0)
         moved.append(weight.detach())
 
     assert not gradient.is_contiguous()

@@ -16,6 +16,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+from modules.dense import by_onednn, over_rows, suits_onednn, times
 
 Running = list[int] | None  # episodes that reach each slot; None: all of them
 
@@ -73,16 +76,20 @@ class _Recurrence(torch.autograd.Function):
     ) -> Tensor:
         """x (rows, F), start (sizes[0], H), the rest as in `GRUCell` -> h' (rows, H)"""
         H = of_hidden.shape[1]
-        parts = x.new_empty(len(x), 4 * H)
         to_input, to_hidden, bias = for_sigmoids(of_input, of_hidden, input_bias, hidden_bias)
-        torch.addmm(bias[: 3 * H], x, to_input.t(), out=parts[:, : 3 * H])
-        parts[:, 3 * H :] = bias[3 * H :]
+        if suits_onednn(x):  # which writes nothing but whole matrices
+            parts = by_onednn(x, F.pad(to_input, (0, 0, 0, H)), bias)  # (rows, 4H)
+        else:
+            parts = x.new_empty(len(x), 4 * H)
+            torch.addmm(bias[: 3 * H], x, to_input.t(), out=parts[:, : 3 * H])
+            parts[:, 3 * H :] = bias[3 * H :]
         hidden, one, to_hidden = x.new_empty(len(x), H), x.new_ones(()), to_hidden.t()
+        hidden[sum(sizes) :] = 0
         n, r, z, recalled = parts.split(H, dim=1)
         each = (parts[:, H:], parts[:, H : 3 * H], n, r, z, recalled, hidden)
         h = start
         for size, of_h, gates, n_, r_, z_, recalled_, here in zip(
-            sizes, *(part.split(sizes) for part in each), strict=True
+            sizes, *(slots(part, sizes) for part in each), strict=True
         ):
             h = h[:size]
             of_h.addmm_(h, to_hidden)
@@ -104,6 +111,7 @@ class _Recurrence(torch.autograd.Function):
         moves = ctx.moves
         total = d_hidden.clone()  # of a slot itself, and what comes back from the slots after it
         d_parts = torch.empty_like(parts)  # (rows, 4H)
+        d_parts[sum(sizes) :] = 0
         each = (
             total,
             d_parts.unflatten(1, (4, H)),
@@ -111,18 +119,23 @@ class _Recurrence(torch.autograd.Function):
             moves.by_parts,
             moves.by_before,
         )
-        earlier = [total.new_empty(sizes[0], H), *total.split(sizes)]  # nobody asks for the start's
-        backwards = (reversed(part.split(sizes)) for part in each)
+        nobody_asks = total.new_empty(sizes[0], H)  # for the gradient of the start
+        earlier = [nobody_asks, *slots(total, sizes)]
+        backwards = (reversed(slots(part, sizes)) for part in each)
         for size, d_h, d_each, d_of_h, by_parts, by_before, d_before in zip(
             reversed(sizes), *backwards, reversed(earlier[:-1]), strict=True
         ):
             torch.mul(d_h.unsqueeze(1), by_parts, out=d_each)
             d_before[:size].addcmul_(d_h, by_before).addmm_(d_of_h, of_hidden)
         d_of_x, d_of_h, d_bias = d_parts[:, : 3 * H], d_parts[:, H:], d_parts.sum(0)
+        to_input, fast = of_input.roll(H, 0), suits_onednn(x)
+        if fast:  # for whole matrices alone, so with the part that has nothing to do with it
+            d_of_x = d_of_h = d_parts
+            to_input = F.pad(to_input, (0, 0, 0, H))
         return (
-            d_of_x @ of_input.roll(H, 0) if ctx.needs_input_grad[0] else None,
-            (d_of_x.t() @ x).roll(-H, 0),
-            d_of_h.t() @ moves.before,
+            times(d_of_x, to_input, fast) if ctx.needs_input_grad[0] else None,
+            over_rows(d_of_x, x, fast)[: 3 * H].roll(-H, 0),
+            over_rows(d_of_h, moves.before, fast)[-3 * H :],
             d_bias[: 3 * H].roll(-H),
             d_bias[H:],
             None,
@@ -172,6 +185,10 @@ def moves_of(parts: Tensor, h: Tensor) -> Moves:
 
 def before(hidden: Tensor, start: Tensor, sizes: list[int]) -> Tensor:
     """Each row's hidden state in the slot before. (rows, H)"""
-    slots = hidden.split(sizes)
-    went_on = [slot[:size] for slot, size in zip(slots, sizes[1:], strict=False)]
-    return torch.cat([start, *went_on])
+    went_on = [slot[:size] for slot, size in zip(slots(hidden, sizes), sizes[1:], strict=False)]
+    return torch.cat([start, *went_on, hidden[sum(sizes) :]])
+
+
+def slots(rows: Tensor, sizes: list[int]) -> tuple[Tensor, ...]:
+    """The rows of each slot, without those after the last."""
+    return rows[: sum(sizes)].split(sizes)

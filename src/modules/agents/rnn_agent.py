@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from modules.agents.gru import Running, unroll_gru
+from modules.dense import Dense
 
 
 class RNNAgent(nn.Module):
@@ -19,9 +20,9 @@ class RNNAgent(nn.Module):
         super().__init__()
         width = args.rnn_hidden_dim
         self.hidden_dim = width
-        self.fc1 = nn.Linear(input_shape, width)
+        self.fc1 = Dense(input_shape, width)
         self.rnn = nn.GRUCell(width, width)
-        self.fc2 = nn.Linear(width, args.n_actions)
+        self.fc2 = Dense(width, args.n_actions)
 
     def init_hidden(self) -> Tensor:
         """Zeros (1, H) on the model's device."""

@@ -6,11 +6,9 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from modules.dense import dense
+from modules.dense import dense, linear, plus_linear
 from modules.sizes import action_size, flat_size
 
 
@@ -34,12 +32,12 @@ class FACMACCritic(nn.Module):
     def at(self, obs: Tensor) -> Callable[[Tensor], Tensor]:
         """The utilities of actions where `obs` (..., O) is seen, whose layer is computed once."""
         rows, O = obs.flatten(0, -2), obs.shape[-1]
-        from_obs = F.linear(rows, self.fc1.weight[:, :O], self.fc1.bias)  # (rows, H)
-        of_actions = self.fc1.weight[:, O:].t()
+        from_obs = linear(rows, self.fc1.weight[:, :O], self.fc1.bias)  # (rows, H)
+        of_actions = self.fc1.weight[:, O:]
 
         def utilities(actions: Tensor) -> Tensor:
             """(..., A) -> (...)"""
-            x = torch.addmm(from_obs, actions.flatten(0, -2), of_actions).relu_()
+            x = plus_linear(from_obs, actions.flatten(0, -2), of_actions).relu_()
             x = self.fc2(x).relu_()
             return self.fc3(x).reshape(actions.shape[:-1])
 

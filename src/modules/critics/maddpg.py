@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from modules.dense import dense
+from modules.dense import Dense, dense
 from modules.sizes import action_size, flat_size
 
 
@@ -20,7 +20,7 @@ class MADDPGCritic(nn.Module):
         super().__init__()
         width = args.rnn_hidden_dim
         self.state_size = flat_size(scheme["state"]["vshape"])
-        self.fc1 = nn.Linear(self.state_size + args.n_agents * action_size(scheme, args), width)
+        self.fc1 = Dense(self.state_size + args.n_agents * action_size(scheme, args), width)
         self.fc2 = dense(width, width, args)
         self.fc3 = nn.Linear(width, 1)
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from modules.dense import Dense, linear
 from modules.sizes import flat_size
 from utils.errors import UserError
 
@@ -66,9 +67,9 @@ class QMixer(nn.Module):
         self.embed_dim: int = args.mixing_embed_dim
         self.hyper_w_1 = self._hypernet(self.embed_dim * self.n_agents)
         self.hyper_w_final = self._hypernet(self.embed_dim)
-        self.hyper_b_1 = nn.Linear(self.state_dim, self.embed_dim)
+        self.hyper_b_1 = Dense(self.state_dim, self.embed_dim)
         self.V = nn.Sequential(
-            nn.Linear(self.state_dim, self.embed_dim), nn.ReLU(), nn.Linear(self.embed_dim, 1)
+            Dense(self.state_dim, self.embed_dim), nn.ReLU(), Dense(self.embed_dim, 1)
         )
         if args.gated:
             self.gate = nn.Parameter(torch.tensor([0.5]))
@@ -99,11 +100,11 @@ class QMixer(nn.Module):
     def _hypernet(self, outputs: int) -> nn.Module:
         layers, width = self.args.hypernet_layers, self.args.hypernet_embed
         if layers == 1:
-            last = nn.Linear(self.state_dim, outputs)
+            last = Dense(self.state_dim, outputs)
             network: nn.Module = last
         elif layers == 2:
-            last = nn.Linear(width, outputs)
-            network = nn.Sequential(nn.Linear(self.state_dim, width), nn.ReLU(), last)
+            last = Dense(width, outputs)
+            network = nn.Sequential(Dense(self.state_dim, width), nn.ReLU(), last)
         else:
             raise UserError(f"hypernet_layers is {layers}; it can be 1 or 2.")
         spread = self.args.hyper_initialization_nonzeros
@@ -118,7 +119,7 @@ def all_of_same(networks: Sequence[nn.Module], x: Tensor) -> list[Tensor]:
     layers: list[Any] = [list(network.children()) or [network] for network in networks]
     weight = torch.cat([first.weight for first, *_ in layers])
     bias = torch.cat([first.bias for first, *_ in layers])
-    made = F.linear(x, weight, bias).split([len(first.bias) for first, *_ in layers], dim=-1)
+    made = linear(x, weight, bias).split([len(first.bias) for first, *_ in layers], dim=-1)
     answers = []
     for (_, *later), answer in zip(layers, made, strict=True):
         for layer in later:
