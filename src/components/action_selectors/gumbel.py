@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import torch
 from torch import Tensor
-from torch.distributions import Categorical
 
-from components.action_heads import DiscreteHead, mask_unavailable, one_hot_of_first_maximum
+from components.action_heads import DiscreteHead, mask_unavailable
+from components.action_selectors.drawing import draw
 from components.epsilon_schedules import DecayThenFlatSchedule
 
 
@@ -46,5 +46,5 @@ class GumbelSoftmax:
         available = avail.to(policy.dtype)
         uniform = available / available.sum(dim=-1, keepdim=True).clamp_min(1)
         mixed = (1 - self.epsilon) * policy + self.epsilon * uniform
-        chosen = Categorical(probs=mixed * available).sample()  # (b, N)
-        return one_hot_of_first_maximum(torch.nn.functional.one_hot(chosen, logits.shape[-1]))
+        chosen = draw(mixed * available)  # (b, N)
+        return torch.zeros_like(avail, dtype=torch.long).scatter_(-1, chosen.unsqueeze(-1), 1)
