@@ -19,7 +19,7 @@ from interleave import Case, Job
 from problems import settings_of
 
 ENVIRONMENTS = (8, 32)
-ROUNDS = 4  # episodes in every environment, a turn
+EPISODES = 128  # a turn
 
 
 def seconds_of(pids: Sequence[int]) -> float:
@@ -56,7 +56,7 @@ def serve(tree: str, name: str, where: str, rows: int, with_workers: bool) -> No
     def work() -> float:
         steps, began = runner.t_env, seconds_of(pids)
         with torch.no_grad():
-            for _ in range(ROUNDS):
+            for _ in range(EPISODES // rows):
                 runner.run(test_mode=False)
         return (seconds_of(pids) - began) / (runner.t_env - steps)
 
