@@ -104,7 +104,11 @@ def plain(value: Any) -> Any:
     return value if isinstance(value, Number | np.bool_) else type(value).__name__
 
 
-def main(pipe: Connection, build: Callable[[], Any], seed: int, row: int) -> None:
+def main(
+    pipe: Connection, build: Callable[[], Any], seed: int, row: int, variables: dict[str, str]
+) -> None:
     """The process's entry: a group of its own, so that it can be killed with all it started."""
     os.setpgid(0, 0)
+    os.environ.clear()
+    os.environ.update(variables)
     serve(pipe, build, seed, row)
