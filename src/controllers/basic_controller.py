@@ -40,6 +40,8 @@ class BasicMAC:
         # What an agent is told of its last action: the one-hot, or the continuous action itself.
         self._action_field = action_field(scheme)
         self.agent = self._build_agent(self._get_input_shape(scheme))
+        self._any_weight: nn.Parameter = next(self.agent.parameters())
+        self._ids = torch.eye(self.n_agents)
         self.action_selector = SELECTORS[args.action_selector](args)
         self.hidden_states: Any = None
 
@@ -151,8 +153,8 @@ class BasicMAC:
         if last_actions is not None:
             parts.append(last_actions.to(self.device))
         if self.args.obs_agent_id:
-            ids = torch.eye(self.n_agents, device=self.device)
-            parts.append(ids.expand(*obs.shape[:-1], -1))
+            self._ids = self._ids.to(self.device)
+            parts.append(self._ids.expand(*obs.shape[:-1], -1))
         return torch.cat(parts, dim=-1)
 
     def _get_input_shape(self, scheme: dict[str, Any]) -> int:
@@ -177,7 +179,7 @@ class BasicMAC:
 
     @property
     def device(self) -> torch.device:
-        return next(self.agent.parameters()).device
+        return self._any_weight.device  # to look for one takes longer than a small product
 
     def parameters(self) -> Iterator[nn.Parameter]:
         return self.agent.parameters()
