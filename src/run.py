@@ -30,7 +30,6 @@ from utils.seeding import capture_random_state, restore_random_state, seed_every
 from utils.signals import StopRequest
 from utils.tracking import Interrupted
 
-
 MEMORYLESS = {"rnn": "mlp", "cemrnn": "cem"}  # agents with a memory -> the same without
 
 

@@ -41,8 +41,9 @@ class Gymma(TeamEnv):
                 "learn. Type env_args.pretrained_wrapper=null"
             )
         self._key, self._limit, self._kwargs = key, time_limit, dict(kwargs or {})
-        played = parallel_module(key) or key.partition(":")[0]
-        self.packages = ("gymnasium", "pettingzoo", played.partition(".")[0])
+        parallel, module = parallel_module(key), key.rpartition(":")[0]
+        interface = ("gymnasium", "pettingzoo") if parallel else ("gymnasium",)
+        self.packages = (*interface, (parallel or module).partition(".")[0])
         super().__init__(
             title=key,
             episode_limit=time_limit,
@@ -59,9 +60,15 @@ class Gymma(TeamEnv):
         module = parallel_module(self._key)
         if module is None:
             return self._make_gymnasium(how)
+        make = getattr(need(module), "parallel_env", None)
+        if make is None:
+            raise UserError(
+                f"key={self._key}: {module} has no parallel_env. Name a module with an environment "
+                "of PettingZoo's parallel interface, as mpe2.simple_spread_v3"
+            )
         keyword = LIMIT_KEYWORDS.get(module.partition(".")[0])
         limit = {keyword: self._limit} if keyword else {}
-        return ParallelGame(need(module).parallel_env(**{**limit, **self._kwargs, **how}))
+        return ParallelGame(make(**{**limit, **self._kwargs, **how}))
 
     def _make_gymnasium(self, how: dict[str, Any]) -> Game:
         """By Gymnasium's "module:Id"; the module registers its environments."""
