@@ -13,7 +13,7 @@ def test_two_threads_may_write_the_same_file(tmp_path: Path) -> None:
     """Sacred's heartbeat and the end of a run, where a slow disk lets them meet."""
     folder = RunFolder(tmp_path, resumed=False)
     folder.dir = str(tmp_path)
-    entries = [{"writer": n, "text": str(n) * 5000} for n in range(200)]
+    entries = [{"writer": n, "text": str(n) * 5000} for n in range(40)]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda entry: folder.save_json(entry, "run.json"), entries))
 

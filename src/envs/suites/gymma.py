@@ -41,9 +41,7 @@ class Gymma(TeamEnv):
                 "learn. Type env_args.pretrained_wrapper=null"
             )
         self._key, self._limit, self._kwargs = key, time_limit, dict(kwargs or {})
-        parallel, module = parallel_module(key), key.rpartition(":")[0]
-        interface = ("gymnasium", "pettingzoo") if parallel else ("gymnasium",)
-        self.packages = (*interface, (parallel or module).partition(".")[0])
+        self.packages = played_packages(key)
         super().__init__(
             title=key,
             episode_limit=time_limit,
@@ -90,6 +88,14 @@ class Gymma(TeamEnv):
                 "other packages, or MODULE alone for those of PettingZoo's parallel interface."
             ) from error
         return GAMES[module](env, self._limit) if module in GAMES else GymnasiumGame(env)
+
+
+def played_packages(key: str) -> tuple[str, ...]:
+    """Those whose versions decide what is played."""
+    parallel = parallel_module(key)
+    interface = ("gymnasium", "pettingzoo") if parallel else ("gymnasium",)
+    own = (parallel or key.rpartition(":")[0]).partition(".")[0]
+    return tuple(dict.fromkeys((*interface, *([own] if own else []))))
 
 
 def parallel_module(key: str) -> str | None:

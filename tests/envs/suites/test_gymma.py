@@ -14,7 +14,7 @@ from envs.build import make_env
 from envs.check import check_env, draw_actions
 from envs.suites.games import GymnasiumGame, ParallelGame
 from envs.suites.grids import AGENT, CELL
-from envs.suites.gymma import Gymma, parallel_module
+from envs.suites.gymma import Gymma, parallel_module, played_packages
 from envs.suites.shapes import Shapes
 from utils.config import load_env_config
 from utils.errors import UserError
@@ -324,10 +324,10 @@ def test_what_only_one_of_its_families_needs_is_installed_with_that(
 
 
 def test_a_record_has_the_versions_of_what_is_played() -> None:
-    have("lbforaging")
-    have("mpe2")
-    assert make(LBF).packages == ("gymnasium", "lbforaging")
-    assert make("mpe2.simple_spread_v3").packages == ("gymnasium", "pettingzoo", "mpe2")
+    assert played_packages(LBF) == ("gymnasium", "lbforaging")
+    assert played_packages("CartPole-v1") == ("gymnasium",)
+    assert played_packages("pz-mpe-simple-spread-v3") == ("gymnasium", "pettingzoo", "mpe2")
+    assert played_packages("pz-sisl-multiwalker-v9") == ("gymnasium", "pettingzoo")
 
 
 def test_a_game_of_one_and_a_game_of_two_have_the_same_face() -> None:
