@@ -287,6 +287,7 @@ def test_a_missing_package_comes_with_its_command(
         ({"key": LBF, "pretrained_wrapper": "PretrainedTag"}, "pretrained_wrapper=null"),
         ({"key": LBF, "reward_scalarisation": "max"}, "'sum' or 'mean'"),
         ({"key": LBF, "time_limit": 0}, "at least 1"),
+        ({"key": LBF, "time_limit": None}, "time_limit is null; its default is 25"),
         ({"key": "NoSuchTask-v0"}, "MODULE:ID"),
         ({"key": "os.path"}, "os.path has no parallel_env"),
     ],
