@@ -30,6 +30,8 @@ from utils.seeding import capture_random_state, restore_random_state, seed_every
 from utils.signals import StopRequest
 from utils.tracking import Interrupted
 
+MEMORYLESS = {"rnn": "mlp", "cemrnn": "cem"}  # agents with a memory -> the same without
+
 
 @dataclass
 class Counters:
@@ -136,6 +138,8 @@ def build(args: SimpleNamespace, logger: Logger, runner: Any) -> Session:
     mac = CONTROLLERS[args.mac](buffer.scheme, groups, args)
     if args.rollout_length:
         require_parts(args, runner, mac)
+    if args.runner_scope == "transition":
+        refuse_memory(args, mac)
     runner.setup(scheme=scheme, groups=groups, preprocess=preprocess, mac=mac)
     learner = LEARNERS[args.learner](mac, buffer.scheme, logger, args)
     if args.use_cuda:
@@ -160,6 +164,20 @@ def require_parts(args: SimpleNamespace, runner: Any, mac: Any) -> None:
             f"rollout_length={args.rollout_length} cuts episodes into parts, and "
             f"{' and '.join(unable)} knows whole episodes only. Type rollout_length=null, or "
             "start from --config=mappo, ippo, kmappo or coma."
+        )
+
+
+def refuse_memory(args: SimpleNamespace, mac: Any) -> None:
+    """A replay of transitions knows nothing of what came before them."""
+    remembers = {}
+    if getattr(getattr(mac, "agent", None), "recurrent", False):
+        remembers[f"agent={args.agent}"] = f"agent={MEMORYLESS.get(args.agent, 'mlp')}"
+    if args.obs_last_action:
+        remembers["obs_last_action=True"] = "obs_last_action=False"
+    if remembers:
+        raise UserError(
+            f"runner_scope=transition learns from single steps, and {' and '.join(remembers)} "
+            f"looks back. Type {' '.join(remembers.values())}, or runner_scope=episodic."
         )
 
 
@@ -431,8 +449,22 @@ def finish(session: Session, stop: StopRequest) -> dict[str, float]:
         evaluate(session, stop)
     if session.counters.logged_at != session.t_env:
         log_counters(session)
+    if not session.counters.updates and not ready_to_learn(session):
+        session.logger.console_logger.warning(nothing_learned(session))
     session.logger.console_logger.info(result_line(session))
     return summary(session)
+
+
+def nothing_learned(session: Session) -> str:
+    """Why a run has made no update."""
+    args, stored = session.args, session.buffer.episodes_in_buffer
+    what = "transitions" if args.runner_scope == "transition" else "episodes"
+    needed = max(args.batch_size, args.buffer_warmup + 1)
+    return (
+        f"Warning: nothing was learned: that takes {needed} {what} in replay (batch_size="
+        f"{args.batch_size}, buffer_warmup={args.buffer_warmup}), and there were {stored}. "
+        f"t_max={args.t_max} is too short for it."
+    )
 
 
 def evaluate_only(

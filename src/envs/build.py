@@ -66,8 +66,19 @@ def construct(name: str, env_class: Any, settings: dict[str, Any]) -> Any:
     except Exception as error:
         raise UserError(
             f"env={name} could not be made with env_args={settings}: "
-            f"{type(error).__name__}: {error}"
+            f"{type(error).__name__}: {error}{_nulls(env_class, keywords)}"
         ) from error
+
+
+def _nulls(env_class: Any, keywords: dict[str, Any]) -> str:
+    """What was given as null and has another default; it may be the reason."""
+    defaults = {key: p.default for key, p in inspect.signature(env_class).parameters.items()}
+    odd = [
+        f"\nenv_args.{key} is null; its default is {defaults[key]!r}."
+        for key, value in keywords.items()
+        if value is None and defaults.get(key) not in (None, inspect.Parameter.empty)
+    ]
+    return "".join(odd)
 
 
 @functools.cache

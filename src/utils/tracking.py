@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import logging
 import os
+import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -53,6 +54,7 @@ class RunFolder(FileStorageObserver):
         self._resumed = resumed
         self._earlier: dict[str, Any] = {}
         self._reserved: int | None = None
+        self._writing = threading.Lock()  # Sacred's heart may still beat when the run ends
 
     @property
     def path(self) -> Path | None:
@@ -115,8 +117,9 @@ class RunFolder(FileStorageObserver):
 
     def save_json(self, obj: Any, filename: str) -> None:
         draft = f".{filename}.part"
-        super().save_json(obj, draft)
-        os.replace(os.path.join(self.dir, draft), os.path.join(self.dir, filename))
+        with self._writing:
+            super().save_json(obj, draft)
+            os.replace(os.path.join(self.dir, draft), os.path.join(self.dir, filename))
 
 
 def standing(info: dict[str, Any]) -> dict[str, Any]:

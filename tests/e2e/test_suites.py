@@ -53,6 +53,16 @@ def test_our_own_settings_run(run_main: Command, results: Results) -> None:
     assert results.last("k/level") == 2
 
 
+def test_a_run_that_learned_nothing_says_so(run_main: Command, results: Results) -> None:
+    words = ["--config=facmac_mamujoco", "--env-config=particle", "with", "seed=1", *SMALL]
+    done = run_main(*words, "t_max=40", "testing_on=False")
+
+    assert results.last("updates") == 0
+    message = " ".join((done.stdout + done.stderr).split())
+    assert "nothing was learned: that takes 61 transitions" in message
+    assert "and there were 50" in message
+
+
 def test_a_trained_team_is_filmed(run_main: Command, results: Results) -> None:
     """By the command that films Skirmish."""
     image = pytest.importorskip("PIL.Image")

@@ -20,6 +20,7 @@ from envs.mamujoco.scenarios import (
     categories,
     find_scenario,
     global_categories,
+    require_shown,
 )
 from envs.suites.games import ParallelGame, Turn
 from envs.suites.packages import need
@@ -115,6 +116,9 @@ class Robot(ParallelGame):
                 **how,
             )
         )
+        joints = [joint for part in self.env.agent_action_partitions for joint in part]
+        require_shown("k_categories", sight.near or [], joints)
+        require_shown("global_categories", [sight.everywhere or ()], self.env.mujoco_globals)
         self._sees_all = sight.everything
         if self._sees_all:
             whole = self.env.single_agent_env.observation_space

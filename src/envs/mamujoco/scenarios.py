@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from utils.errors import UserError, did_you_mean
 
@@ -24,7 +26,8 @@ OLD_NAMES = {"manyagent_swimmer": "ManySegmentSwimmer", "manyagent_ant": "ManySe
 # In FACMAC every robot was observed like this: what it chose for some was overwritten.
 FACMAC_CATEGORIES = "qpos,qvel|qpos"
 PACKAGE = "package"  # as the package chooses
-CATEGORIES = ("qpos", "qvel", "qfrc_actuator", "cvel", "cinert", "cfrc_ext", "fingertip_dist")
+OF_JOINTS, OF_BODIES = ("qpos", "qvel", "qfrc_actuator"), ("cvel", "cinert", "cfrc_ext")
+CATEGORIES = (*OF_JOINTS, *OF_BODIES, "fingertip_dist")
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def find_scenario(given: str, agent_conf: str) -> Scenario:
 
 def _check_partition(name: str, agent_conf: str) -> None:
     if name in SEGMENTED:
-        if not re.fullmatch(r"[1-9]\d*x[1-9]\d*", agent_conf):
+        if not re.fullmatch(r"[1-9]\d*x[1-9]\d*", agent_conf) or agent_conf == "1x1":
             raise UserError(
                 f"agent_conf={agent_conf}: {name} wants AGENTSxSEGMENTS of each, as in 2x3."
             )
@@ -89,6 +92,21 @@ def global_categories(label: str | None) -> tuple[str, ...] | None:
     if label == PACKAGE:
         return None
     return tuple(_known("global_categories", label)) if label else ()
+
+
+def require_shown(key: str, wanted: Sequence[Sequence[str]], joints: Sequence[Any]) -> None:
+    """Refuse words that none of the package's `joints` knows; it would leave them out."""
+    shown = [word for word in CATEGORIES if any(_shows(joint, word) for joint in joints)]
+    for word in (word for words in wanted for word in words):
+        if word not in shown:
+            raise UserError(
+                f"{key}: this robot shows no {word} there. It shows: {', '.join(shown)}."
+            )
+
+
+def _shows(joint: Any, word: str) -> bool:
+    of_itself = word in OF_JOINTS or word in joint.extra_obs
+    return of_itself or (word in OF_BODIES and bool(joint.bodies))
 
 
 def _known(key: str, label: str) -> list[str]:

@@ -14,6 +14,7 @@ from envs.smax.fights import Kept, Moment, find_rules
 from envs.smax.preflight import look_over
 from utils.errors import UserError
 
+ATTACK_MODES = ("closest", "random")
 ALLY, ENEMY = (37, 99, 176), (196, 61, 46)
 
 
@@ -38,6 +39,9 @@ class SMAXBatch(BatchedEnv):
     ) -> None:
         if episode_limit < 1:
             raise UserError(f"episode_limit is {episode_limit}; it must be at least 1.")
+        if attack_mode not in ATTACK_MODES:  # the package would take it for the first one
+            listed = " or ".join(map(repr, ATTACK_MODES))
+            raise UserError(f"attack_mode is {attack_mode!r}; it can be {listed}.")
         self._map, self._limit, self.n_envs = map_name, episode_limit, n_envs
         self._scale, self._continuing = reward_scale, continuing_episode
         self._screen = Screen(f"SMAX {map_name}", replay_dir, replay_format)

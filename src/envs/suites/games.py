@@ -6,6 +6,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from utils.errors import UserError
+
 
 class Turn(NamedTuple):
     """What came of one step."""
@@ -111,7 +113,12 @@ class GymnasiumGame:
 
     def __init__(self, env: Any) -> None:
         self.env = env
-        self._team = hasattr(env.action_space, "spaces")
+        self._team = is_tuple(env.action_space)
+        if self._team and not is_tuple(env.observation_space):
+            raise UserError(
+                f"The actions are {env.action_space}, and the observations "
+                f"{env.observation_space}. Of several agents, both must be tuples."
+            )
         self.observation_spaces = (
             list(env.observation_space.spaces) if self._team else [env.observation_space]
         )
@@ -140,6 +147,11 @@ class GymnasiumGame:
 
     def close(self) -> None:
         self.env.close()
+
+
+def is_tuple(space: Any) -> bool:
+    """Whether it has an entry for each agent."""
+    return isinstance(getattr(space, "spaces", None), tuple | list)
 
 
 def observed(space: Any) -> Any:

@@ -41,8 +41,7 @@ class Gymma(TeamEnv):
                 "learn. Type env_args.pretrained_wrapper=null"
             )
         self._key, self._limit, self._kwargs = key, time_limit, dict(kwargs or {})
-        played = parallel_module(key) or key.partition(":")[0]
-        self.packages = ("gymnasium", "pettingzoo", played.partition(".")[0])
+        self.packages = played_packages(key)
         super().__init__(
             title=key,
             episode_limit=time_limit,
@@ -59,9 +58,15 @@ class Gymma(TeamEnv):
         module = parallel_module(self._key)
         if module is None:
             return self._make_gymnasium(how)
+        make = getattr(need(module), "parallel_env", None)
+        if make is None:
+            raise UserError(
+                f"key={self._key}: {module} has no parallel_env. Name a module with an environment "
+                "of PettingZoo's parallel interface, as mpe2.simple_spread_v3"
+            )
         keyword = LIMIT_KEYWORDS.get(module.partition(".")[0])
         limit = {keyword: self._limit} if keyword else {}
-        return ParallelGame(need(module).parallel_env(**{**limit, **self._kwargs, **how}))
+        return ParallelGame(make(**{**limit, **self._kwargs, **how}))
 
     def _make_gymnasium(self, how: dict[str, Any]) -> Game:
         """By Gymnasium's "module:Id"; the module registers its environments."""
@@ -83,6 +88,14 @@ class Gymma(TeamEnv):
                 "other packages, or MODULE alone for those of PettingZoo's parallel interface."
             ) from error
         return GAMES[module](env, self._limit) if module in GAMES else GymnasiumGame(env)
+
+
+def played_packages(key: str) -> tuple[str, ...]:
+    """Those whose versions decide what is played."""
+    parallel = parallel_module(key)
+    interface = ("gymnasium", "pettingzoo") if parallel else ("gymnasium",)
+    own = (parallel or key.rpartition(":")[0]).partition(".")[0]
+    return tuple(dict.fromkeys((*interface, *([own] if own else []))))
 
 
 def parallel_module(key: str) -> str | None:

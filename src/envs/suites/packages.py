@@ -42,8 +42,19 @@ def need(module: str) -> Any:
         kind = "" if isinstance(error, ImportError) else f"{type(error).__name__}: "
         raise UserError(
             f"The module {module} cannot be imported ({kind}{error}). "
-            f"Type: {install_command(module.partition('.')[0])}"
+            f"Type: {_remedy(module, error)}"
         ) from error
+
+
+def _remedy(module: str, error: Exception) -> str:
+    """For the package; or for one that only this module of it needs."""
+    package, _, inner = module.partition(".")
+    lacking = (getattr(error, "name", None) or package).partition(".")[0]
+    if package in sys.modules and lacking not in (package, *REQUIREMENTS, *BUILDS):
+        if package == "pettingzoo":
+            return f'pip install "pettingzoo[{inner.partition(".")[0]}]"'
+        return f"pip install PACKAGE, for the package that has {lacking}"
+    return install_command(lacking if lacking in REQUIREMENTS else package)
 
 
 def check_name(module: str, error: Exception) -> None:

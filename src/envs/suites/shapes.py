@@ -24,7 +24,12 @@ class Shapes:
     ) -> None:
         self._observation_spaces = observation_spaces
         self.n_agents = len(action_spaces)
-        self.obs_sizes = [flat_size(space) for space in observation_spaces]
+        self.obs_sizes = _flat_sizes(observation_spaces)
+        if len(self.obs_sizes) != self.n_agents:
+            raise UserError(
+                f"There are {len(self.obs_sizes)} observations for the actions of {self.n_agents} "
+                "agents. There must be one of each for every agent."
+            )
         self.continuous = _kind(action_spaces) == "Box"
         if self.continuous:
             self.action_sizes = [int(np.prod(space.shape)) for space in action_spaces]
@@ -84,6 +89,20 @@ def flat_size(space: Any) -> int:
     return int(flatdim(space))
 
 
+def _flat_sizes(spaces: Sequence[Any]) -> list[int]:
+    """Of all agents; those that cannot be vectors, or show nothing to anybody, are refused."""
+    try:
+        sizes = [flat_size(space) for space in spaces]
+    except (ValueError, NotImplementedError) as error:
+        listed = ", ".join(map(str, spaces))
+        raise UserError(
+            f"The agents' observations are {listed}. Each must have a fixed number of numbers."
+        ) from error
+    if not any(sizes):
+        raise UserError("The agents observe nothing: all observations have 0 numbers.")
+    return sizes
+
+
 def flat(space: Any, seen: Any) -> Array:
     """An observation as one vector: choices become one-hots."""
     if type(space).__name__ == "Box":
@@ -104,6 +123,8 @@ def _kind(action_spaces: Sequence[Any]) -> str:
 
 def _bounds(space: Any, agent: int) -> tuple[Array, Array]:
     """Flat (low, high)."""
+    if np.dtype(space.dtype).kind != "f":
+        raise UserError(f"Agent {agent}'s actions are {space}. Numbers in a Box must be floats.")
     low, high = (np.asarray(end, np.float32).reshape(-1) for end in (space.low, space.high))
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         raise UserError(f"Agent {agent}'s actions have no bounds: {space}. Bounds are needed.")

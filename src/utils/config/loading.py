@@ -319,6 +319,12 @@ def check_together(config: dict[str, Any]) -> None:
             f"buffer_size={config['buffer_size']} is smaller than batch_size="
             f"{config['batch_size']}, so nothing would ever be learned. Raise buffer_size."
         )
+    if config["buffer_size"] <= config["buffer_warmup"]:
+        raise UserError(
+            f"buffer_size={config['buffer_size']} never holds more than buffer_warmup="
+            f"{config['buffer_warmup']}, so nothing would ever be learned. Lower buffer_warmup, or "
+            "raise buffer_size."
+        )
     if not re.fullmatch(r"[^/\\\0]*[^/\\\0.][^/\\\0]*", config["name"]):
         raise UserError(f"name={config['name']!r} cannot be: it names folders, so no slashes.")
     for key in ("evaluate", "save_replay"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from envs.build import make_env
 from envs.check import check_env, draw_actions
 from envs.suites.games import GymnasiumGame, ParallelGame
 from envs.suites.grids import AGENT, CELL
-from envs.suites.gymma import Gymma, parallel_module
+from envs.suites.gymma import Gymma, parallel_module, played_packages
 from envs.suites.shapes import Shapes
 from utils.config import load_env_config
 from utils.errors import UserError
@@ -178,7 +179,7 @@ def test_agents_may_leave_and_mask_their_actions(
 
 def test_what_cannot_be_fitted_is_refused() -> None:
     have("gymnasium")
-    from gymnasium.spaces import Box, Discrete, MultiDiscrete
+    from gymnasium.spaces import Box, Discrete, MultiDiscrete, Sequence
 
     seen = [Box(-1, 1, (2,))] * 2
     with pytest.raises(UserError, match="Box, Discrete"):
@@ -187,6 +188,26 @@ def test_what_cannot_be_fitted_is_refused() -> None:
         Shapes(seen, [MultiDiscrete([2, 2])] * 2, unit_actions=False)
     with pytest.raises(UserError, match="have no bounds"):
         Shapes(seen, [Box(-np.inf, np.inf, (2,))] * 2, unit_actions=False)
+    with pytest.raises(UserError, match="must be floats"):
+        Shapes(seen, [Box(0, 5, (2,), np.int64)] * 2, unit_actions=False)
+    with pytest.raises(UserError, match="2 observations for the actions of 3 agents"):
+        Shapes(seen, [Discrete(2)] * 3, unit_actions=False)
+    with pytest.raises(UserError, match=r"observations are Sequence.*fixed number"):
+        Shapes([Sequence(Discrete(2))], [Discrete(2)], unit_actions=False)
+    with pytest.raises(UserError, match="observe nothing"):
+        Shapes([Box(-1, 1, (0,))], [Discrete(2)], unit_actions=False)
+
+
+def test_a_team_has_tuples_of_both_spaces() -> None:
+    have("gymnasium")
+    from gymnasium.spaces import Box, Dict, Discrete, Tuple
+
+    seen, choice = Box(-1, 1, (2,)), Discrete(2)
+    with pytest.raises(UserError, match="both must be tuples"):
+        GymnasiumGame(SimpleNamespace(observation_space=seen, action_space=Tuple([choice] * 2)))
+    one = GymnasiumGame(SimpleNamespace(observation_space=seen, action_space=Dict(a=choice)))
+    with pytest.raises(UserError, match="actions are Dict"):
+        Shapes(one.observation_spaces, one.action_spaces, unit_actions=False)
 
 
 def test_choices_are_seen_as_one_hots_and_counted_from_where_they_start() -> None:
@@ -266,7 +287,9 @@ def test_a_missing_package_comes_with_its_command(
         ({"key": LBF, "pretrained_wrapper": "PretrainedTag"}, "pretrained_wrapper=null"),
         ({"key": LBF, "reward_scalarisation": "max"}, "'sum' or 'mean'"),
         ({"key": LBF, "time_limit": 0}, "at least 1"),
+        ({"key": LBF, "time_limit": None}, "time_limit is null; its default is 25"),
         ({"key": "NoSuchTask-v0"}, "MODULE:ID"),
+        ({"key": "os.path"}, "os.path has no parallel_env"),
     ],
 )
 def test_mistakes_are_answered(env_args: dict[str, Any], words: str) -> None:
@@ -286,7 +309,26 @@ def test_a_wrong_name_in_a_package_that_is_there(
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(UserError, match=r"no 'spred_v3'. Did you mean 'spread_v3'\? It has: spr"):
         make("games_of_mine.spred_v3")
+    (package / "chess_v1.py").write_text("import a_board_of_theirs.pieces")
+    with pytest.raises(UserError, match=r"PACKAGE, for the package that has a_board_of_theirs$"):
+        make("games_of_mine.chess_v1")
     monkeypatch.delitem(sys.modules, "games_of_mine")
+
+
+def test_what_only_one_of_its_families_needs_is_installed_with_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    have("pettingzoo")
+    monkeypatch.setitem(sys.modules, "Box2D", None)
+    with pytest.raises(UserError, match=r'Type: pip install "pettingzoo\[sisl\]"'):
+        make("pz-sisl-multiwalker-v9")
+
+
+def test_a_record_has_the_versions_of_what_is_played() -> None:
+    assert played_packages(LBF) == ("gymnasium", "lbforaging")
+    assert played_packages("CartPole-v1") == ("gymnasium",)
+    assert played_packages("pz-mpe-simple-spread-v3") == ("gymnasium", "pettingzoo", "mpe2")
+    assert played_packages("pz-sisl-multiwalker-v9") == ("gymnasium", "pettingzoo")
 
 
 def test_a_game_of_one_and_a_game_of_two_have_the_same_face() -> None:

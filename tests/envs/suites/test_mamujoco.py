@@ -183,6 +183,17 @@ def test_the_preflight_says_what_is_played() -> None:
     assert any("Ant-v2 is played as Ant-v5" in warning for warning in facts.warnings)
 
 
+@pytest.mark.parametrize(("scenario", "conf"), [*THE_PAPERS[:-1], ("Ant-v2", "2x4d")])
+@pytest.mark.usefixtures("package")
+def test_agents_move_the_joints_that_they_see(scenario: str, conf: str) -> None:
+    """But for manyagent_ant's, as docs/suites.md says."""
+    robot = make(scenario_name=scenario, agent_conf=conf).make_game(seen=False).env
+    model = robot.single_agent_env.unwrapped.model
+    for part in robot.agent_action_partitions:
+        moved = {int(model.actuator_trnid[joint.act_ids][0]) for joint in part}
+        assert moved == {int(model.dof_jntid[joint.qvel_ids]) for joint in part}
+
+
 def test_names_and_categories() -> None:
     assert find_scenario("manyagent_ant", "2x3").name == "ManySegmentAnt"
     assert not find_scenario("Ant-v5", "4x2").notices
@@ -197,7 +208,10 @@ def test_names_and_categories() -> None:
         ({"scenario_name": "Ant", "agent_conf": "8x1"}, "Known: 2x4, 2x4d, 4x2"),
         ({"scenario_name": "manyagent_ant", "agent_conf": "2"}, "as in 2x3"),
         ({"scenario_name": "coupled_half_cheetah", "agent_conf": "1p1"}, "cannot run this one"),
+        ({"scenario_name": "manyagent_swimmer", "agent_conf": "1x1"}, "as in 2x3"),
         ({"agent_obsk": -1}, "own joints"),
+        ({"k_categories": "qpos,cvel"}, "no cvel there. It shows: qpos, qvel, qfrc"),
+        ({"global_categories": "fingertip_dist"}, "global_categories: this robot shows no finger"),
         ({"k_categories": "qpos,qvel|qpo"}, "k_categories: unknown 'qpo'. Did you mean 'qpos'"),
         ({"global_categories": "qpos,speed"}, "global_categories: unknown 'speed'. Known: qpos"),
     ],

@@ -117,6 +117,11 @@ def test_a_missing_package_comes_with_its_command(
         SMAX.preflight({}, 1)
 
 
+def test_the_package_would_take_any_attack_mode() -> None:
+    with pytest.raises(UserError, match="'nearest'; it can be 'closest' or 'random'"):
+        make_env("smax", {"attack_mode": "nearest"}, seed=0)
+
+
 def test_maps() -> None:
     with pytest.raises(UserError, match="Did you mean '2s3z'"):
         SMAX.preflight({"map_name": "2s3zz"}, 1)
