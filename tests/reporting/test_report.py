@@ -99,6 +99,23 @@ def test_a_run_that_ended_early_cuts_its_group(make_run: MakeRun, report: Report
     assert "end before" not in report("--where", "status=COMPLETED")
 
 
+def test_a_last_round_that_went_beyond_t_max_is_no_difference(
+    make_run: MakeRun, report: Report
+) -> None:
+    make_run("ours", {0: 0.0, 101: 5.0}, t_max=100)
+    make_run("ours", {0: 0.0, 120: 5.0}, t_max=100)
+    make_run("ours", {0: 0.0, 110: 5.0}, t_max=100, name="qmix")
+    said = report()
+    assert "end before" not in said
+    assert "different steps" not in said
+
+    make_run("ours", {0: 0.0, 60: 5.0}, t_max=50, name="qmix")
+    said = report()
+    assert "runs 4 (COMPLETED, 50) end before the others' 100 steps" in said
+    assert "status=COMPLETED" not in said  # which would not help
+    assert "compared at different steps: qmix 50, vdn 100" in said
+
+
 def test_doubtful_seeds_are_told(make_run: MakeRun, report: Report) -> None:
     make_run("ours", ramp(1), seed=3)
     assert "one seed, so there is no interval" in report()
