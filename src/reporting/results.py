@@ -116,10 +116,8 @@ def curve_of(group: Group, metric: str, axis: str = "steps") -> Curve | None:
 
     Between two evaluations of a run its curve is a straight line.
     """
-    every = [finite(run.metrics[metric]) for run in group.runs if metric in run.metrics]
-    lines = [(getattr(series, axis).astype(float), series.values) for series in every]
-    lines = [(x, y) for x, y in lines if len(x) and np.isfinite(x).all()]
-    if not lines or len(lines) < len(group.runs):
+    lines = _lines(group, metric, axis)
+    if not lines:
         return None
     first, last = max(x[0] for x, _ in lines), min(x[-1] for x, _ in lines)
     if last < first:
@@ -127,6 +125,14 @@ def curve_of(group: Group, metric: str, axis: str = "steps") -> Curve | None:
     x = np.linspace(first, last, POINTS)
     values = np.stack([np.interp(x, at, what) for at, what in lines])  # (runs, POINTS)
     return Curve(x, *pointwise(values, curve_iqm))
+
+
+def _lines(group: Group, metric: str, axis: str) -> list[tuple[Array, Array]]:
+    """Points and values of every run; nothing if one has none."""
+    every = [finite(run.metrics[metric]) for run in group.runs if metric in run.metrics]
+    lines = [(getattr(series, axis).astype(float), series.values) for series in every]
+    lines = [(x, y) for x, y in lines if len(x) and np.isfinite(x).all()]
+    return lines if len(lines) == len(group.runs) else []
 
 
 def notices(results: Sequence[Result], metric: str) -> list[str]:
@@ -149,6 +155,13 @@ def notices(results: Sequence[Result], metric: str) -> list[str]:
             said.append(f"{name}: values of runs {', '.join(odd)} are NaN or infinite: left out.")
         if len(ends) == 1:
             said.append(f"{name}: one seed, so there is no interval.")
+        if _lines(result.group, metric, "seconds") and not curve_of(
+            result.group, metric, "seconds"
+        ):
+            said.append(
+                f"{name}: no curve over time, because one run had ended before another was first "
+                "evaluated."
+            )
         said += _twins(result.group, name)
     return said + _unequal_ends(results, metric)
 

@@ -191,7 +191,9 @@ def test_replay_parts_hold_every_living_episode_and_no_more_files_than_needed(
 
     living = list(range(buffer.inserted - 10, buffer.inserted))
     assert restored.restored[-10:] == living
-    assert len(parts.names) == {1: 10, 30: 5}.get(part_bytes, 2)  # the newest of 12 in threes, then 1
+    assert len(parts.names) == {1: 10, 30: 5}.get(
+        part_bytes, 2
+    )  # the newest of 12 in threes, then 1
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(parts.names)
 
 
