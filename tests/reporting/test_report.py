@@ -144,7 +144,7 @@ def test_tests_of_networks_are_no_seeds(make_run: MakeRun, report: Report, key: 
     said = report()
 
     assert f"left out: {tested}: it tests networks" in said
-    assert "vdn      2    100" in said
+    assert "vdn            2    100" in said
     assert "9.00" in report("--where", f"{key}=True")
 
 
