@@ -20,7 +20,7 @@ Sweeps: every combination of algorithms, environments, seeds and any settings
   --address=A    of a Ray cluster, as 10.0.0.1:6379 or auto; else this machine
   --cpus=1       cores of each run
   --gpus=0       GPUs of each run; 0.25 lets four share one
-  --memory=2GB   memory of each run; without it, memory is not reckoned with
+  --memory=2GB   memory of each run; else what earlier runs like it took; 0 leaves it out
   --retries=2    how often a run that fails is tried again, from its last checkpoint
 
 The same command plays only what is missing. docs/sweeps.md says more.

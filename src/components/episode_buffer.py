@@ -296,10 +296,14 @@ class ReplayBuffer:
 
     # Checkpoints
 
-    def episodes_since(self, number: int) -> dict[str, np.ndarray]:
-        """The stored episodes from the `number`-th ever inserted on, as compact plain arrays."""
-        first = min(max(number, self.inserted - self.episodes_in_buffer), self.inserted)
-        places = np.arange(first, self.inserted) % self.buffer_size
+    def episodes_since(self, number: int, until: int | None = None) -> dict[str, np.ndarray]:
+        """The stored episodes from the `number`-th ever inserted on, as compact plain arrays.
+
+        Without the `until`-th and those after it, if that is given.
+        """
+        last = self.inserted if until is None else until
+        first = min(max(number, self.inserted - self.episodes_in_buffer), last)
+        places = np.arange(first, last) % self.buffer_size
         return {"first": np.array(first), **self._store.dump(places)}
 
     def restore(self, inserted: int, parts: Iterable[Mapping[str, np.ndarray]]) -> None:

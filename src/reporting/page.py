@@ -26,7 +26,7 @@ body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem
 h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 2.2rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .8rem; text-align: right; border-bottom: 1px solid #ddd; }
-th:nth-child(-n+2), td:nth-child(-n+2) { text-align: left; }
+th.name, td.name { text-align: left; }
 .wide { overflow-x: auto; } .note, figcaption { color: #555; font-size: .87rem; max-width: 52rem; }
 figure { margin: 1.5rem 0; } img { max-width: 100%; height: auto; }
 ul.notices { background: #fff6e0; padding: .7rem 2rem; border-left: 4px solid #e69f00; }

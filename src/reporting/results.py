@@ -116,10 +116,8 @@ def curve_of(group: Group, metric: str, axis: str = "steps") -> Curve | None:
 
     Between two evaluations of a run its curve is a straight line.
     """
-    every = [finite(run.metrics[metric]) for run in group.runs if metric in run.metrics]
-    lines = [(getattr(series, axis).astype(float), series.values) for series in every]
-    lines = [(x, y) for x, y in lines if len(x) and np.isfinite(x).all()]
-    if not lines or len(lines) < len(group.runs):
+    lines = _lines(group, metric, axis)
+    if not lines:
         return None
     first, last = max(x[0] for x, _ in lines), min(x[-1] for x, _ in lines)
     if last < first:
@@ -129,26 +127,49 @@ def curve_of(group: Group, metric: str, axis: str = "steps") -> Curve | None:
     return Curve(x, *pointwise(values, curve_iqm))
 
 
+def _lines(group: Group, metric: str, axis: str) -> list[tuple[Array, Array]]:
+    """Points and values of every run; nothing if one has none."""
+    every = [finite(run.metrics[metric]) for run in group.runs if metric in run.metrics]
+    lines = [(getattr(series, axis).astype(float), series.values) for series in every]
+    lines = [(x, y) for x, y in lines if len(x) and np.isfinite(x).all()]
+    return lines if len(lines) == len(group.runs) else []
+
+
 def notices(results: Sequence[Result], metric: str) -> list[str]:
     """What a reader must know before comparing."""
     said = []
     for result in results:
         name = f"{result.group.label} on {result.group.task}"
-        ends = {run: int(finite(run.metrics[metric]).steps[-1]) for run in result.group.runs}
+        ends = {run: _reached(run, metric) for run in result.group.runs}
         longest = max(ends.values())
-        early = [f"{run.run_id} ({run.status}, {human(end)})" for run, end in ends.items()
-                 if end < EARLY * longest]  # fmt: skip
+        early = [run for run, end in ends.items() if end < EARLY * longest]
         if early:
+            listed = ", ".join(f"{r.run_id} ({r.status}, {human(ends[r])})" for r in early)
+            torn = all(run.status != "COMPLETED" for run in early)
             said.append(
-                f"{name}: runs {', '.join(early)} end before the others' {human(longest)} steps, "
-                "and curve and final score with them. --where status=COMPLETED leaves them out."
+                f"{name}: runs {listed} end before the others' {human(longest)} steps, "
+                "and curve and final score with them."
+                + (" --where status=COMPLETED leaves them out." if torn else "")
             )
         if odd := [f"{run.run_id} ({n})" for run in result.group.runs if (n := _odd(run, metric))]:
             said.append(f"{name}: values of runs {', '.join(odd)} are NaN or infinite: left out.")
         if len(ends) == 1:
             said.append(f"{name}: one seed, so there is no interval.")
+        if _lines(result.group, metric, "seconds") and not curve_of(
+            result.group, metric, "seconds"
+        ):
+            said.append(
+                f"{name}: no curve over time, because one run had ended before another was first "
+                "evaluated."
+            )
         said += _twins(result.group, name)
-    return said + _unequal_ends(results)
+    return said + _unequal_ends(results, metric)
+
+
+def _reached(run: Record, metric: str) -> int:
+    """Its last evaluation, but no more than `t_max`: the last round may go beyond that."""
+    step = int(finite(run.metrics[metric]).steps[-1])
+    return min(step, run.config.get("t_max") or step)
 
 
 def _odd(run: Record, metric: str) -> int:
@@ -161,10 +182,11 @@ def _twins(group: Group, name: str) -> list[str]:
     return [f"{name}: seed {', '.join(twice)} counts more than once."] if twice else []
 
 
-def _unequal_ends(results: Sequence[Result]) -> list[str]:
+def _unequal_ends(results: Sequence[Result], metric: str) -> list[str]:
     said = []
     for task in sorted({result.group.task for result in results}):
-        ends = {r.group.label: r.end for r in results if r.group.task == task}
+        groups = [result.group for result in results if result.group.task == task]
+        ends = {g.label: min(_reached(run, metric) for run in g.runs) for g in groups}
         if min(ends.values()) < EARLY * max(ends.values()):
             listed = ", ".join(f"{label} {human(end)}" for label, end in ends.items())
             said.append(f"{task}: compared at different steps: {listed}.")

@@ -22,19 +22,23 @@ class Table:
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
+    names: int = 1  # columns, from the left, that are no numbers
 
     def text(self) -> str:
         columns = list(zip(self.head, *self.rows, strict=True))
         widths = [max(len(cell) for cell in column) for column in columns]
         lines = [
-            "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in cells).rstrip()
+            "  ".join(
+                cell.ljust(w) if i < self.names else cell.rjust(w) for i, (cell, w) in cells
+            ).rstrip()
             for row in (self.head, *self.rows)
             for cells in [enumerate(zip(row, widths, strict=True))]
         ]
         return "\n".join([self.title, *(f"  {line}" for line in lines)]) + "\n"
 
     def markdown(self) -> str:
-        rows = [self.head, ("---", *["--:"] * (len(self.head) - 1)), *self.rows]
+        line = ("---",) * self.names + ("--:",) * (len(self.head) - self.names)
+        rows = [self.head, line, *self.rows]
         lines = ["| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in rows]
         return "\n".join([f"### {self.title}", "", *lines, "", self.note]).rstrip() + "\n"
 
@@ -45,7 +49,7 @@ class Table:
             [
                 r"\begin{table}",
                 rf"  \caption{{{_latex(self.title)}. {_latex(self.note)}}}",
-                rf"  \begin{{tabular}}{{l{'r' * (len(self.head) - 1)}}}",
+                rf"  \begin{{tabular}}{{{'l' * self.names}{'r' * (len(self.head) - self.names)}}}",
                 r"    \toprule",
                 "    " + " & ".join(_latex(cell) for cell in self.head) + r" \\",
                 r"    \midrule",
@@ -58,16 +62,20 @@ class Table:
         )
 
     def html(self) -> str:
-        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in self.head)
-        rows = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
-            for row in self.rows
-        )
+        head = self._html_row("th", self.head)
+        rows = "".join(self._html_row("td", row) for row in self.rows)
         return (
             f"<h2>{html.escape(self.title)}</h2><div class=wide><table>"
-            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+            f"<thead>{head}</thead><tbody>{rows}</tbody></table></div>"
             f"<p class=note>{html.escape(self.note)}</p>"
         )
+
+    def _html_row(self, kind: str, row: Sequence[str]) -> str:
+        cells = (
+            f"<{kind}{' class=name' if i < self.names else ''}>{html.escape(cell)}</{kind}>"
+            for i, cell in enumerate(row)
+        )
+        return f"<tr>{''.join(cells)}</tr>"
 
 
 def _latex(text: str) -> str:
@@ -104,6 +112,7 @@ def final_table(results: Sequence[Result], metric: str) -> Table:
         "A run's final score is the mean of its evaluations in the last tenth of the steps that "
         "all seeds of its group reached; best is its highest single evaluation. IQM: mean of the "
         "middle half of the runs, with the 95 % interval of 2,000 stratified bootstrap samples.",
+        names=2,
     )
 
 

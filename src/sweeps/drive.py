@@ -14,6 +14,7 @@ from launch import make_folder, results_folder
 from sweeps.book import RunPages, held, write_json
 from sweeps.fleet import Fleet
 from sweeps.known import KnownRuns
+from sweeps.memory import Need, needs, said
 from sweeps.order import Order, read_order
 from sweeps.plan import Plan, PlannedRun, make_plan
 from sweeps.table import DONE, FAILED, Entry, Table
@@ -37,15 +38,19 @@ def sweep(argv: list[str]) -> int:
         look_up(entry, known)
     for warning in dict.fromkeys(warning for run in plan.runs for warning in run.warnings):
         get_logger().warning(f"Warning: {warning}")
+    missing = [entry.run for entry in entries if entry.state != DONE]
+    memory = needs(missing, order.memory, known.results)
     if order.dry_run:
-        sys.stdout.write(dry_run(plan, entries))
+        sys.stdout.write(dry_run(plan, entries, said(missing, memory)))
         return 0
     for entry in entries:
         make_folder(entry.pages.folder)
         entry.seen_attempts = len(entry.pages.attempts)
     with alone(folder), StopRequest() as stop:
         write_manifest(folder, entries)
-        play_missing(order, plan, entries, known, stop, folder)
+        for line in said(missing, memory):
+            get_logger().info(line)
+        play_missing(order, plan, entries, memory, known, stop, folder)
         if stop.requested:
             take_stock(entries, known)
             write_manifest(folder, entries)
@@ -78,6 +83,7 @@ def play_missing(
     order: Order,
     plan: Plan,
     entries: list[Entry],
+    memory: dict[str, Need],
     known: KnownRuns,
     stop: StopRequest,
     folder: Path,
@@ -86,7 +92,7 @@ def play_missing(
     if not missing:
         return
     table = Table(plan.name, entries)
-    fleet = Fleet(order, missing, known.results)
+    fleet = Fleet(order, missing, memory, known.results)
     try:
         while len(fleet) and not stop.requested:
             for entry, failure in fleet.landed(REFRESH_SECONDS):
@@ -144,13 +150,13 @@ def command(run: PlannedRun) -> str:
     return f"python src/main.py {' '.join(run.words)}"
 
 
-def dry_run(plan: Plan, entries: list[Entry]) -> str:
+def dry_run(plan: Plan, entries: list[Entry], memory: list[str]) -> str:
     missing = sum(entry.state != DONE for entry in entries)
     lines = [f"{plan.name}: {len(entries)} runs, {missing} missing"]
     for entry in entries:
         state = f"run {entry.run_id}" if entry.state == DONE else "missing"
         lines.append(f"  {state:<9}{command(entry.run)}")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *memory]) + "\n"
 
 
 def summary(entries: list[Entry], known: KnownRuns, folder: Path) -> list[str]:

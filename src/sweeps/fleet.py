@@ -8,11 +8,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from sweeps.memory import Need
 from sweeps.order import Order
+from sweeps.room import Room
 from sweeps.table import Entry
 from sweeps.task import LEAVE_SECONDS, Job, RunFailed, play
-from utils.console import human
-from utils.errors import UserError
+from utils.logging import get_logger
 from utils.ray_cluster import connect
 
 SETTLE_SECONDS = 5.0  # beyond what the slowest run may take to leave
@@ -21,19 +22,26 @@ SETTLE_SECONDS = 5.0  # beyond what the slowest run may take to leave
 class Fleet:
     """Tasks in flight; leave by `recall` or when all have landed."""
 
-    def __init__(self, order: Order, entries: list[Entry], results: Path) -> None:
+    def __init__(
+        self, order: Order, entries: list[Entry], memory: dict[str, Need], results: Path
+    ) -> None:
         self._ray: ModuleType = connect(order.address)
-        check_room(self._ray, order)
-        task = self._ray.remote(play).options(
-            num_cpus=order.cpus,
-            num_gpus=order.gpus,
-            memory=order.memory or None,
-            max_retries=order.retries,
-            retry_exceptions=[RunFailed],
-        )
-        self._flying: dict[Any, Entry] = {
-            task.remote(job_of(entry, results)): entry for entry in entries
-        }
+        machines = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        room = Room(machines, order.cpus, order.gpus)
+        short = room.check({entry.run.label: memory[entry.run.identity] for entry in entries})
+        if short:
+            get_logger().warning(f"Warning: {short}")
+        task = self._ray.remote(play)
+        self._flying: dict[Any, Entry] = {}
+        for entry in entries:
+            placed = task.options(
+                num_cpus=order.cpus,
+                num_gpus=order.gpus,
+                memory=room.memory_of(memory[entry.run.identity]),
+                max_retries=order.retries,
+                retry_exceptions=[RunFailed],
+            )
+            self._flying[placed.remote(job_of(entry, results))] = entry
 
     def __len__(self) -> int:
         return len(self._flying)
@@ -72,20 +80,3 @@ def failure(ray: ModuleType, reference: Any) -> str:
     except ray.exceptions.RayError as error:
         return f"Its worker was lost, and so were the retries. {str(error).partition(chr(10))[0]}"
     return ""
-
-
-def check_room(ray: ModuleType, order: Order) -> None:
-    """Ray would wait for ever for a machine that is large enough."""
-    needed = {"CPU": order.cpus, "GPU": order.gpus, "memory": order.memory}
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    if any(all(node.get(key, 0) >= n for key, n in needed.items()) for node in nodes):
-        return
-    listed = "; ".join(
-        f"{node.get('CPU', 0):g} cores, {node.get('GPU', 0):g} GPUs, "
-        f"{human(node.get('memory', 0))}B memory"
-        for node in nodes
-    )
-    raise UserError(
-        f"No machine has room for a run (--cpus={order.cpus:g} --gpus={order.gpus:g} "
-        f"--memory={human(order.memory)}B). There are: {listed}."
-    )

@@ -28,7 +28,7 @@ class Order:
     address: str = ""  # of a Ray cluster; empty is this machine
     cpus: float = 1.0  # of each run
     gpus: float = 0.0
-    memory: int = 0  # bytes; 0 is not reckoned with
+    memory: int | None = None  # bytes; 0 is not reckoned with, None is estimated
     retries: int = 2
     dry_run: bool = False
 

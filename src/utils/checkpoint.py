@@ -30,6 +30,7 @@ from utils.weights import save_tensors
 
 STATE_FILE = "state.pt"
 FORMAT = 1
+PART_BYTES = 16 * 2**20  # of replay in a file: they are many times that while it is written
 
 
 NOT_STATE = ("args", "logger", "scheme")  # belong to the run, or say how it was set up
@@ -176,8 +177,16 @@ def find_checkpoint(folder: Path, load_step: int) -> Path:
     return folder / str(chosen)
 
 
+def episodes_of(buffer: Any, n_bytes: int) -> int:
+    """How many episodes of the buffer take about that much; at least one."""
+    return max(1, n_bytes * buffer.episodes_in_buffer // max(1, buffer.bytes_used()))
+
+
 class ReplayParts:
-    """The replay buffer on disk: numbered files, each holding the episodes of one interval."""
+    """The replay buffer on disk: numbered files, each holding the episodes of one interval.
+
+    The episodes of a file take several times their size while it is written, so it holds few.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -186,18 +195,22 @@ class ReplayParts:
 
     def save_new(self, buffer: Any) -> None:
         """Write the episodes that came since the last call; forget parts that were overwritten."""
-        if buffer.inserted > self._saved:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            name = f"{self._saved:012d}-{buffer.inserted:012d}.npz"
-            draft = self._folder / f".{name}.part"
-            with draft.open("wb") as file:
-                np.savez(file, **buffer.episodes_since(self._saved))
-            _sync(draft)
-            draft.rename(self._folder / name)
-            self.names.append(name)
-            self._saved = buffer.inserted
         oldest = buffer.inserted - buffer.episodes_in_buffer
+        at_once = episodes_of(buffer, PART_BYTES)
+        for first in range(max(self._saved, oldest), buffer.inserted, at_once):
+            self._write(buffer, first, min(first + at_once, buffer.inserted))
         self.names = [name for name in self.names if _end(name) > oldest]
+
+    def _write(self, buffer: Any, first: int, until: int) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        name = f"{first:012d}-{until:012d}.npz"
+        draft = self._folder / f".{name}.part"
+        with draft.open("wb") as file:
+            np.savez(file, **buffer.episodes_since(first, until))
+        _sync(draft)
+        draft.rename(self._folder / name)
+        self.names.append(name)
+        self._saved = until
 
     def remove_unused(self) -> None:
         """Delete files that the newest checkpoint does not name; call when it is in place."""

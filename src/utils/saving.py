@@ -16,6 +16,7 @@ from utils.checkpoint import (
     save_state,
     write_checkpoint,
 )
+from utils.memory_use import measure
 
 
 class Saver:
@@ -57,6 +58,9 @@ class Saver:
             return  # nothing has happened since
         self.replay.save_new(self._buffer)
         write_checkpoint(target, self._fill)
+        use = measure(self._buffer, self._args.buffer_fill, t_env)
+        if use is not None:
+            use.write(self.folder)
         self._drop_earlier(t_env)
         self._keep_only_best()
         self.replay.remove_unused()

@@ -401,7 +401,9 @@ def test_a_restored_buffer_samples_like_the_original_through_wraps(
         for insertion in range(int(rng.integers(1, 5))):
             lengths = [int(length) for length in rng.integers(0, T + 1, rng.integers(1, 10))]
             original.insert_episode_batch(make_batch(lengths, T, 10 * checkpoint + insertion, own))
-        parts.append(saved_and_loaded(original.episodes_since(saved)))
+        half = (saved + original.inserted) // 2
+        parts.append(saved_and_loaded(original.episodes_since(saved, half)))
+        parts.append(saved_and_loaded(original.episodes_since(half)))
         saved = original.inserted
 
         restored = make_buffer(7, T, own)

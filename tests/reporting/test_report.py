@@ -99,6 +99,36 @@ def test_a_run_that_ended_early_cuts_its_group(make_run: MakeRun, report: Report
     assert "end before" not in report("--where", "status=COMPLETED")
 
 
+def test_a_last_round_that_went_beyond_t_max_is_no_difference(
+    make_run: MakeRun, report: Report
+) -> None:
+    make_run("ours", {0: 0.0, 101: 5.0}, t_max=100)
+    make_run("ours", {0: 0.0, 120: 5.0}, t_max=100)
+    make_run("ours", {0: 0.0, 110: 5.0}, t_max=100, name="qmix")
+    said = report()
+    assert "end before" not in said
+    assert "different steps" not in said
+
+    make_run("ours", {0: 0.0, 60: 5.0}, t_max=50, name="qmix")
+    said = report()
+    assert "runs 4 (COMPLETED, 50) end before the others' 100 steps" in said
+    assert "status=COMPLETED" not in said  # which would not help
+    assert "compared at different steps: qmix 50, vdn 100" in said
+
+
+def test_a_curve_over_time_that_cannot_be_is_told(make_run: MakeRun, report: Report) -> None:
+    make_run("ours", ramp(1))
+    make_run("ours", ramp(2))
+    assert "no curve over time" not in report()
+
+    late = make_run("ours", ramp(1))
+    path = late / "metrics.csv"
+    head, *rows = path.read_text().splitlines()
+    slow = [f"{row.rpartition(',')[0]},{500 + i}" for i, row in enumerate(rows)]
+    path.write_text("\n".join([head, *slow]) + "\n")
+    assert "vdn on sc2/3m: no curve over time, because one run had ended" in report()
+
+
 def test_doubtful_seeds_are_told(make_run: MakeRun, report: Report) -> None:
     make_run("ours", ramp(1), seed=3)
     assert "one seed, so there is no interval" in report()
@@ -114,7 +144,7 @@ def test_tests_of_networks_are_no_seeds(make_run: MakeRun, report: Report, key: 
     said = report()
 
     assert f"left out: {tested}: it tests networks" in said
-    assert "vdn      2    100" in said
+    assert "vdn            2    100" in said
     assert "9.00" in report("--where", f"{key}=True")
 
 
@@ -278,7 +308,7 @@ def test_the_repositorys_own_results_are_reported(
     assert run([str(demo), "--to", str(tmp_path), "--no-figures"]) == 0
     said = capsys.readouterr().out
 
-    rows = [line.split()[:4] for line in said.splitlines() if " 5  " in line]
-    ends = {"penalty": "6.46k", "two_step": "6.53k"}
-    assert rows == [[t, name, "5", ends[t]] for t in ends for name in ("kmappo", "mappo")]
-    assert "left out" not in said
+    rows = [line.split()[:3] for line in said.splitlines() if line.startswith("  skirmish")]
+    names = ("kmappo", "mappo", "qmix")
+    assert rows == [[f"skirmish/{m}", name, "3"] for m in ("2s3z", "3m") for name in names]
+    assert "Note:" not in said

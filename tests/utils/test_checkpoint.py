@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from utils import checkpoint
 from utils.checkpoint import (
     ReplayParts,
     checkpoint_steps,
@@ -163,18 +164,22 @@ class FakeBuffer:
     def episodes_in_buffer(self) -> int:
         return min(self.size, self.inserted)
 
-    def episodes_since(self, number: int) -> dict[str, np.ndarray]:
-        first = max(number, self.inserted - self.size)
-        return {"numbers": np.arange(first, self.inserted)}
+    def bytes_used(self) -> int:
+        return 10 * self.episodes_in_buffer
+
+    def episodes_since(self, number: int, until: int) -> dict[str, np.ndarray]:
+        return {"numbers": np.arange(max(number, self.inserted - self.size), until)}
 
     def restore(self, inserted: int, parts: list[dict[str, np.ndarray]]) -> None:
         self.inserted = inserted
         self.restored = np.concatenate([part["numbers"] for part in parts]).tolist()
 
 
+@pytest.mark.parametrize("part_bytes", [1, 30, checkpoint.PART_BYTES])
 def test_replay_parts_hold_every_living_episode_and_no_more_files_than_needed(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part_bytes: int
 ) -> None:
+    monkeypatch.setattr(checkpoint, "PART_BYTES", part_bytes)
     buffer, parts = FakeBuffer(size=10), ReplayParts(tmp_path)
     for new in (4, 0, 7, 3, 12, 1):
         buffer.inserted += new
@@ -186,6 +191,9 @@ def test_replay_parts_hold_every_living_episode_and_no_more_files_than_needed(
 
     living = list(range(buffer.inserted - 10, buffer.inserted))
     assert restored.restored[-10:] == living
+    assert len(parts.names) == {1: 10, 30: 5}.get(
+        part_bytes, 2
+    )  # the newest of 12 in threes, then 1
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(parts.names)
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-PROC = Path("/proc")
+from utils.processes import PROC, status_bytes
+
 FOLDERS = "sc-*"  # pysc2's temporary folders, one a game
 
 
@@ -33,12 +34,8 @@ def dead_folders() -> list[Path]:
 def resident_memory(env: Any) -> int | None:
     """Bytes that the game of `env` holds now."""
     process = env._game.process
-    try:
-        lines = (PROC / str(process.pid) / "status").read_text().splitlines()
-    except (AttributeError, OSError):  # there is no process, or no /proc
-        return None
-    sizes = [int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:")]
-    return sizes[0] if sizes else None
+    pid = getattr(process, "pid", None)
+    return status_bytes(PROC / str(pid), "VmRSS") if pid else None
 
 
 def _own_processes() -> Iterator[tuple[int, int, list[str]]]:

@@ -34,8 +34,10 @@ class RayActors(Workplace):
         self._actor_class = ray.remote(**options)(EnvActor)
 
     def start(self, row: int) -> ActorHandle:
-        actor = self._actor_class.remote(self._builders[row], self._seeds[row])
-        return ActorHandle(self._ray, actor, row, self._arrays)
+        def begin() -> Any:
+            return self._actor_class.remote(self._builders[row], self._seeds[row])
+
+        return ActorHandle(self._ray, begin, row, self._arrays)
 
     def make_arrays(self, info: dict[str, Any]) -> Arrays:
         self._one_row = fields_for(info, 1)
@@ -47,14 +49,22 @@ class RayActors(Workplace):
 
 
 class ActorHandle:
-    """Our end of one actor; `arrays` are those of all rows, once they are known."""
+    """Our end of one actor; `arrays` are those of all rows, once they are known.
 
-    def __init__(self, ray: ModuleType, actor: Any, row: int, arrays: Arrays) -> None:
-        self._ray, self._actor, self._row, self._arrays = ray, actor, row, arrays
-        self._answer: Any = None  # to the last command; a reference to what is yet to come
+    Ray may send a new actor to a machine that has died without its knowing yet. One that is lost
+    before its first answer is therefore begun once more.
+    """
+
+    def __init__(self, ray: ModuleType, begin: Callable[[], Any], row: int, arrays: Arrays) -> None:
+        self._ray, self._begin, self._row, self._arrays = ray, begin, row, arrays
+        self._actor = begin()
+        self._may_begin_again = True
+        self._command: tuple[Any, ...] = ()  # the last one
+        self._answer: Any = None  # to it; a reference to what is yet to come
 
     def send(self, *command: Any) -> None:
         actions = self._arrays["actions"][self._row] if command[0] == "step" else None
+        self._command = command
         self._answer = self._actor.obey.remote(actions, *command)
 
     def receive(self, deadline: float) -> Any:
@@ -64,12 +74,21 @@ class ActorHandle:
         except self._ray.exceptions.GetTimeoutError as error:
             raise WorkerLost(NO_ANSWER) from error
         except self._ray.exceptions.RayError as error:
+            if self._may_begin_again and isinstance(error, self._ray.exceptions.ActorDiedError):
+                return self._receive_from_another(deadline)
             raise WorkerLost(f"Its process or its machine is gone. {error}") from error
+        self._may_begin_again = False
         if outcome == "failed":
             raise WorkerLost(answer)
         for name, values in situation.items():
             self._arrays[name][self._row] = values
         return answer
+
+    def _receive_from_another(self, deadline: float) -> Any:
+        self._may_begin_again = False
+        self._actor = self._begin()
+        self.send(*self._command)
+        return self.receive(deadline)
 
     def close(self, deadline: float) -> None:
         self._ray.wait([self._answer], timeout=max(0.0, deadline - time.monotonic()))
