@@ -92,7 +92,8 @@ class Count(TorchDispatchMode):
             left, right = tensors(args)[:2]
             self.flops += 2 * left.numel() * len(right)
         if name not in VIEWS:
-            touched = tensors([*args, result])
+            read = () if name.startswith("new_") or name.endswith("_like") else args
+            touched = tensors([*read, result])
             self.moved += sum(each.numel() * each.element_size() for each in touched)
         return result
 
