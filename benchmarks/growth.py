@@ -6,6 +6,8 @@ slope of the least-squares line through the logarithms: 1 is linear growth.
 
 from __future__ import annotations
 
+import gc
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,7 @@ def in_agents(medians: Medians) -> dict[str, float]:
 
 def serve(name: str, k_level: int) -> None:
     """A child: the most bytes that tensors take at a time, from the batch on to three updates."""
+    os.environ["KINETO_LOG_LEVEL"] = "99"  # the profiler's own words
     import torch
 
     torch.set_num_threads(1)
@@ -71,6 +74,7 @@ def peak_of(call: Callable[[], None]) -> int:
     """The highest sum of bytes of what torch allocated and has not freed, during `call`."""
     from torch.profiler import ProfilerActivity, profile
 
+    gc.collect()  # what an earlier call left would be taken off
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
         call()
     events: Any = seen.profiler
