@@ -18,12 +18,28 @@ class Job(NamedTuple):
     words: tuple[Any, ...]
 
 
+Medians = Mapping[str, float]
+
+
 class Case(NamedTuple):
-    """What is measured together; ratios are to the job called `reference`, if it is there."""
+    """What is measured together; ratios are to the job called `reference`, if it is there.
+
+    `unit` is how figures are shown, of `UNITS`; `findings` are names and numbers that follow from
+    the medians of all jobs.
+    """
 
     name: str
     jobs: Mapping[str, Job]
     reference: str
+    unit: str = "ms"
+    findings: Callable[[Medians], dict[str, float]] = lambda medians: {}
+
+
+UNITS: Mapping[str, Callable[[float], float]] = {
+    "ms": lambda seconds: 1000 * seconds,
+    "steps/s": lambda seconds: 1 / seconds,  # jobs give seconds a step
+    "MB": lambda n_bytes: n_bytes / 1e6,
+}
 
 
 class Child:
@@ -54,7 +70,7 @@ class Child:
 
 
 def in_turn(jobs: Mapping[Any, Job], rounds: int) -> dict[Any, list[float]]:
-    """Seconds of each job, `rounds` of them, in turn.
+    """Figures of each job, `rounds` of them, in turn.
 
     The first time after a wait finds cold caches, so a turn is two times, of which one counts.
     """
@@ -73,7 +89,7 @@ def in_turn(jobs: Mapping[Any, Job], rounds: int) -> dict[Any, list[float]]:
 
 
 def serve(work: Callable[[], float]) -> None:
-    """A child's side: `work` returns the seconds it took."""
+    """A child's side: `work` returns the seconds it took, or another figure."""
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     for _ in sys.stdin:

@@ -11,13 +11,13 @@ playing (act, environment and insert).
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-from updates import settings_of
+from ours import session_of
+from problems import settings_of
 
 import torch  # isort: skip - after the number of threads
 
@@ -44,21 +44,12 @@ class Clock:
 
 def prepare(k_level: int) -> Any:
     """A session in which the buffer is warm."""
-    args = settings_of(
-        "HalfCheetah-2x3", "kfacmac_learner" if k_level > 1 else "facmac_learner", k_level
-    )
-    args.runner_scope, args.runner, args.batch_size_run = "transition", "episode", 1
-    args.buffer_size, args.buffer_warmup, args.start_steps = 20_000, 100, 0
-    args.env, args.env_args, args.seed, args.use_cuda = "mamujoco", TASK, 1, False
-    args.log_interval = args.runner_log_interval = 10**9
-    from run import build, collect_transitions
-    from runners import REGISTRY as RUNNERS
-    from utils.logging import Logger
+    algorithm = "kfacmac_learner" if k_level > 1 else "facmac_learner"
+    sizes = {"buffer_size": 20_000, "buffer_warmup": 100, "start_steps": 0}
+    where = {"runner": "episode", "batch_size_run": 1, "env": "mamujoco", "env_args": TASK}
+    session = session_of(settings_of("HalfCheetah-2x3", algorithm, k_level, {**sizes, **where}))
+    from run import collect_transitions
 
-    logger = Logger(logging.getLogger("quiet"))
-    logger.console_logger.setLevel(logging.ERROR)
-    session = build(args, logger, RUNNERS[args.runner](args=args, logger=logger))
-    session.learner.log_stats_t = 10**12
     for _ in range(3):
         collect_transitions(session)
     return session

@@ -18,57 +18,83 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import growth
+import loop
+import rollout
 import startup
 import transition_scope
 import updates
-from interleave import Case, in_turn, spread
-from updates import MUJOCO, SMAC
+from interleave import UNITS, Case, in_turn, spread
+from problems import FULL, MUJOCO, SMAC
 
-PEERS = ("facmac", "pymarl")
+PEERS = ("facmac", "pymarl", "epymarl")
+SHAPES = (*SMAC, *FULL, *MUJOCO)
 BENCHMARKS = {  # what makes the cases, and the shapes they can have
     "kfacmac": (partial(updates.cases, "kfacmac_learner"), (*SMAC, *MUJOCO)),
     "kmaddpg": (partial(updates.cases, "kmaddpg_learner"), (*SMAC, *MUJOCO)),
-    "qmix": (updates.q_cases, tuple(SMAC)),
+    "qmix": (partial(updates.single_cases, "q_learner", "pymarl", "PyMARL"), (*SMAC, *FULL)),
+    "maddpg": (
+        partial(updates.single_cases, "maddpg_learner", "epymarl", "EPyMARL"),
+        ("3m", "corridor", *FULL),
+    ),
+    "loop": (loop.cases, ("3m", "2s3z")),
+    "rollout": (rollout.cases, ("3m",)),
+    "growth": (growth.cases, ("corridor",)),
     "transition": (transition_scope.cases, tuple(MUJOCO)),
     "startup": (startup.cases, ()),
 }
-HEAD = "| what | who | ms | spread | times as fast as the reference |\n|---|---|---|---|---|\n"
+HEAD = "| what | who | figure | spread | times as fast as the reference |\n|---|---|---|---|---|\n"
 
 
 def measure(case: Case, rounds: int) -> list[dict[str, Any]]:
-    """Medians of processor time. Several numbers for each job, and one row."""
-    times = in_turn(case.jobs, rounds)
-    medians = {label: statistics.median(each) for label, each in times.items()}
+    """Medians of processor time, or of whatever the jobs measure. One row for each job."""
+    figures = in_turn(case.jobs, rounds)
+    medians = {label: statistics.median(each) for label, each in figures.items()}
     reference = medians.get(case.reference)
-    return [
+    rows = [
         {
             "what": case.name,
             "who": label,
-            "ms": 1000 * median,
-            "spread": spread(times[label]),
+            "figure": UNITS[case.unit](median),
+            "unit": case.unit,
+            "spread": spread(figures[label]),
             "ratio": reference / median if reference else None,
         }
         for label, median in medians.items()
     ]
+    found = case.findings(medians).items()
+    return rows + [
+        {
+            "what": case.name,
+            "who": label,
+            "figure": figure,
+            "unit": "",
+            "spread": None,
+            "ratio": None,
+        }
+        for label, figure in found
+    ]
 
 
 def as_line(row: dict[str, Any]) -> str:
+    figure, unit = row["figure"], row["unit"]
+    digits = f"{figure:,.0f}" if figure >= 1000 else f"{figure:.1f}" if unit else f"{figure:.2f}"
     ratio = "-" if row["ratio"] is None else f"{row['ratio']:.2f}x"
-    cells = row["what"], row["who"], f"{row['ms']:.1f}", f"{100 * row['spread']:.0f} %", ratio
-    return f"| {' | '.join(cells)} |\n"
+    spread_of = "-" if row["spread"] is None else f"{100 * row['spread']:.0f} %"
+    return f"| {' | '.join((row['what'], row['who'], f'{digits} {unit}', spread_of, ratio))} |\n"
 
 
 def read_options() -> argparse.Namespace:
     assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help=f"of {', '.join(BENCHMARKS)}; default all")
-    parser.add_argument("--maps", nargs="+", help=f"of {', '.join((*SMAC, *MUJOCO))}; default all")
+    parser.add_argument("--maps", nargs="+", help=f"of {', '.join(SHAPES)}; default all")
     for peer in PEERS:
         parser.add_argument(f"--peer-{peer}", help=f"a checkout of {peer} to measure beside ours")
     parser.add_argument("--rounds", type=int, default=5, help="at least 2")
     parser.add_argument("--json", type=Path, help="also write the rows here")
     options = parser.parse_args()
-    unknown = set(options.names) - set(BENCHMARKS) | set(options.maps or ()) - {*SMAC, *MUJOCO}
+    unknown = set(options.names) - set(BENCHMARKS) | set(options.maps or ()) - set(SHAPES)
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}; --help lists what there is")
     if options.rounds < 2:

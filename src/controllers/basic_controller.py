@@ -40,6 +40,7 @@ class BasicMAC:
         # What an agent is told of its last action: the one-hot, or the continuous action itself.
         self._action_field = action_field(scheme)
         self.agent = self._build_agent(self._get_input_shape(scheme))
+        self._ids = torch.eye(self.n_agents)
         self.action_selector = SELECTORS[args.action_selector](args)
         self.hidden_states: Any = None
 
@@ -147,12 +148,13 @@ class BasicMAC:
 
     def _joined(self, obs: Tensor, last_actions: Tensor | None) -> Tensor:
         """Observation, last action, agent id. (..., N, O) and (..., N, A) -> (..., N, F)"""
-        parts = [obs.to(self.device)]
+        device = self.device  # to look for it takes longer than a small product
+        parts = [obs.to(device)]
         if last_actions is not None:
-            parts.append(last_actions.to(self.device))
+            parts.append(last_actions.to(device))
         if self.args.obs_agent_id:
-            ids = torch.eye(self.n_agents, device=self.device)
-            parts.append(ids.expand(*obs.shape[:-1], -1))
+            self._ids = self._ids.to(device)
+            parts.append(self._ids.expand(*obs.shape[:-1], -1))
         return torch.cat(parts, dim=-1)
 
     def _get_input_shape(self, scheme: dict[str, Any]) -> int:

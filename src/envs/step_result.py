@@ -37,7 +37,7 @@ def normalise_step(result: Any) -> tuple[float, bool, bool, dict[str, Any]]:
 def team_reward(reward: Any) -> float:
     """A number, or a list of equal numbers, one for each agent."""
     values = np.asarray(reward, dtype=float).reshape(-1)
-    if len(np.unique(values)) != 1:
+    if len(values) != 1 and len(np.unique(values)) != 1:
         raise UserError(
             f"step() returned the rewards {reward}. One team reward is needed: a number, or a list "
             "of equal numbers. Let the environment sum or average them."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,6 +18,16 @@ from modules.dense import rounded_up
 from utils.errors import UserError
 from utils.logging import Logger
 from utils.returns import td_targets, valid_steps
+
+
+class Lesson(NamedTuple):
+    """A batch, at the steps to learn from."""
+
+    batch: EpisodeBatch
+    steps: Steps
+    recall: Recall
+    seen: Situation
+    replayed: Tensor  # the stored actions, as vectors (1, n, N, A)
 
 
 class ActorCriticLearner(PolicyLearner):
@@ -44,14 +54,13 @@ class ActorCriticLearner(PolicyLearner):
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
         """Critic, actors, targets: in this order (FACMAC, Algorithm 1)."""
         steps = Steps(valid_steps(batch["filled"], batch["terminated"]), round_up=rounded_up)
-        recall = Recall(self.mac, batch, steps)
+        lesson = self.lesson(batch, steps)
         diagnose = self.log_due(t_env)
-        of_critic = self.improve_critic(batch, steps, recall)
+        of_critic = self.improve_critic(lesson)
         self.critic_training_steps += 1
         if not self.args.actor_mask:
-            steps = Steps(steps.put(steps.mask), keep_padding=True)
-            recall = Recall(self.mac, batch, steps)
-        climb = self.improve_actors(batch, steps, recall, t_env, diagnose)
+            lesson = self.lesson(batch, Steps(steps.put(steps.mask), keep_padding=True))
+        climb = self.improve_actors(lesson, t_env, diagnose)
         self.update_targets(self.critic_training_steps)
 
         def statistics() -> dict[str, Any]:
@@ -60,14 +69,16 @@ class ActorCriticLearner(PolicyLearner):
 
         self.log_if_due(t_env, statistics)
 
-    def improve_critic(
-        self, batch: EpisodeBatch, steps: Steps, recall: Recall
-    ) -> Callable[[], dict[str, Tensor]]:
+    def lesson(self, batch: EpisodeBatch, steps: Steps) -> Lesson:
+        replayed = self.head.vector(steps.take(batch["actions"]))
+        recall = Recall(self.mac, batch, steps)
+        return Lesson(batch, steps, recall, situation(batch, steps), replayed)
+
+    def improve_critic(self, lesson: Lesson) -> Callable[[], dict[str, Tensor]]:
         """One step towards the TD targets; returns what computes its statistics."""
-        seen = situation(batch, steps)
-        taken = self.value(self.critic, self.mixer, seen, self.replayed(batch, steps))
-        targets = self.targets(batch, steps, recall)  # (1, n, 1 or N)
-        mask = steps.mask.expand_as(taken)
+        taken = self.value(self.critic, self.mixer, lesson.seen, lesson.replayed)
+        targets = self.targets(lesson)  # (1, n, 1 or N)
+        mask = lesson.steps.mask.expand_as(taken)
         td_error = (taken - targets) * mask
         loss = td_error.square().sum() / mask.sum()
         grad_norm = self.step(loss, self.critic_optimiser, self.critic_params)
@@ -86,19 +97,19 @@ class ActorCriticLearner(PolicyLearner):
         return statistics
 
     @torch.no_grad()
-    def targets(self, batch: EpisodeBatch, steps: Steps, recall: Recall) -> Tensor:
+    def targets(self, lesson: Lesson) -> Tensor:
         """TD targets with the greedy actions of the target actors. (1, n, 1 or N)"""
-        outputs = recall.following(self.target_mac)  # (1, n, N, A)
+        batch, steps = lesson.batch, lesson.steps
+        outputs = lesson.recall.following(self.target_mac)  # (1, n, N, A)
         greedy = self.head.mode(outputs, steps.take(batch["avail_actions"], first=1))
         seen = situation(batch, steps, first=1)
         following = self.value(self.target_critic, self.target_mixer, seen, greedy)
         return td_targets(batch, steps, following, self.args.gamma, self.args.td_lambda)
 
-    def improve_actors(
-        self, batch: EpisodeBatch, steps: Steps, recall: Recall, t_env: int, diagnose: bool
-    ) -> Climb:
+    def improve_actors(self, lesson: Lesson, t_env: int, diagnose: bool) -> Climb:
         """One step up the critic as it is now, from freshly drawn actions."""
-        avail = steps.take(batch["avail_actions"])
+        steps, recall = lesson.steps, lesson.recall
+        avail = steps.take(lesson.batch["avail_actions"])
         outputs = recall.now(self.mac)  # (1, n, N, A)
         noise = self.head.noise(outputs)
         own = self.head.relaxed(outputs, avail, noise)
@@ -111,13 +122,8 @@ class ActorCriticLearner(PolicyLearner):
             draw = self.head.noise(others) if fresh else noise
             return self.head.relaxed(others, avail, draw, hard=hard)
 
-        replayed = self.replayed(batch, steps)
-        objective = self.objective(situation(batch, steps), own, replayed, steps)
+        objective = self.objective(lesson.seen, own, lesson.replayed, steps)
         return self.climb(objective, respond, t_env, diagnose)
-
-    def replayed(self, batch: EpisodeBatch, steps: Steps) -> Tensor:
-        """The stored actions, as vectors. (1, n, N, A)"""
-        return self.head.vector(steps.take(batch["actions"]))
 
 
 class PolicyObjective:

@@ -123,4 +123,7 @@ def follow(network: nn.Module, target: nn.Module, tau: float) -> None:
     if tau == 1.0:
         target.load_state_dict(network.state_dict())
         return
-    torch._foreach_lerp_(list(target.parameters()), list(network.parameters()), tau)
+    online: list[Tensor] = list(network.parameters())
+    slow: list[Tensor] = list(target.parameters())
+    if slow:  # a sum has none
+        torch._foreach_lerp_(slow, online, tau)

@@ -56,10 +56,12 @@ def suits_onednn(x: Tensor, of_one_size: bool = False) -> bool:
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None, of_one_size: bool = False) -> Tensor:
     """`F.linear`: x (..., inputs), weight (outputs, inputs) -> (..., outputs)"""
-    rows = x.flatten(0, -2)
-    if not suits_onednn(rows, of_one_size):
+    rows = x.flatten(0, -2) if x.ndim > 1 else x
+    if x.ndim == 1 or not suits_onednn(rows, of_one_size):
         return F.linear(x, weight, bias)
-    return _Product.apply(rows, weight, bias).unflatten(0, x.shape[:-1])
+    made = _Product.apply(rows, weight, bias)
+    # Of rows no view is made: what is done to one in place costs copies in the backward pass.
+    return made if x.ndim == 2 else made.unflatten(0, x.shape[:-1])
 
 
 def plus_linear(base: Tensor, x: Tensor, weight: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from envs.vector.rows import explain
 from envs.vector.workers import tail
 from runners.nonstop import Nonstop
 from runners.tally import Tally
+from runners.writer import StepWriter
 from utils.errors import UserError
 from utils.logging import Logger
 from utils.replays import ReplayNotSavedError
@@ -168,31 +169,36 @@ class RolloutRunner:
         lost = rows[side.vector.reset(rows, self.next_seeds(side, rows))]
         self.note_failures(side, lost)
         present = np.setdiff1d(rows, lost)  # rows whose slot t is yet to be written
-        ended = np.zeros(batch.batch_size, bool)
+        ended, some_ended = np.zeros(batch.batch_size, bool), False
         side.mac.init_hidden(batch.batch_size)
+        writer = StepWriter(batch)
         t = 0
         while len(present):
-            self._observe(side.vector, batch, present, t)
+            self._observe(side.vector, writer, present, t)
             if self.args.render and side.stream == TEST and present[0] == 0:
                 self._show(side.vector)
             if hook is not None and t > 0:
                 self._announce(hook, batch, present, t)
-            actions = self._act(side, batch, present, t, t_start)
-            going = ~ended[present]
-            stepping = present[going]
+            actions = self._act(side, batch, writer, present, t, t_start)
+            stepping = present
+            if some_ended:
+                going = ~ended[present]
+                stepping, actions = present[going], actions[going]
             if not len(stepping):
                 break
             self.check_limit(t)
-            step = side.vector.step(stepping, actions[going])
-            self._store(batch, stepping, t, step)
+            step = side.vector.step(stepping, actions)
+            self._store(writer, stepping, t, step)
             results.add(stepping, step)
             ended[stepping] = step.ended
-            broken = stepping[step.lost]
-            self.note_failures(side, broken)
-            lost = np.concatenate([lost, broken])
+            some_ended = bool(step.ended.any())
+            present = stepping
+            if step.lost.any():
+                broken, present = stepping[step.lost], stepping[~step.lost]
+                self.note_failures(side, broken)
+                lost = np.concatenate([lost, broken])
             if hook is not None and side.stream == TRAIN:
-                self.t_env += len(stepping) - len(broken)
-            present = stepping[~step.lost]
+                self.t_env += len(present)
             t += 1
         for row in np.setdiff1d(rows, lost):
             side.failures[row] = 0
@@ -204,15 +210,22 @@ class RolloutRunner:
         except NotImplementedError as error:
             raise UserError(f"render: env={self.args.env} cannot be shown in a window.") from error
 
-    def _observe(self, vector: BatchedEnv, batch: EpisodeBatch, rows: Array, t: int) -> None:
-        situation = {
-            "state": vector.state[rows],
-            "obs": vector.obs[rows],
-            "avail_actions": vector.avail[rows],
-        }
-        batch.update(situation, bs=rows, ts=t, mark_filled=True)
+    @staticmethod
+    def _observe(vector: BatchedEnv, writer: StepWriter, rows: Array, t: int) -> None:
+        seen = {"state": vector.state, "obs": vector.obs, "avail_actions": vector.avail}
+        if len(rows) < vector.n_envs:
+            seen = {key: values[rows] for key, values in seen.items()}
+        writer.write(rows, t, seen, fill=True)
 
-    def _act(self, side: Side, batch: EpisodeBatch, rows: Array, t: int, t_start: int) -> Array:
+    def _act(
+        self,
+        side: Side,
+        batch: EpisodeBatch,
+        writer: StepWriter,
+        rows: Array,
+        t: int,
+        t_start: int,
+    ) -> Array:
         """Choose and store the actions of `rows` at slot t. (n, N) or (n, N, A)"""
         testing = side.stream == TEST
         if not testing and self.t_env < self.args.start_steps:
@@ -226,7 +239,7 @@ class RolloutRunner:
             )
         array = actions.detach().cpu().numpy()
         stored = array if array.ndim == 3 else array[:, :, None]  # (n, N, 1 or A)
-        batch.update({"actions": stored}, bs=rows, ts=t, mark_filled=False)
+        writer.write(rows, t, {"actions": stored})
         return array
 
     def _random_actions(self, batch: EpisodeBatch, rows: Array, t: int) -> torch.Tensor:
@@ -237,9 +250,9 @@ class RolloutRunner:
         return low + (high - low) * torch.rand(len(rows), *low.shape)
 
     @staticmethod
-    def _store(batch: EpisodeBatch, rows: Array, t: int, step: Step) -> None:
+    def _store(writer: StepWriter, rows: Array, t: int, step: Step) -> None:
         outcome = {"reward": step.reward[:, None], "terminated": step.terminated[:, None]}
-        batch.update(outcome, bs=rows, ts=t, mark_filled=False)
+        writer.write(rows, t, outcome)
 
     @staticmethod
     def _announce(hook: Hook, batch: EpisodeBatch, rows: Array, t: int) -> None:
@@ -354,12 +367,11 @@ class RoundResults:
         self.returns[rows], self.lengths[rows] = 0, 0
 
     def add(self, rows: Array, step: Step) -> None:
-        kept = ~step.lost
-        self.returns[rows[kept]] += step.reward[kept]
-        self.lengths[rows[kept]] += 1
-        for row, ended, info in zip(rows.tolist(), step.ended, step.infos, strict=True):
-            if ended:
-                self.infos[row] = info
+        # Those of lost episodes are erased.
+        self.returns[rows] += step.reward
+        self.lengths[rows] += 1
+        for place in np.flatnonzero(step.ended).tolist():
+            self.infos[rows[place]] = step.infos[place]
 
 
 def erase(batch: EpisodeBatch, rows: Array) -> None:

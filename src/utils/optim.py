@@ -33,7 +33,7 @@ def take_step(
 ) -> Tensor:
     """One step with gradients shortened to the norm `clip`; returns their norm before."""
     for param, gradient in zip(params, gradients, strict=True):
-        # Fused Adam misreads gradients that lie transposed in memory, as backward passes leave some.
+        # Backward passes leave some gradients transposed in memory; fused Adam would misread those.
         param.grad = None if gradient is None else gradient.contiguous()
     norm = nn.utils.clip_grad_norm_(params, clip)
     optimiser.step()

@@ -12,9 +12,7 @@ from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
 from components.steps import Steps
-from learners.actor_critic import situation
 from learners.klevel import LevelSchedule
-from learners.recall import Recall
 from tests.make import actors, flat, make_learner, policy_args
 from tests.make import double_batch as batch_of
 from utils.errors import UserError
@@ -40,8 +38,7 @@ def climb(learner: Any, batch: EpisodeBatch, seed: int = 0) -> Any:
     """One update of the actors alone."""
     torch.manual_seed(seed)
     steps = Steps(valid_steps(batch["filled"], batch["terminated"]))
-    recall = Recall(learner.mac, batch, steps)
-    return learner.improve_actors(batch, steps, recall, t_env=0, diagnose=True)
+    return learner.improve_actors(learner.lesson(batch, steps), t_env=0, diagnose=True)
 
 
 # ---------------------------------------------------------------- Algorithm 2, word by word
@@ -250,8 +247,8 @@ def manual_levels(learner: Any, batch: EpisodeBatch, K: int, carried: bool) -> T
     outputs = steps.take(mac.unroll(batch, T).outputs)
     noise = learner.head.noise(outputs)
     own = learner.head.relaxed(outputs, avail, noise)
-    seen = situation(batch, steps)
-    objective = learner.objective(seen, own, learner.replayed(batch, steps), steps)
+    lesson = learner.lesson(batch, steps)
+    objective = learner.objective(lesson.seen, own, lesson.replayed, steps)
     squares = [torch.zeros_like(p) for p in params]
     others = own.detach()
     for level in range(1, K + 1):
@@ -311,7 +308,7 @@ def test_a_level_that_opens_late_starts_from_the_real_state() -> None:
         climb(learner, batch)
         torch.manual_seed(1)
         steps = Steps(valid_steps(batch["filled"], batch["terminated"]))
-        learner.improve_actors(batch, steps, Recall(learner.mac, batch, steps), 100, False)
+        learner.improve_actors(learner.lesson(batch, steps), 100, False)
         ahead.append(flat(learner.levels.shadow_params))
 
     assert torch.equal(*ahead)
@@ -375,12 +372,12 @@ def test_what_the_others_are_taken_to_do_is_as_the_settings_say(setting: str, va
     avail = steps.take(batch["avail_actions"])
     learner.climb = lambda objective, respond, *_: (objective, respond)  # nobody moves
     torch.manual_seed(0)
-    recall = Recall(learner.mac, batch, steps)
-    objective, respond = learner.improve_actors(batch, steps, recall, t_env=0, diagnose=False)
+    lesson = learner.lesson(batch, steps)
+    objective, respond = learner.improve_actors(lesson, t_env=0, diagnose=False)
     found = respond(learner.mac)
 
     torch.manual_seed(0)
-    outputs = recall.now(learner.mac)
+    outputs = lesson.recall.now(learner.mac)
     draws = [learner.head.noise(outputs) for _ in range(2)]
     soft = value == "soft"
     draw = draws[0] if soft else draws[1]

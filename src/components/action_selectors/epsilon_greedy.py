@@ -7,14 +7,13 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from components.action_heads import mask_unavailable
+from components.action_selectors.drawing import draw
 from components.epsilon_schedules import DecayThenFlatSchedule
 
 
 def random_available(avail: Tensor) -> Tensor:
     """A uniformly drawn available action. avail (..., A) -> (...)"""
-    flat = avail.reshape(-1, avail.shape[-1]).float()
-    return torch.multinomial(flat, 1).reshape(avail.shape[:-1])
+    return draw(avail.float())
 
 
 class EpsilonGreedyActionSelector:
@@ -34,6 +33,7 @@ class EpsilonGreedyActionSelector:
         if not test_mode:
             self.epsilon = self.schedule.eval(t_env)
         epsilon = self.args.evaluation_epsilon if test_mode else self.epsilon
-        greedy = mask_unavailable(agent_inputs, avail_actions).argmax(dim=-1)  # (b, N)
+        lowest = torch.finfo(agent_inputs.dtype).min
+        greedy = agent_inputs.masked_fill(avail_actions == 0, lowest).argmax(dim=-1)  # (b, N)
         explores = torch.rand_like(agent_inputs[..., 0]) < epsilon  # (b, N)
         return torch.where(explores, random_available(avail_actions), greedy)

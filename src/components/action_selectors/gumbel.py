@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import torch
 from torch import Tensor
-from torch.distributions import Categorical
 
-from components.action_heads import DiscreteHead, mask_unavailable, one_hot_of_first_maximum
+from components.action_heads import DiscreteHead
+from components.action_selectors.drawing import draw
 from components.epsilon_schedules import DecayThenFlatSchedule
 
 
@@ -42,9 +42,10 @@ class GumbelSoftmax:
 
     def _explore(self, logits: Tensor, avail: Tensor, t_env: int) -> Tensor:
         self.epsilon = self.schedule.eval(t_env)
-        policy = torch.softmax(mask_unavailable(logits, avail), dim=-1)
-        available = avail.to(policy.dtype)
-        uniform = available / available.sum(dim=-1, keepdim=True).clamp_min(1)
-        mixed = (1 - self.epsilon) * policy + self.epsilon * uniform
-        chosen = Categorical(probs=mixed * available).sample()  # (b, N)
-        return one_hot_of_first_maximum(torch.nn.functional.one_hot(chosen, logits.shape[-1]))
+        absent = avail == 0
+        lowest = torch.finfo(logits.dtype).min
+        policy = torch.softmax(logits.masked_fill(absent, lowest), dim=-1)  # (b, N, A)
+        uniform = self.epsilon / avail.sum(dim=-1, keepdim=True).clamp_min(1)  # (b, N, 1)
+        mixed = (1 - self.epsilon) * policy + uniform
+        chosen = draw(mixed.masked_fill(absent, 0.0))  # (b, N)
+        return torch.zeros_like(avail, dtype=torch.long).scatter_(-1, chosen.unsqueeze(-1), 1)

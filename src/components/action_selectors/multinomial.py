@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.distributions import Categorical
 
 from components.action_heads import build_head
+from components.action_selectors.drawing import draw
 from components.epsilon_schedules import DecayThenFlatSchedule
 
 
@@ -35,7 +36,7 @@ class SoftPoliciesSelector:
         if greedy:
             # An unavailable action must lose even where all probabilities have underflowed.
             return policies.masked_fill(avail_actions == 0, -1.0).argmax(dim=-1)
-        return Categorical(probs=policies).sample()
+        return draw(policies)
 
 
 class MultinomialActionSelector(SoftPoliciesSelector):

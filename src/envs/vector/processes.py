@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import select
 import signal
 import time
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection, wait
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,14 @@ import numpy as np
 from envs.vector.guardian import Guardian
 from envs.vector.rows import Fields, fields_for
 from envs.vector.shared import SharedArrays
-from envs.vector.worker_process import main
+from envs.vector.worker_process import main, tell
 from envs.vector.workers import CLOSE_SECONDS, NO_ANSWER, WorkerLost, Workplace
 
-SPAWN = multiprocessing.get_context("spawn")  # fork would copy torch's threads half dead
+# Workers are forked from a server that has numpy and little else: they start at once and have most
+# of their memory in common, also in the processor's caches. A fork of this process would copy
+# torch's threads half dead.
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["numpy"])
 
 
 class Processes(Workplace):
@@ -55,23 +59,31 @@ class ProcessHandle:
 
     def __init__(self, build: Callable[[], Any], seed: int, row: int, guardian: Guardian) -> None:
         self._guardian = guardian
-        self._pipe, theirs = SPAWN.Pipe()
-        self._process = SPAWN.Process(target=main, args=(theirs, build, seed, row), daemon=True)
+        self._pipe, theirs = SERVER.Pipe()
+        # The server's environment variables are those of when it was started.
+        given = (theirs, build, seed, row, dict(os.environ))
+        self._process = SERVER.Process(target=main, args=given, daemon=True)
         self._process.start()
         theirs.close()  # else our recv would never see the worker's end close
+        self._answer_or_end = select.poll()  # kept, for to make one takes longer than to ask it
+        self._answer_or_end.register(self._pipe.fileno(), select.POLLIN)
+        self._answer_or_end.register(self._process.sentinel, select.POLLIN)
         self.pid: int = self._process.pid or 0
         guardian.watch(self.pid)
 
     def send(self, *command: Any) -> None:
         with contextlib.suppress(OSError):  # `receive` finds out, and says why
-            self._pipe.send(command)
+            tell(self._pipe, command)
 
     def receive(self, deadline: float) -> Any:
         left = deadline - time.monotonic()
-        if not wait([self._pipe, self._process.sentinel], timeout=max(0.0, left)):
+        happened = self._answer_or_end.poll(max(0.0, 1000 * left))
+        if not happened:
             raise WorkerLost(NO_ANSWER)
         try:
-            outcome, answer = _receive(self._pipe)
+            if self._pipe.fileno() not in dict(happened):
+                raise EOFError  # the process ended without an answer
+            outcome, answer = self._pipe.recv()
         except (EOFError, OSError) as error:
             self._process.join(CLOSE_SECONDS)
             raise WorkerLost(f"Its process ended, {_how(self._process.exitcode)}.") from error
@@ -91,12 +103,6 @@ class ProcessHandle:
         self._process.join()
         self._guardian.forget(self.pid)
         self._pipe.close()
-
-
-def _receive(pipe: Connection) -> tuple[str, Any]:
-    if not pipe.poll():
-        raise EOFError  # the process ended without an answer
-    return pipe.recv()
 
 
 def _how(exit_code: int | None) -> str:

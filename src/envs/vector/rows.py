@@ -57,7 +57,7 @@ def put(what: str, values: Any, place: np.ndarray) -> None:
             "check-env says more."
         )
     place[...] = array.reshape(place.shape)
-    if not math.isfinite(float(place.sum(dtype=np.float64))):
+    if place.dtype.kind == "f" and not math.isfinite(float(place.sum(dtype=np.float64))):
         raise UserError(f"{what} holds NaN or infinity.")
 
 
