@@ -8,7 +8,8 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import resource_tracker
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,8 @@ class ProcessHandle:
         # The server's environment variables are those of when it was started.
         given = (theirs, build, seed, row, dict(os.environ))
         self._process = SERVER.Process(target=main, args=given, daemon=True)
-        self._process.start()
+        with nobody_interrupted():
+            self._process.start()
         theirs.close()  # else our recv would never see the worker's end close
         self._answer_or_end = select.poll()  # kept, for to make one takes longer than to ask it
         self._answer_or_end.register(self._pipe.fileno(), select.POLLIN)
@@ -103,6 +105,20 @@ class ProcessHandle:
         self._process.join()
         self._guardian.forget(self.pid)
         self._pipe.close()
+
+
+@contextlib.contextmanager
+def nobody_interrupted() -> Iterator[None]:
+    """What is started meanwhile never hears of Ctrl-C, which is the main process's to handle.
+
+    That is the server, and so all it forks, also before they can say so themselves.
+    """
+    resource_tracker.ensure_running()  # the server would start it, and that ends the blocking
+    earlier = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, earlier)
 
 
 def _how(exit_code: int | None) -> str:
