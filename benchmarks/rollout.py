@@ -2,8 +2,8 @@
 
 Run by `run.py`. QMIX's controller plays episodes of 3m's shapes, all at the limit: in a batched
 environment, in environments of this process, and in worker processes, one each or two for all. With
-a checkout of it, PyMARL's parallel runner does the same. What counts is the processor time of the playing process and
-of all its workers together, and in a second block that of the playing process alone.
+a checkout of it, PyMARL's parallel runner does the same. What counts is the processor time of the
+playing process and of all its workers together, and in a second block that of the former alone.
 """
 
 from __future__ import annotations
