@@ -14,6 +14,7 @@ from learners.actor_critic import ActorCriticLearner, PolicyObjective
 from learners.klevel import joint_of
 from learners.slopes import by_agent
 from modules.critics.facmac import FACMACCritic
+from utils.overrides import speaks_for
 
 Judge = Callable[[Tensor], Tensor]  # (B, T, N, A) -> (B, T, N)
 
@@ -95,7 +96,7 @@ class FactoredObjective(PolicyObjective):
 
 def judge_at(critic: Any, obs: Tensor) -> Judge:
     """The utilities of actions where `obs` (B, T, N, O) is seen; FACMAC's critics want rows."""
-    if hasattr(critic, "at"):
+    if speaks_for(type(critic), "at", "forward"):
         return critic.at(obs)
 
     def judge(actions: Tensor) -> Tensor:
@@ -109,7 +110,7 @@ def mixing_at(mixer: Any, states: Tensor) -> Mixing | None:
     """The mixing of joint values at `states` (B, T, S); mixers that know only PyMARL's call too."""
     if mixer is None:
         return None
-    if hasattr(mixer, "at"):
+    if speaks_for(type(mixer), "at", "forward"):
         return mixer.at(states)
     return RepeatedMixing(mixer, states)
 
