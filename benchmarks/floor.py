@@ -143,6 +143,8 @@ def main() -> None:
     parser.add_argument("--maps", nargs="+", choices=shapes, default=shapes)
     parser.add_argument("--levels", nargs="+", type=int, default=(1, 2))
     options = parser.parse_args()
+    if min(options.levels) < 1:
+        parser.error("--levels begin with 1, the base algorithm")
     torch.set_num_threads(1)
     keep_freed_memory()  # as a run does
     machine = speed_of_this_machine()

@@ -50,6 +50,7 @@ class Child:
         self._process = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
+        self._job = job
         self.times: list[float] = []
         assert self._process.stdout is not None
         while (line := self._process.stdout.readline()) != "ready\n":
@@ -61,7 +62,10 @@ class Child:
         assert self._process.stdout is not None
         self._process.stdin.write("go\n")
         self._process.stdin.flush()
-        self.times.append(float(self._process.stdout.readline()))
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{self._job.words}: the child ended early.")
+        self.times.append(float(line))
 
     def close(self) -> None:
         assert self._process.stdin is not None

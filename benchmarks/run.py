@@ -84,19 +84,32 @@ def as_line(row: dict[str, Any]) -> str:
     return f"| {' | '.join((row['what'], row['who'], f'{digits} {unit}', spread_of, ratio))} |\n"
 
 
+def checkout(path: str) -> str:
+    """The path of a peer's tree."""
+    if not Path(path, "src").is_dir():
+        raise argparse.ArgumentTypeError(f"{path} is no checkout: it has no folder src")
+    return path
+
+
 def read_options() -> argparse.Namespace:
     assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help=f"of {', '.join(BENCHMARKS)}; default all")
     parser.add_argument("--maps", nargs="+", help=f"of {', '.join(SHAPES)}; default all")
     for peer in PEERS:
-        parser.add_argument(f"--peer-{peer}", help=f"a checkout of {peer} to measure beside ours")
+        parser.add_argument(
+            f"--peer-{peer}", type=checkout, help=f"a checkout of {peer} to measure beside ours"
+        )
     parser.add_argument("--rounds", type=int, default=5, help="at least 2")
     parser.add_argument("--json", type=Path, help="also write the rows here")
     options = parser.parse_args()
     unknown = set(options.names) - set(BENCHMARKS) | set(options.maps or ()) - set(SHAPES)
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}; --help lists what there is")
+    for name in options.names if options.maps else ():
+        shapes = BENCHMARKS[name][1]
+        if shapes and not set(options.maps) & set(shapes):
+            parser.error(f"{name} has none of these --maps; it has {', '.join(shapes)}")
     if options.rounds < 2:
         parser.error(f"--rounds {options.rounds} has no spread; type --rounds 2 or more")
     return options

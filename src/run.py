@@ -23,6 +23,7 @@ from utils.checkpoint import find_checkpoint, load_state, restore, snapshot
 from utils.console import Progress, TestResult, duration, human, short_name, task_name
 from utils.errors import UserError, did_you_mean
 from utils.logging import Logger
+from utils.overrides import speaks_for
 from utils.profile import Profile, require_cpu
 from utils.replays import ReplayNotSavedError, collect_replays
 from utils.saving import Saver
@@ -156,7 +157,7 @@ def require_parts(args: SimpleNamespace, runner: Any, mac: Any) -> None:
     able = {
         f"learner={args.learner}": getattr(LEARNERS[args.learner], "learns_from_parts", False),
         f"runner={args.runner}": getattr(runner, "plays_on", False),
-        f"mac={args.mac}": hasattr(mac, "build_all_inputs"),
+        f"mac={args.mac}": speaks_for(type(mac), "build_all_inputs", "_build_inputs"),
     }
     unable = [name for name, fit in able.items() if not fit]
     if unable:

@@ -115,7 +115,7 @@ class ContinuousHead:
         self.n_outputs = len(low[0])
 
     def mode(self, outputs: Tensor, avail: Tensor) -> Tensor:
-        low, high = self.low.to(outputs), self.high.to(outputs)
+        low, high = self._bounds(outputs)
         return low + (high - low) * (torch.tanh(outputs) + 1) / 2
 
     def noise(self, outputs: Tensor) -> Tensor:
@@ -149,10 +149,18 @@ class ContinuousHead:
 
     def _sum(self, parts: Tensor) -> Tensor:
         """Over an action's parts, without padding: (..., N, A) -> (..., N)."""
-        return (parts * (self.high > self.low).to(parts)).sum(dim=-1)
+        low, high = self._bounds(parts)
+        return (parts * (high > low).to(parts)).sum(dim=-1)
 
     def _clamped(self, actions: Tensor) -> Tensor:
-        return torch.minimum(torch.maximum(actions, self.low.to(actions)), self.high.to(actions))
+        low, high = self._bounds(actions)
+        return torch.minimum(torch.maximum(actions, low), high)
+
+    def _bounds(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Where `values` are, and of their kind. Moved there once, for a GPU is waited for."""
+        if self.low.device != values.device:
+            self.low, self.high = self.low.to(values.device), self.high.to(values.device)
+        return self.low.to(values.dtype), self.high.to(values.dtype)
 
 
 class GaussianHead(ContinuousHead):
@@ -180,8 +188,9 @@ class GaussianHead(ContinuousHead):
         log_spread = self._log_spread(outputs)
         apart = (actions - self.mode(outputs, avail)) / log_spread.exp()
         density = -0.5 * apart.square() - log_spread - HALF_LOG_TAU
-        below = torch.where(actions <= self.low.to(actions), log_ndtr(apart), density)
-        return self._sum(torch.where(actions >= self.high.to(actions), log_ndtr(-apart), below))
+        low, high = self._bounds(actions)
+        below = torch.where(actions <= low, log_ndtr(apart), density)
+        return self._sum(torch.where(actions >= high, log_ndtr(-apart), below))
 
     def entropy(self, outputs: Tensor, avail: Tensor) -> Tensor:
         """Of the normal before clamping."""

@@ -17,6 +17,7 @@ from components.parts import action_field, previous_actions
 from components.steps import Slots
 from modules.agents import REGISTRY as AGENTS
 from modules.agents.separate import SeparateAgents
+from utils.overrides import speaks_for
 from utils.weights import load_weights, save_weights
 
 TAKES_RAW_OUTPUTS = (GaussianActionSelector, GumbelSoftmax)  # all others want Q or probabilities
@@ -169,7 +170,10 @@ class BasicMAC:
 
     def _build_agent(self, input_shape: int) -> Any:
         agent_class = AGENTS[self.args.agent]
-        self.unrolls = hasattr(agent_class, "unroll")  # whole episodes at once; PyMARL's do not
+        # Whole episodes at once; what is written for PyMARL does not.
+        self.unrolls = speaks_for(agent_class, "unroll", "forward", "init_hidden") and speaks_for(
+            type(self), "inputs_at", "_build_inputs"
+        )
         args = self.args
         if self.head.n_outputs != args.n_actions:  # agents are as wide as there are actions
             args = SimpleNamespace(**{**vars(args), "n_actions": self.head.n_outputs})

@@ -40,12 +40,13 @@ class COMALearner(OnPolicyLearner):
         targets = self.targets(batch, mask, inputs)  # (B, T, N)
         values: list[Tensor] = []
         losses, norms = [], []
+        played = (mask.sum(dim=(0, 2)) > 0).tolist()  # once, for a GPU is waited for
         for slots in self.slots(mask):
             said = self.critic.judge(inputs[:, slots])  # (B, slots, N, A)
             values.append(said.detach())
-            valid = mask[:, slots].expand_as(targets[:, slots])
-            if not valid.any():
+            if not any(played[slots]):
                 continue
+            valid = mask[:, slots].expand_as(targets[:, slots])
             errors = taken(said, actions[:, slots]) - targets[:, slots]
             loss = mean_over(errors.square(), valid)
             norms.append(self.step(loss, self.critic_optimiser, self.critic_params))

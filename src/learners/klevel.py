@@ -105,17 +105,21 @@ class KLevels:
         others = None
         for level in range(1, K):
             gradients = gradients_of(loss, self.params, keep_graph=True)
+            if trace:
+                trace.note_gradients(gradients)
             norm = self._look_ahead(level, gradients)
             with torch.no_grad():
                 others = respond(self.shadow)
             if trace:
-                trace.note(gradients, norm, self.shadow_params)
+                trace.note_step(norm, self.shadow_params)
             loss = objective.against(others)
         gradients = gradients_of(loss, self.params)
+        if trace:
+            trace.note_gradients(gradients)
         norm = self._move(gradients, K)
         if not trace:
             return Climb(base.detach(), norm)
-        trace.note(gradients, norm, self.params)
+        trace.note_step(norm, self.params)
         return Climb(base.detach(), norm, {**trace.summary(), **objective.diagnostics(others)})
 
     def _look_ahead(self, level: int, gradients: Gradients) -> Tensor:
@@ -265,9 +269,12 @@ class Trace:
         self._gradients: list[Tensor] = []
         self._norms: list[Tensor] = []
 
-    def note(self, gradients: Gradients, norm: Tensor, after: Sequence[Tensor]) -> None:
-        """One level: its gradient, and where it led."""
+    def note_gradients(self, gradients: Gradients) -> None:
+        """A level's gradient, before a step shortens some of its parts in place."""
         self._gradients.append(flatten([g for g in gradients if g is not None]))
+
+    def note_step(self, norm: Tensor, after: Sequence[Tensor]) -> None:
+        """Its norm, and where it led."""
         self._norms.append(norm)
         self._thetas.append(flatten(after))
         if len(self._norms) == 1:

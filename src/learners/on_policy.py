@@ -43,9 +43,10 @@ class OnPolicyLearner(PolicyLearner):
 
         They count from where the round began, so that the last round still teaches something.
         """
-        began = t_env - int(valid_steps(batch["filled"], batch["terminated"]).sum())
-        left = 1 - max(0, began) / max(1, self.args.t_max) if self.args.lr_anneal else 1.0
-        left = max(0.0, left)
+        left = 1.0
+        if self.args.lr_anneal:
+            began = t_env - int(valid_steps(batch["filled"], batch["terminated"]).sum())
+            left = max(0.0, 1 - max(0, began) / max(1, self.args.t_max))
         rates = (self.agent_optimiser, self.args.lr), (self.critic_optimiser, self.critic_lr)
         for optimiser, rate in rates:
             for group in optimiser.param_groups:

@@ -11,6 +11,7 @@ from components.episode_buffer import EpisodeBatch
 from components.parts import MEMORY
 from components.steps import Steps, running_rows
 from modules.agents.gru import Running
+from utils.overrides import speaks_for
 
 
 def policies(mac: Any, batch: EpisodeBatch, n_slots: int) -> Tensor:
@@ -30,7 +31,7 @@ def actor_inputs(mac: Any, batch: EpisodeBatch, n_slots: int) -> tuple[Tensor, T
     else:
         mac.init_hidden(B)
         start = mac.hidden_states.reshape(B, N, -1)
-    if hasattr(mac, "build_all_inputs"):
+    if speaks_for(type(mac), "build_all_inputs", "_build_inputs"):
         return mac.build_all_inputs(batch, n_slots), start
     slots = [mac._build_inputs(batch, t).reshape(B, N, -1) for t in range(n_slots)]
     return torch.stack(slots, dim=1), start

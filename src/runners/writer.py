@@ -14,15 +14,15 @@ Array = np.ndarray
 
 
 class StepWriter:
-    """Looks at the first step of every field through `update`; the later ones have its shape.
+    """Arrays (n, [group,] *vshape), in the order of `rows`, are written without further checks.
 
-    What is written must have the field's own axes, an array (n, 1, [group,] *vshape) or without
-    the axis of time, in the order of `rows`.
+    The first step of every field, and what has another shape, go through `update`, which may know
+    what is meant, or refuses it.
     """
 
     def __init__(self, batch: EpisodeBatch) -> None:
         self._batch = batch
-        self._arrays: dict[str, Array] = {}  # views of the batch's fields, once they were checked
+        self._arrays: dict[str, Array] = {}  # views of the batch's fields that were written to
         self._filled = batch["filled"].numpy()
 
     def write(self, rows: Array, t: int, values: Mapping[str, Array], fill: bool = False) -> None:
@@ -33,7 +33,7 @@ class StepWriter:
             self._filled[at] = 1
         for key, value in values.items():
             array = self._arrays.get(key)
-            if array is None:
+            if array is None or value.shape != (len(rows), *array.shape[2:]):
                 self._batch.update({key: value}, bs=rows, ts=t, mark_filled=False)
                 self._arrays[key] = self._batch[key].numpy()
                 continue

@@ -7,7 +7,9 @@ import sys
 
 # Of glibc's malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-LARGEST_KEPT = 64 << 20  # bytes of one tensor; larger ones, as in a replay memory, go back at once
+# Bytes of one tensor; larger ones, as in a replay memory, go back at once. Before 2.35 glibc takes
+# at most the second.
+LARGEST_KEPT = 64 << 20, 32 << 20
 MOST_KEPT = 512 << 20  # bytes at the end of the heap
 
 
@@ -22,6 +24,6 @@ def keep_freed_memory() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    # Both always: setting one ends glibc's own adjustment of the other.
-    asked = (M_MMAP_THRESHOLD, LARGEST_KEPT), (M_TRIM_THRESHOLD, MOST_KEPT)
-    return all([mallopt(option, size) == 1 for option, size in asked])
+    # Both or none: setting one ends glibc's own adjustment of the other.
+    accepted = any(mallopt(M_MMAP_THRESHOLD, size) == 1 for size in LARGEST_KEPT)
+    return accepted and mallopt(M_TRIM_THRESHOLD, MOST_KEPT) == 1

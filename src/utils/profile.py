@@ -32,15 +32,21 @@ class Profile:
         self._watch(session)
 
     def _watch(self, session: Any) -> None:
-        """Done by standing in front of the methods, which know nothing of it."""
+        """Done by standing in front of the methods, which know nothing of it.
+
+        In a class of the owner's own: an attribute of the owner would go along into copies of it,
+        and there still work on the owner.
+        """
         for phase, paths in PHASES.items():
             for path in paths:
                 *owners, method = path.split(".")
                 owner = session
                 for name in owners:
                     owner = getattr(owner, name, None)
-                if hasattr(owner, method):
-                    setattr(owner, method, self.timed(phase, getattr(owner, method)))
+                kind = type(owner)
+                if hasattr(kind, method):
+                    timed = {method: self.timed(phase, getattr(kind, method))}
+                    owner.__class__ = type(kind.__name__, (kind,), timed)
 
     def timed(self, phase: str, method: Callable[..., Any]) -> Callable[..., Any]:
         def stand_in(*args: Any, **kwargs: Any) -> Any:

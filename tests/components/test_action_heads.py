@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from components.action_heads import (
     ActionHead,
@@ -204,3 +206,30 @@ def test_who_has_one_action_has_no_choice() -> None:
 
     assert DiscreteHead(3).has_choice(avail).tolist() == [False, True]
     assert ContinuousHead([[0.0]], [[1.0]], 0.1).has_choice(torch.ones(2, 1)).tolist() == [True] * 2
+
+
+@pytest.mark.parametrize("selector", ["gaussian", "soft_policies"])
+def test_bounds_move_to_a_device_once(selector: str) -> None:
+    """To copy them there at each call would make a GPU's user wait for it each time."""
+    head = build_head(continuous_args(action_selector=selector))
+    outputs = torch.empty(ROWS, N, head.n_outputs, device="meta")
+    head.mode(outputs, outputs)
+    with Copies() as copies:
+        actions = head.mode(outputs, outputs)
+        head.log_prob(outputs, outputs, actions)
+        head.entropy(outputs, outputs)
+
+    assert copies.count == 0
+
+
+class Copies(TorchDispatchMode):
+    """Counts those to other devices."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given, kwargs = args[0] if args else None, kwargs or {}
+        to = kwargs.get("device")
+        if func is torch.ops.aten._to_copy.default and to not in (None, given.device):
+            self.count += 1
+        return func(*args, **kwargs)

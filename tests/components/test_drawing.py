@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 
 from components.action_selectors.drawing import draw
+from components.action_selectors.multinomial import SoftPoliciesSelector
+from tests.make import policy_args
 
 
 def test_draws_what_multinomial_draws() -> None:
@@ -24,3 +26,11 @@ def test_shares_follow_the_weights() -> None:
 
     assert shares[:, 1].sum() == 0
     torch.testing.assert_close(shares[:, 2], torch.full((4,), 0.75), atol=0.03, rtol=0)
+
+
+def test_only_what_is_available_is_drawn_where_all_probabilities_have_underflowed() -> None:
+    selector = SoftPoliciesSelector(policy_args(mask_before_softmax=False))
+    probabilities = torch.tensor([1.0, 0.0, 0.0]).expand(50, 1, 3)
+    avail = torch.tensor([0, 1, 1]).expand(50, 1, 3)
+
+    assert set(selector.select_action(probabilities, avail, t_env=0).flatten().tolist()) == {1, 2}

@@ -8,10 +8,15 @@ import pytest
 import torch
 from torch import nn
 
+from components.steps import Steps
 from controllers.basic_controller import BasicMAC
+from learners.recall import Recall
+from learners.retrace import actor_inputs, unrolled_inputs
 from modules.agents import REGISTRY as AGENTS
+from modules.agents.rnn_agent import RNNAgent
 from tests.make import A, B, N, O, T, continuous_args, full_scheme, make_args, make_batch, make_mac
 from utils.errors import UserError
+from utils.returns import valid_steps
 
 KINDS = [("rnn", True), ("rnn", False), ("mlp", True), ("mlp", False)]
 
@@ -75,6 +80,46 @@ def test_an_agent_written_for_pymarl_is_unrolled_step_by_step(
         assert unrolled.features.shape == (B, T + 1, N, 4)
         assert mac.hidden_states is before  # an episode that is being played goes on
         assert torch.equal(unrolled.outputs, step_by_step(mac, batch))
+
+
+class Louder(RNNAgent):
+    """Says in the one method that PyMARL calls what the inherited `unroll` does not know."""
+
+    def forward(self, inputs: torch.Tensor, hidden_state: torch.Tensor) -> Any:
+        outputs, hidden = super().forward(inputs, hidden_state)
+        return 2 * outputs, hidden
+
+
+class Remembering(RNNAgent):
+    """Begins with a memory."""
+
+    def init_hidden(self) -> torch.Tensor:
+        return super().init_hidden() + 1
+
+
+class Squinting(BasicMAC):
+    """Sees half."""
+
+    def _build_inputs(self, batch: Any, t: int) -> torch.Tensor:
+        return super()._build_inputs(batch, t) / 2
+
+
+@pytest.mark.parametrize("share", [True, False])
+@pytest.mark.parametrize(
+    ("agent", "mac_class"), [(Louder, BasicMAC), (Remembering, BasicMAC), (RNNAgent, Squinting)]
+)
+def test_what_a_subclass_overrides_is_learned_with_as_it_acts(
+    agent: type, mac_class: type[BasicMAC], share: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(AGENTS, "changed", agent)  # type: ignore[arg-type]
+    args = make_args(agent="changed", share_parameters=share)
+    mac, batch = mac_class(full_scheme(args), {"agents": N}, args), make_batch(args)
+    acting = step_by_step(mac, batch)
+
+    steps = Steps(valid_steps(batch["filled"], batch["terminated"]))
+    assert torch.equal(Recall(mac, batch, steps).now(mac), steps.take(acting))
+    assert torch.equal(mac.unroll(batch).outputs, acting)
+    assert torch.equal(unrolled_inputs(mac, *actor_inputs(mac, batch, T + 1))[0], acting)
 
 
 def test_inputs_are_observation_last_action_and_agent_id_in_this_order() -> None:

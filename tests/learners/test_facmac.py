@@ -11,7 +11,10 @@ from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
 from components.steps import Steps
-from tests.make import N, make_args, make_batch, make_learner, policy_args
+from learners.factored import judge_at, mixing_at
+from modules.critics.facmac import FACMACCritic
+from modules.mixers.qmix import QMixer
+from tests.make import N, full_scheme, make_args, make_batch, make_learner, policy_args
 from utils.errors import UserError
 
 FACMAC_SMAC = {
@@ -234,3 +237,42 @@ def test_a_mixer_written_for_pymarl_gives_the_same_levels() -> None:
         ends.append(torch.cat([p.detach().reshape(-1) for p in learner.agent_params]))
 
     torch.testing.assert_close(*ends, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("continuous", [False, True])
+def test_maddpg_s_joint_gradient_has_what_each_agent_s_own_would_have(continuous: bool) -> None:
+    """One pass of the joint action, and N counterfactual ones against the same actions."""
+    learner = make_learner(policy_args(continuous, learner="maddpg_learner"))
+    batch = make_batch(learner.args)
+    steps = Steps(torch.ones(batch.batch_size, batch.max_seq_length - 1, 1))
+    lesson = learner.lesson(batch, steps)
+    own = torch.randn(*lesson.replayed.shape, requires_grad=True)
+    objective = learner.objective(lesson.seen, own, lesson.replayed, steps)
+    fast, plain = objective.base(), objective.against(own.detach())
+
+    torch.testing.assert_close(fast, plain)
+    torch.testing.assert_close(*(torch.autograd.grad(loss, own)[0] for loss in (fast, plain)))
+
+
+def test_mixers_and_critics_that_override_one_method_are_asked_by_it() -> None:
+    """What `at` of their base says is not theirs."""
+
+    class Doubled(QMixer):
+        def forward(self, agent_qs: Tensor, states: Tensor) -> Tensor:
+            return 2 * super().forward(agent_qs, states)
+
+    class Negative(FACMACCritic):
+        def forward(self, inputs: Tensor, actions: Tensor, hidden_state: Any = None) -> Any:
+            utilities, hidden = super().forward(inputs, actions, hidden_state)
+            return -utilities, hidden
+
+    args = policy_args(mixer="qmix")
+    batch = make_batch(args)
+    mixer, critic = Doubled(args), Negative(full_scheme(args), args)
+    state, obs, one_hots = batch["state"], batch["obs"], batch["actions_onehot"]
+    utilities = judge_at(critic, obs)(one_hots)
+    mixing = mixing_at(mixer, state)
+
+    assert torch.equal(utilities, critic(obs, one_hots)[0].squeeze(-1))
+    assert mixing is not None
+    assert torch.equal(mixing(utilities), mixer(utilities, state))

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from components.steps import Steps
-from tests.make import make_batch, make_learner, policy_args
+from tests.make import make_args, make_batch, make_learner, policy_args
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "facmac_learner": {"mixer": "qmix", "action_l2": 0.5},
@@ -45,3 +46,35 @@ def test_masking_equals_picking(learner: str, monkeypatch: pytest.MonkeyPatch) -
     assert packed.keys() == in_place.keys()
     for key, value in packed.items():
         torch.testing.assert_close(value, in_place[key], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("learner", [*SETTINGS, "q_learner"])
+def test_nothing_is_waited_for_between_logs(learner: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What needs a number of the device on the host would stop a GPU's queue."""
+    monkeypatch.setattr(Steps, "packs", lambda *_: False)
+    valued = make_args(learner="q_learner", mixer="qmix")
+    settings = SETTINGS.get(learner, {})
+    args = valued if learner == "q_learner" else policy_args(True, learner=learner, **settings)
+    made = make_learner(args)
+    batch = make_batch(args)
+    made.train(batch, t_env=0, episode_num=0)  # logs
+    with Waits() as waits:
+        made.train(batch, t_env=1, episode_num=1)
+
+    assert waits.found == []
+
+
+class Waits(TorchDispatchMode):
+    """Operations whose results have to be known on the host."""
+
+    WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "equal", "_unique2")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.__name__.split(".")[0]
+        if name in self.WAITING:
+            self.found.append(name)
+        return func(*args, **(kwargs or {}))

@@ -12,10 +12,12 @@ from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
 from components.steps import Steps
+from learners import klevel
 from learners.klevel import LevelSchedule
 from tests.make import actors, flat, make_learner, policy_args
 from tests.make import double_batch as batch_of
 from utils.errors import UserError
+from utils.optim import gradients_of
 from utils.returns import valid_steps
 
 MIXERS = ["qmix", "qmix-nonmonotonic", "vdn", "vdn-s", None]
@@ -505,6 +507,23 @@ def test_diagnostics_say_what_the_levels_did() -> None:
     steps = [float(found[f"k/step_{level}"]) for level in (1, 2, 3)]
     assert abs(steps[0] - steps[1] - steps[2]) <= moved <= sum(steps)
     assert found["k/contraction"] == pytest.approx(steps[2] / steps[1])
+
+
+def test_the_cosine_is_of_whole_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps shorten gradients in place, but for those that lie transposed in memory."""
+    found = []
+    for transposed in (False, True):
+        learner = learner_of("kmaddpg_learner", k_level=2, grad_norm_clip=1e-3)
+        if transposed:
+            monkeypatch.setattr(klevel, "gradients_of", gradients_of_which_one_is_transposed)
+        found.append(climb(learner, batch_of(learner.args)).diagnostics["k/cosine"])
+
+    torch.testing.assert_close(*found, rtol=1e-12, atol=0)
+
+
+def gradients_of_which_one_is_transposed(*args: Any, **kwargs: Any) -> list[Tensor]:
+    first, *others = gradients_of(*args, **kwargs)
+    return [first.t().contiguous().t(), *others]
 
 
 def test_negative_units_are_counted_over_real_steps() -> None:

@@ -22,6 +22,7 @@ from tests.data import fragile
 from tests.make import flat, on_policy_args, quiet_logger
 from tests.runners.support import PLUGIN, make_runner
 from utils.errors import UserError
+from utils.profile import Profile
 from utils.returns import gae, valid_steps
 from utils.seeding import seed_everything
 
@@ -99,6 +100,26 @@ def test_the_same_with_continuous_actions() -> None:
 
     for one, other in zip(whole, parts, strict=True):
         assert torch.equal(one, other)
+
+
+def test_a_run_that_is_profiled_is_the_same() -> None:
+    settings = {**MAPPO, **CLIMBING, "rollout_length": 4}  # more parts than rows
+    plain = weights_after_one_rollout(**settings)
+    profiled = weights_after_one_rollout(profiled=True, **settings)
+
+    assert torch.equal(plain, profiled)
+
+
+def weights_after_one_rollout(profiled: bool = False, **settings: Any) -> Tensor:
+    session = session_of(**settings)
+    if profiled:
+        Profile(session)
+    try:
+        for _ in range(2):
+            run.collect_parts(session)
+    finally:
+        session.runner.close_env()
+    return flat(session.mac.parameters())
 
 
 # ---------------------------------------------------------------- an unbroken stream

@@ -54,3 +54,12 @@ def test_a_field_that_does_not_fit_is_refused() -> None:
 
     with pytest.raises(UserError, match="'state' was given with shape"):
         writer.write(np.arange(B), 0, {"state": np.zeros((B, S + 1), np.float32)})
+
+
+def test_later_steps_are_not_broadcast() -> None:
+    writer = StepWriter(empty(make_args()))
+    rows = np.arange(B)
+    writer.write(rows, 0, {"obs": np.zeros((B, N, O), np.float32)})
+
+    with pytest.raises(UserError, match="'obs' was given with shape"):
+        writer.write(rows, 1, {"obs": np.zeros((N, O), np.float32)})

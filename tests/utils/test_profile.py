@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from types import SimpleNamespace
 
 import pytest
@@ -17,14 +18,16 @@ def test_a_phase_within_another_takes_its_time_from_it(monkeypatch: pytest.Monke
     def spend(seconds: float) -> None:
         clock.now += seconds
 
-    learner = SimpleNamespace(improve_critic=lambda: spend(3.0))
+    class Learner:
+        def improve_critic(self) -> None:
+            spend(3.0)
 
-    def train(after: float) -> str:
-        learner.improve_critic()
-        spend(after)
-        return "trained"
+        def train(self, after: float) -> str:
+            self.improve_critic()
+            spend(after)
+            return "trained"
 
-    learner.train = train
+    learner = Learner()
     watched = profile.Profile(SimpleNamespace(learner=learner))
     spend(4.0)
 
@@ -34,6 +37,24 @@ def test_a_phase_within_another_takes_its_time_from_it(monkeypatch: pytest.Monke
         "  critic                    3.0 s  38%",
         "  other learning            1.0 s  12%",
     ]
+
+
+def test_a_copy_of_whom_is_watched_works_on_itself() -> None:
+    """As rollouts act with copies of their controller."""
+
+    class Buffer:
+        drawn = 0
+
+        def sample(self) -> None:
+            self.drawn += 1
+
+    buffer = Buffer()
+    watched = profile.Profile(SimpleNamespace(buffer=buffer))
+    other = copy.copy(buffer)
+    other.sample()
+
+    assert (buffer.drawn, other.drawn) == (0, 1)
+    assert "replay" in watched.seconds
 
 
 def test_a_gpu_is_refused() -> None:

@@ -32,11 +32,11 @@ class SoftPoliciesSelector:
         if self.args.action_kind == "continuous":
             act = self.head.mode if greedy else self.head.explore
             return act(agent_inputs, avail_actions)
-        policies = agent_inputs.masked_fill(avail_actions == 0, 0.0)
+        # An unavailable action must lose even where all probabilities have underflowed.
         if greedy:
-            # An unavailable action must lose even where all probabilities have underflowed.
-            return policies.masked_fill(avail_actions == 0, -1.0).argmax(dim=-1)
-        return draw(policies)
+            return agent_inputs.masked_fill(avail_actions == 0, -1.0).argmax(dim=-1)
+        tiny = torch.finfo(agent_inputs.dtype).tiny
+        return draw(agent_inputs.clamp_min(tiny).masked_fill(avail_actions == 0, 0.0))
 
 
 class MultinomialActionSelector(SoftPoliciesSelector):
