@@ -1,9 +1,9 @@
 """Acting and the runner, without learning, and an environment that costs next to nothing.
 
 Run by `run.py`. QMIX's controller plays episodes of 3m's shapes, all at the limit: in a batched
-environment, in environments of this process, and in worker processes. With a checkout of it,
-PyMARL's parallel runner does the same. What counts is the processor time of the playing process and
-of all its workers together, and in a second block that of the playing process alone.
+environment, in environments of this process, and in worker processes, one each or two for all. With
+a checkout of it, PyMARL's parallel runner does the same. What counts is the processor time of the
+playing process and of all its workers together, and in a second block that of the former alone.
 """
 
 from __future__ import annotations
@@ -20,6 +20,12 @@ from problems import settings_of
 
 ENVIRONMENTS = (8, 32)
 EPISODES = 128  # a turn
+PLACES: Mapping[str, dict[str, Any]] = {
+    "batched": {"runner": "batched"},
+    "episode": {"runner": "episode"},
+    "parallel": {"runner": "parallel"},
+    "parallel, 2 processes": {"runner": "parallel", "env_processes": 2},
+}
 
 
 def seconds_of(pids: Sequence[int]) -> float:
@@ -31,8 +37,8 @@ def runner_of(tree: str, name: str, where: str, rows: int) -> Any:
     """A runner with a controller, ready to play."""
     from ours import on_still
 
-    placed = {"runner": where, "batch_size_run": rows, "ragged": False, "buffer_size": 100}
-    args = on_still(settings_of(name, "q_learner", 1, placed))
+    sizes = {"batch_size_run": rows, "ragged": False, "buffer_size": 100}
+    args = on_still(settings_of(name, "q_learner", 1, {**PLACES[where], **sizes}))
     if tree == "ours":
         from ours import session_of
 
@@ -70,7 +76,7 @@ def cases(names: Sequence[str], peers: Mapping[str, str]) -> list[Case]:
     for name in names:
         for rows in ENVIRONMENTS:
             for with_workers in (True, False):
-                places = ("batched", "episode", "parallel") if with_workers else ("parallel",)
+                places = [place for place in PLACES if with_workers or "parallel" in place]
                 jobs = {
                     place: Job(__file__, ("ours", name, place, rows, with_workers))
                     for place in places

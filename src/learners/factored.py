@@ -8,11 +8,11 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from components.steps import Situation, Steps
 from learners.actor_critic import ActorCriticLearner, PolicyObjective
 from learners.klevel import joint_of
+from learners.slopes import by_agent
 from modules.critics.facmac import FACMACCritic
 from utils.overrides import speaks_for
 
@@ -68,7 +68,7 @@ class FactoredObjective(PolicyObjective):
     ) -> None:
         super().__init__(own, own.detach(), steps, args)
         self._judge, self._mixing = judge, mixing
-        self._utilities = valued(judge, own)  # (B, T, N)
+        self._utilities = by_agent(judge, own)  # (B, T, N)
 
     def base(self) -> Tensor:
         if self._mixing is None:
@@ -92,34 +92,6 @@ class FactoredObjective(PolicyObjective):
             units = before_activation(self._utilities)  # (B*T, 1, E)
         share = (units < 0).float().mean(dim=2).reshape(*self._utilities.shape[:2], 1)
         return {**found, "k/negative_units": self.steps.mean(share)}
-
-
-def valued(judge: Judge, actions: Tensor) -> Tensor:
-    """`judge(actions)`, with its gradient known: the critic is passed back once, not each level.
-
-    Each utility depends on one agent's action, so that one gradient of their sum has all.
-    """
-    if not actions.requires_grad:
-        return judge(actions)
-    constant = actions.detach().requires_grad_()  # (B, T, N, A)
-    utilities = judge(constant)  # (B, T, N)
-    (slopes,) = torch.autograd.grad(utilities.sum(), constant)
-    return _Along.apply(actions, utilities.detach(), slopes)
-
-
-class _Along(torch.autograd.Function):
-    """`values` (...) of `actions` (..., A), along which they have these `slopes` (..., A)."""
-
-    @staticmethod
-    def forward(ctx: Any, actions: Tensor, values: Tensor, slopes: Tensor) -> Tensor:
-        ctx.save_for_backward(slopes)
-        return values
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, d_values: Tensor) -> tuple[Tensor, None, None]:
-        (slopes,) = ctx.saved_tensors
-        return slopes * d_values.unsqueeze(-1), None, None
 
 
 def judge_at(critic: Any, obs: Tensor) -> Judge:

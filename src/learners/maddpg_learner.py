@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from components.steps import Situation, Steps
 from learners.actor_critic import ActorCriticLearner, PolicyObjective
 from learners.base import without_mixer
+from learners.slopes import by_agent
 from modules.critics.maddpg import MADDPGCritic
 
 
@@ -36,7 +37,10 @@ class MADDPGLearner(ActorCriticLearner):
 
 
 class JointObjective(PolicyObjective):
-    """J_i = Q(s, own_i, others_-i). The mean over agents, as FACMAC's MADDPG takes it."""
+    """J_i = Q(s, own_i, others_-i). The mean over agents, as FACMAC's MADDPG takes it.
+
+    At level 1 the others do what `own` says: one joint action, whose gradient has all agents'.
+    """
 
     def __init__(
         self,
@@ -51,8 +55,19 @@ class JointObjective(PolicyObjective):
         self._critic, self._states = critic, states
 
     def base(self) -> Tensor:
-        return self.against(self._level0)
+        if self._args.k_maddpg_level0 == "replay":
+            return self.against(self._level0)
+        return self._mean_loss(
+            by_agent(lambda joint: self._critic(self._states, joint)[0], self.own)
+        )
 
     def against(self, others: Tensor) -> Tensor:
-        values = self._critic.counterfactual(self._states, self.own, others)  # (B, T, N)
+        return self._mean_loss(self._critic.counterfactual(self._states, self.own, others))
+
+    def _value_of(self, joint: Tensor) -> Tensor:
+        """(B, T, N, A) -> (B, T, 1)"""
+        return self._critic(self._states, joint)[0]
+
+    def _mean_loss(self, values: Tensor) -> Tensor:
+        """values (B, T, N)"""
         return self.loss_of(values / values.shape[2])

@@ -1,4 +1,4 @@
-"""`runner: parallel`: each environment has a process of its own."""
+"""`runner: parallel`: environments have processes of their own, or share some."""
 
 from __future__ import annotations
 
@@ -25,4 +25,4 @@ class ParallelRunner(RolloutRunner):
     def make_workplace(
         self, builders: Sequence[Callable[[], Any]], seeds: Sequence[int]
     ) -> Workplace:
-        return Processes(builders, seeds)
+        return Processes(builders, seeds, self.args.env_processes)

@@ -239,6 +239,21 @@ def test_a_mixer_written_for_pymarl_gives_the_same_levels() -> None:
     torch.testing.assert_close(*ends, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("continuous", [False, True])
+def test_maddpg_s_joint_gradient_has_what_each_agent_s_own_would_have(continuous: bool) -> None:
+    """One pass of the joint action, and N counterfactual ones against the same actions."""
+    learner = make_learner(policy_args(continuous, learner="maddpg_learner"))
+    batch = make_batch(learner.args)
+    steps = Steps(torch.ones(batch.batch_size, batch.max_seq_length - 1, 1))
+    lesson = learner.lesson(batch, steps)
+    own = torch.randn(*lesson.replayed.shape, requires_grad=True)
+    objective = learner.objective(lesson.seen, own, lesson.replayed, steps)
+    fast, plain = objective.base(), objective.against(own.detach())
+
+    torch.testing.assert_close(fast, plain)
+    torch.testing.assert_close(*(torch.autograd.grad(loss, own)[0] for loss in (fast, plain)))
+
+
 def test_mixers_and_critics_that_override_one_method_are_asked_by_it() -> None:
     """What `at` of their base says is not theirs."""
 

@@ -47,6 +47,36 @@ def test_runners_play_the_same_episodes_bit_for_bit(rows: int, env: str) -> None
     assert same(plain, batched)
 
 
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_environments_that_share_processes_play_the_same_episodes(count: int) -> None:
+    own, shared = (
+        rounds(make_runner("parallel", batch_size_run=5, env_processes=n), "train test train")
+        for n in (None, count)
+    )
+
+    assert same(own, shared)
+
+
+@pytest.mark.parametrize("fault", ["raise", "kill"])
+def test_a_shared_process_takes_all_its_episodes_with_it_and_no_other(
+    tmp_path: Path, fault: str
+) -> None:
+    env_args = {"fault": fault, "fuse": lit(tmp_path), "fail_at": "step"}
+    settings = {"env": "Fragile", "env_args": env_args, "batch_size_run": 4, "env_processes": 2}
+    made = make_runner("parallel", **settings)
+    try:
+        batches = [made.run(), made.run()]
+        pids = {handle._process.pid for handle in made._train.vector._workers}
+    finally:
+        made.close_env()
+
+    assert made.env_restarts == 2
+    assert len(pids) == 2
+    for batch in batches:
+        assert batch["filled"].sum(dim=1).tolist() == [[6]] * 4
+        assert batch["state"][:, :, 0].tolist() == [[0, 1, 2, 3, 4, 5]] * 4
+
+
 def test_testing_changes_no_training_episode() -> None:
     settings = {"batch_size_run": 2, "epsilon_start": 0.5}
     without = rounds(make_runner(**settings), "train train train")

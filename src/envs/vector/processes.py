@@ -17,7 +17,7 @@ import numpy as np
 from envs.vector.guardian import Guardian
 from envs.vector.rows import Fields, fields_for
 from envs.vector.shared import SharedArrays
-from envs.vector.worker_process import main, tell
+from envs.vector.worker_process import Builders, main, tell
 from envs.vector.workers import CLOSE_SECONDS, NO_ANSWER, WorkerLost, Workplace
 
 # Workers are forked from a server that has numpy and little else: they start at once and have most
@@ -25,19 +25,45 @@ from envs.vector.workers import CLOSE_SECONDS, NO_ANSWER, WorkerLost, Workplace
 # torch's threads half dead.
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["numpy"])
+ENDED_WITH_ANOTHER = (
+    "Its process was ended, because another environment in it broke (env_processes)."
+)
 
 
 class Processes(Workplace):
-    """One process a row, ended by a guardian if this one dies without a word."""
+    """`count` processes that share the rows, or one each; their guardian ends them if this dies.
 
-    def __init__(self, builders: Sequence[Callable[[], Any]], seeds: Sequence[int]) -> None:
-        self.n_envs = len(builders)
+    A process that is lost takes the episodes of all its rows with it.
+    """
+
+    def __init__(
+        self,
+        builders: Sequence[Callable[[], Any]],
+        seeds: Sequence[int],
+        count: int | None = None,
+    ) -> None:
+        self.n_envs = n = len(builders)
         self._builders, self._seeds = builders, seeds
+        self._teams = np.array_split(np.arange(n), min(count or n, n))
+        self.rows_each = len(self._teams[0])
+        self._processes: list[WorkerProcess | None] = [None] * len(self._teams)
         self._guardian = Guardian()
         self._shared: SharedArrays | None = None
 
-    def start(self, row: int) -> ProcessHandle:
-        return ProcessHandle(self._builders[row], self._seeds[row], row, self._guardian)
+    def start(self, row: int) -> RowHandle:
+        team = next(i for i, rows in enumerate(self._teams) if row in rows)
+        process = self._processes[team]
+        if process is None or process.ended:
+            rows = self._teams[team].tolist()
+            builders = {each: self._builders[each] for each in rows}
+            process = WorkerProcess(builders, self._seeds[rows[0]], self._guardian)
+            self._processes[team] = process
+        return RowHandle(process, row)
+
+    def flush(self) -> None:
+        for process in self._processes:
+            if process is not None:
+                process.flush()
 
     def make_arrays(self, info: dict[str, Any]) -> dict[str, np.ndarray]:
         self._fields: Fields = fields_for(info, self.n_envs)
@@ -55,14 +81,36 @@ class Processes(Workplace):
             self._shared = None
 
 
-class ProcessHandle:
-    """The main process's end of one worker."""
+class RowHandle:
+    """The main process's end of one row's environment, in a process that others may share."""
 
-    def __init__(self, build: Callable[[], Any], seed: int, row: int, guardian: Guardian) -> None:
+    def __init__(self, process: WorkerProcess, row: int) -> None:
+        self._process, self._row = process, row
+
+    def send(self, *command: Any) -> None:
+        self._process.note(self._row, *command)
+
+    def receive(self, deadline: float) -> Any:
+        outcome, answer = self._process.answer_of(self._row, deadline)
+        if outcome == "failed":
+            raise WorkerLost(answer)
+        return answer
+
+    def close(self, deadline: float) -> None:
+        self._process.close(deadline)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+
+class WorkerProcess:
+    """The main process's end of one process: commands are noted, and told all at once."""
+
+    def __init__(self, builders: Builders, seed: int, guardian: Guardian) -> None:
         self._guardian = guardian
         self._pipe, theirs = SERVER.Pipe()
         # The server's environment variables are those of when it was started.
-        given = (theirs, build, seed, row, dict(os.environ))
+        given = (theirs, builders, seed, dict(os.environ))
         self._process = SERVER.Process(target=main, args=given, daemon=True)
         with nobody_interrupted():
             self._process.start()
@@ -70,14 +118,32 @@ class ProcessHandle:
         self._answer_or_end = select.poll()  # kept, for to make one takes longer than to ask it
         self._answer_or_end.register(self._pipe.fileno(), select.POLLIN)
         self._answer_or_end.register(self._process.sentinel, select.POLLIN)
+        self._noted: list[tuple[Any, ...]] = []  # (row, command, details ...)
+        self._answers: dict[int, Any] = {}
+        self.ended = False  # by us
         self.pid: int = self._process.pid or 0
         guardian.watch(self.pid)
 
-    def send(self, *command: Any) -> None:
-        with contextlib.suppress(OSError):  # `receive` finds out, and says why
-            tell(self._pipe, command)
+    def note(self, row: int, *command: Any) -> None:
+        self._answers.pop(row, None)  # to a command that nobody waits for any more
+        self._noted.append((row, *command))
 
-    def receive(self, deadline: float) -> Any:
+    def flush(self) -> None:
+        """Tell it what is noted. Never fails, for `answer_of` finds out, and says why."""
+        if self._noted and not self.ended:
+            with contextlib.suppress(OSError):
+                tell(self._pipe, self._noted)
+        self._noted = []
+
+    def answer_of(self, row: int, deadline: float) -> Any:
+        """To the last command for this row."""
+        while row not in self._answers:
+            if self.ended:
+                raise WorkerLost(ENDED_WITH_ANOTHER)
+            self._answers.update(self._next_answers(deadline))
+        return self._answers.pop(row)
+
+    def _next_answers(self, deadline: float) -> dict[int, Any]:
         left = deadline - time.monotonic()
         happened = self._answer_or_end.poll(max(0.0, 1000 * left))
         if not happened:
@@ -85,19 +151,20 @@ class ProcessHandle:
         try:
             if self._pipe.fileno() not in dict(happened):
                 raise EOFError  # the process ended without an answer
-            outcome, answer = self._pipe.recv()
+            return self._pipe.recv()
         except (EOFError, OSError) as error:
             self._process.join(CLOSE_SECONDS)
             raise WorkerLost(f"Its process ended, {_how(self._process.exitcode)}.") from error
-        if outcome == "failed":
-            raise WorkerLost(answer)
-        return answer
 
     def close(self, deadline: float) -> None:
-        self._process.join(max(0.0, deadline - time.monotonic()))
-        self.kill()
+        if not self.ended:
+            self._process.join(max(0.0, deadline - time.monotonic()))
+            self.kill()
 
     def kill(self) -> None:
+        if self.ended:
+            return
+        self.ended = True
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         if self._process.is_alive():

@@ -1,4 +1,4 @@
-"""What runs in a worker: one environment, driven through a pipe. No torch here: it starts fast."""
+"""What runs in a worker process: environments, driven through a pipe. No torch: it starts fast."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import pickle
 import random
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from numbers import Number
 from typing import Any
@@ -28,19 +28,29 @@ def become_worker(seed: int) -> None:
     np.random.seed(seed % 2**32)
 
 
-def serve(pipe: Connection, build: Callable[[], Any], seed: int, row: int) -> None:
-    """Build the environment, then obey until told to close or until the main process is gone.
+Builders = Mapping[int, Callable[[], Any]]  # of the rows that live in a process
 
-    Every command is answered by ("done", something) or ("failed", traceback).
+
+def serve(pipe: Connection, builders: Builders, seed: int) -> None:
+    """Obey until all environments are closed, or until the main process is gone.
+
+    A message is a list of rows with their commands. It is answered by the rows with ("done",
+    something) or ("failed", traceback) each.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
     become_worker(seed)
-    worker = Worker(build, row)
+    workers: dict[int, Worker] = {}
     try:
         while True:
-            command, *details = pipe.recv()
-            tell(pipe, worker.obey(command, *details))
-            if command == "close":
+            answers = {}
+            for row, command, *details in pipe.recv():
+                if row not in workers:
+                    workers[row] = Worker(builders[row], row)
+                answers[row] = workers[row].obey(command, *details)
+                if command == "close":
+                    del workers[row]
+            tell(pipe, answers)
+            if not workers:
                 return
     except (EOFError, BrokenPipeError, ConnectionResetError):
         os._exit(0)  # nobody is left to answer to
@@ -104,11 +114,9 @@ def plain(value: Any) -> Any:
     return value if isinstance(value, Number | np.bool_) else type(value).__name__
 
 
-def main(
-    pipe: Connection, build: Callable[[], Any], seed: int, row: int, variables: dict[str, str]
-) -> None:
+def main(pipe: Connection, builders: Builders, seed: int, variables: Mapping[str, str]) -> None:
     """The process's entry: a group of its own, so that it can be killed with all it started."""
     os.setpgid(0, 0)
     os.environ.clear()
     os.environ.update(variables)
-    serve(pipe, build, seed, row)
+    serve(pipe, builders, seed)

@@ -1,7 +1,7 @@
-"""One worker per environment, watched: one that crashes, hangs or is killed is replaced.
+"""A worker for each environment, watched: one that crashes, hangs or is killed is replaced.
 
-What a worker is, a process of this machine or an actor somewhere in a Ray cluster, is its
-`Workplace`'s business.
+What a worker is, (a part of) a process of this machine or an actor somewhere in a Ray cluster, is
+its `Workplace`'s business.
 """
 
 from __future__ import annotations
@@ -44,6 +44,9 @@ class Workplace:
     """Where the workers of a vector live, and how observations come from there."""
 
     n_envs: int
+    rows_each = (
+        1  # that wait for each other in a worker, so that timeouts are so many times as long
+    )
 
     def start(self, row: int) -> Handle:
         """A new worker for the environment of `row`."""
@@ -57,6 +60,9 @@ class Workplace:
         """What a worker must be told (`do_attach`) to fill its row."""
         raise NotImplementedError
 
+    def flush(self) -> None:
+        """All commands were given; they may have waited for this."""
+
     def close(self) -> None:
         """After the last worker has left. The arrays may not be read any more."""
 
@@ -66,7 +72,8 @@ class WorkerVector(BatchedEnv):
 
     def __init__(self, workplace: Workplace, start_timeout: float, step_timeout: float) -> None:
         self._workplace = workplace
-        self._start_timeout, self._step_timeout = start_timeout, step_timeout
+        self._start_timeout = start_timeout * workplace.rows_each
+        self._step_timeout = step_timeout * workplace.rows_each
         self.n_envs = workplace.n_envs
         self.last_failure: dict[int, str] = {}
         self._workers: list[Handle | None] = [None] * self.n_envs
@@ -128,6 +135,7 @@ class WorkerVector(BatchedEnv):
         for worker in self._workers:
             if worker is not None:
                 worker.send("close")  # all at once, so that they leave at the same time
+        self._workplace.flush()
         deadline = time.monotonic() + CLOSE_SECONDS
         for row, worker in enumerate(self._workers):
             self._workers[row] = None
@@ -163,6 +171,7 @@ class WorkerVector(BatchedEnv):
 
     def _collect(self, rows: Sequence[int], timeout: float) -> dict[int, Any]:
         """Row -> answer, of those that gave one; the workers of the others are gone."""
+        self._workplace.flush()
         deadline = time.monotonic() + timeout
         answers: dict[int, Any] = {}
         for row in rows:
