@@ -57,9 +57,7 @@ class JointObjective(PolicyObjective):
     def base(self) -> Tensor:
         if self._args.k_maddpg_level0 == "replay":
             return self.against(self._level0)
-        return self._mean_loss(
-            by_agent(lambda joint: self._critic(self._states, joint)[0], self.own)
-        )
+        return self._mean_loss(by_agent(self._value_of, self.own))
 
     def against(self, others: Tensor) -> Tensor:
         return self._mean_loss(self._critic.counterfactual(self._states, self.own, others))

@@ -44,9 +44,8 @@ class Workplace:
     """Where the workers of a vector live, and how observations come from there."""
 
     n_envs: int
-    rows_each = (
-        1  # that wait for each other in a worker, so that timeouts are so many times as long
-    )
+    # Rows that wait for each other in a worker, so that timeouts are so many times as long.
+    rows_each = 1
 
     def start(self, row: int) -> Handle:
         """A new worker for the environment of `row`."""
