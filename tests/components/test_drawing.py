@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from components.action_selectors.drawing import draw
 from components.action_selectors.multinomial import SoftPoliciesSelector
 from tests.make import policy_args
+from utils.errors import UserError
 
 
 def test_draws_what_multinomial_draws() -> None:
@@ -34,3 +36,9 @@ def test_only_what_is_available_is_drawn_where_all_probabilities_have_underflowe
     avail = torch.tensor([0, 1, 1]).expand(50, 1, 3)
 
     assert set(selector.select_action(probabilities, avail, t_env=0).flatten().tolist()) == {1, 2}
+
+
+@pytest.mark.parametrize("broken", [float("nan"), float("inf")])
+def test_a_policy_that_has_diverged_is_not_drawn_from(broken: float) -> None:
+    with pytest.raises(UserError, match="diverged"):
+        draw(torch.tensor([[0.5, broken, 0.5]]))

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
+
+from utils.errors import UserError
 
 
 def draw(weights: Tensor) -> Tensor:
     """Indices with probabilities in proportion to `weights` >= 0. (..., A) -> (...)
 
-    The way and the random numbers of `torch.multinomial`, without its checks, which take as long.
+    The way and the random numbers of `torch.multinomial`, whose checks take as long.
     """
+    if not math.isfinite(float(weights.sum())):
+        raise UserError(
+            "The policy's probabilities hold NaN or infinity: its network has diverged. Resume "
+            "from an earlier checkpoint with a smaller lr or grad_norm_clip."
+        )
     return (weights / torch.empty_like(weights).exponential_()).argmax(dim=-1)
