@@ -185,7 +185,7 @@ class EpisodeBatch:
         _assign(key, target, index, value)
         if key in self.preprocess:
             output, transforms = self.preprocess[key]
-            derived = _apply(transforms, target[index])
+            derived = transformed(transforms, target[index])
             _assign(output, self._field(output), index, derived)
 
 
@@ -383,7 +383,7 @@ class ReplayBuffer:
     def _recompute(self, output: str, arrays: Mapping[str, np.ndarray]) -> Tensor:
         source = self._outputs[output]
         given = as_tensor(arrays[source], _dtype(self.scheme[source]))
-        tensor = _apply(self.preprocess[source][1], given)
+        tensor = transformed(self.preprocess[source][1], given)
         # Padding, and slots where the source was never written, hold zeros, not f(0).
         tensor[torch.from_numpy(arrays[_flag(output)] == 0)] = 0
         return tensor
@@ -414,7 +414,7 @@ def _unknown(kind: str, name: str, known: Iterable[str]) -> str:
     return f"Unknown {kind} '{name}'.{did_you_mean(name, known)} Known: {', '.join(known)}."
 
 
-def _apply(transforms: Sequence[Transform], tensor: Tensor) -> Tensor:
+def transformed(transforms: Sequence[Transform], tensor: Tensor) -> Tensor:
     for transform in transforms:
         tensor = transform.transform(tensor)
     return tensor

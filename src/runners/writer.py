@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from components.episode_buffer import EpisodeBatch
+from components.episode_buffer import EpisodeBatch, transformed
 
 Array = np.ndarray
 
@@ -43,7 +43,5 @@ class StepWriter:
 
     def _derive(self, key: str, at: Any, written: Array) -> None:
         output, transforms = self._batch.preprocess[key]
-        derived = torch.from_numpy(written)
-        for transform in transforms:
-            derived = transform.transform(derived)
+        derived = transformed(transforms, torch.from_numpy(written))
         self._batch[output].numpy()[at] = derived.numpy()
