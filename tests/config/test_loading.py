@@ -197,6 +197,25 @@ def test_yaml_traps_are_repaired_with_a_warning(tmp_path: Path) -> None:
     assert all("trap.yaml" in warning for warning in loaded.warnings)
 
 
+@pytest.mark.parametrize(
+    ("config", "typed", "named"),
+    [
+        ("facmac", ["k_level=3"], "k_level"),
+        ("maddpg", ["mixer=qmix"], "mixer"),
+        ("facmac", ["learn_interval=4"], "learn_interval"),
+        ("facmac_mamujoco", ["td_lambda=0.5", "updates_per_episode=2"], "td_lambda, updates_per_"),
+    ],
+)
+def test_what_is_typed_and_not_read_is_named(config: str, typed: list[str], named: str) -> None:
+    (warning,) = load(*typed, config=config).warnings
+    assert named in warning
+
+
+def test_what_is_typed_and_read_brings_no_warning() -> None:
+    assert load("learn_interval=4", config="facmac_mamujoco").warnings == []
+    assert load("td_lambda=0.5", "updates_per_episode=2", config="facmac").warnings == []
+
+
 def test_unknown_keys_of_a_file_come_in_one_warning_and_are_kept(tmp_path: Path) -> None:
     loaded = from_yaml(tmp_path, q_nstep=0, my_key=3, mixing_embed_dimm=1)
 

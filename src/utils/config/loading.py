@@ -21,6 +21,11 @@ from utils.config.yaml_files import YamlFile, find_yaml, names
 from utils.errors import UserError, did_you_mean
 
 COMMAND_LINE = "command line"
+READ_IN = {  # setting -> the one runner_scope in which anything depends on it
+    "learn_interval": "transition",
+    "td_lambda": "episodic",
+    "updates_per_episode": "episodic",
+}
 TIME_LIMITS = ("env_start_timeout", "env_step_timeout")  # that go with what an environment does
 
 
@@ -303,6 +308,10 @@ def _warn_of_unread(draft: _Draft) -> None:
         )
     if "mixer" in typed and learner in ("maddpg_learner", "kmaddpg_learner"):
         draft.warnings.append(f"learner={learner} has a joint critic and does not read mixer.")
+    scope = draft.config["runner_scope"]
+    unread = sorted(key for key in typed if READ_IN.get(key, scope) != scope)
+    if unread:
+        draft.warnings.append(f"runner_scope={scope}: nothing depends on {', '.join(unread)}.")
 
 
 @functools.cache
