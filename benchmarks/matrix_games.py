@@ -45,8 +45,8 @@ from modules.agents.mlp_agent import MLPAgent
 from modules.critics import REGISTRY as CRITICS
 from modules.critics.per_agent import SharedMLP
 from modules.critics.values import CentralCritic, LocalCritic
-from run import build, make_scheme
 from runners import REGISTRY as RUNNERS
+from training.build import build, make_scheme
 from utils.config import default_config
 from utils.logging import Logger
 from utils.seeding import seed_everything

@@ -21,8 +21,8 @@ def on_still(args: SimpleNamespace) -> SimpleNamespace:
 
 def session_of(args: SimpleNamespace) -> Any:
     """A silent session; whoever ends it closes its runner."""
-    from run import build
     from runners import REGISTRY as RUNNERS
+    from training.build import build
     from utils.allocation import keep_freed_memory
     from utils.config.plugins import load_plugins
     from utils.logging import Logger

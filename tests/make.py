@@ -11,7 +11,7 @@ import torch
 from components.episode_buffer import EpisodeBatch, complete_scheme
 from controllers import REGISTRY as CONTROLLERS
 from learners import REGISTRY as LEARNERS
-from run import make_scheme
+from training.build import make_scheme
 from utils.config import default_config
 from utils.logging import Logger
 

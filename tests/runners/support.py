@@ -8,11 +8,11 @@ from typing import Any
 from components.episode_buffer import EpisodeBatch
 from controllers.basic_controller import BasicMAC
 from envs import REGISTRY as ENVS
-from run import add_sizes, make_scheme
 from runners import REGISTRY as RUNNERS
 from runners.rollout import RolloutRunner
 from tests.data import fragile
 from tests.make import make_args, quiet_logger
+from training.build import add_sizes, make_scheme
 from utils.seeding import seed_everything
 
 for name in fragile.__all__:

@@ -11,16 +11,18 @@ import pytest
 import torch
 from torch import Tensor
 
-import run
 from components.episode_buffer import EpisodeBatch
 from components.parts import ACTION, MEMORY
 from learners.coma_learner import taken
 from learners.retrace import policies
+from run import collect_episodes, collect_parts
 from runners import REGISTRY as RUNNERS
 from runners.nonstop import Nonstop
 from tests.data import fragile
 from tests.make import flat, on_policy_args, quiet_logger
 from tests.runners.support import PLUGIN, make_runner
+from training.build import build, require_parts
+from training.session import Session
 from utils.errors import UserError
 from utils.profile import Profile
 from utils.returns import gae, valid_steps
@@ -34,7 +36,7 @@ KMAPPO = {"learner": "kmappo_learner", "minibatches": 2, "chunk_length": 3}
 COMA = {"learner": "coma_learner", "action_selector": "multinomial", "epsilon_start": 0.5}
 
 
-def session_of(runner: str = "batched", **settings: Any) -> run.Session:
+def session_of(runner: str = "batched", **settings: Any) -> Session:
     """A run's parts, freshly built; random numbers begin anew."""
     sizes = {"batch_size_run": ROWS, "batch_size": ROWS, "buffer_size": ROWS}
     given = {
@@ -48,13 +50,13 @@ def session_of(runner: str = "batched", **settings: Any) -> run.Session:
         delattr(args, run_time_fact)
     seed_everything(1)
     logger = quiet_logger()
-    return run.build(args, logger, RUNNERS[runner](args=args, logger=logger))
+    return build(args, logger, RUNNERS[runner](args=args, logger=logger))
 
 
 def three_updates(runner: str = "batched", **settings: Any) -> list[Tensor]:
     """All weights after each."""
     session = session_of(runner, **settings)
-    collect = run.collect_parts if session.args.rollout_length else run.collect_episodes
+    collect = collect_parts if session.args.rollout_length else collect_episodes
     found = []
     try:
         for number in range(1, 4):
@@ -116,7 +118,7 @@ def weights_after_one_rollout(profiled: bool = False, **settings: Any) -> Tensor
         Profile(session)
     try:
         for _ in range(2):
-            run.collect_parts(session)
+            collect_parts(session)
     finally:
         session.runner.close_env()
     return flat(session.mac.parameters())
@@ -368,7 +370,7 @@ def test_a_rollout_of_which_nothing_is_left_is_played_again(tmp_path: Path) -> N
     settings = {**MAPPO, **sizes, "env": "Fragile", "env_args": env_args, "rollout_length": 1}
     session = session_of("episode", **settings)
     for number in range(1, 4):
-        run.collect_parts(session)
+        collect_parts(session)
         assert session.t_env == number
 
     assert session.runner.env_restarts == 1
@@ -376,7 +378,7 @@ def test_a_rollout_of_which_nothing_is_left_is_played_again(tmp_path: Path) -> N
 
 def test_rollouts_ask_for_no_size_of_the_buffer() -> None:
     session = session_of(**MAPPO, rollout_length=3, batch_size=7, buffer_size=9)
-    run.collect_parts(session)
+    collect_parts(session)
 
     assert (session.t_env, session.counters.updates) == (3 * ROWS, 1)
     with pytest.raises(UserError, match="batch_size=8 buffer_size=8"):
@@ -445,7 +447,7 @@ def test_learners_of_whole_episodes_refuse() -> None:
         session_of(learner="q_learner", agent_output_type="q", rollout_length=5)
     args = SimpleNamespace(rollout_length=5, learner="coma_learner", runner="own", mac="own")
     with pytest.raises(UserError, match="runner=own and mac=own"):
-        run.require_parts(args, object(), object())
+        require_parts(args, object(), object())
 
 
 def test_every_environment_plays_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from components.episode_buffer import EpisodeBatch
-from run import make_scheme
 from runners.writer import StepWriter
 from tests.make import A, B, N, O, S, T, continuous_args, make_args
+from training.build import make_scheme
 from utils.errors import UserError
 
 

@@ -1,0 +1,101 @@
+"""Tests while a run learns, and runs that only test."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from training.outcome import summary
+from training.session import Session, runner_state
+from utils.console import TestResult, task_name
+from utils.errors import UserError, did_you_mean
+from utils.replays import ReplayNotSavedError, collect_replays
+from utils.signals import StopRequest
+from utils.tracking import Interrupted
+
+
+def test_due(session: Session) -> bool:
+    """First after the first round, then every `test_interval` steps, as PyMARL does."""
+    tested_at = session.counters.tested_at
+    return tested_at < 0 or session.t_env - tested_at >= session.args.test_interval
+
+
+def evaluate(session: Session, stop: StopRequest) -> TestResult | None:
+    """`test_nepisode` greedy episodes; the networks of the best evaluation are kept.
+
+    None if the user asked to stop meanwhile: then it is as if the test had not begun.
+    """
+    if not run_test_episodes(session, stop):
+        return None
+    session.counters.tested_at = session.t_env
+    result = session.last_test = read_result(session)
+    counters = session.counters
+    if result.value > counters.best_value:
+        counters.best_value, counters.best_step = result.value, result.t_env
+        if session.args.keep_best and session.saver is not None:
+            session.saver.save_best(session.t_env)
+    return result
+
+
+def run_test_episodes(session: Session, stop: StopRequest) -> bool:
+    """Whole rounds, and a partial one for the remainder; False if that was broken off."""
+    args, runner = session.args, session.runner
+    rows = args.test_batch_size_run or args.batch_size_run
+    left, before = args.test_nepisode, runner_state(runner)
+    while left > 0:
+        runner.run(test_mode=True, **({"rows": left} if left < rows else {}))
+        left -= rows
+        if left > 0 and stop.requested and hasattr(runner, "forget_test"):
+            runner.forget_test(before)
+            return False
+    return True
+
+
+def read_result(session: Session) -> TestResult:
+    """The headline of the evaluation that has just been logged."""
+    args, logger = session.args, session.logger
+    won = "test_battle_won_mean"
+    metric = args.best_metric or (won if won in logger.stats else "test_return_mean")
+    if metric not in logger.stats:
+        known = sorted(key for key in logger.stats if key.startswith("test_"))
+        raise UserError(
+            f"best_metric={metric} is not measured.{did_you_mean(metric, known)}\n"
+            f"Tests measure: {', '.join(known)}."
+        )
+    value = logger.latest(metric)
+    std = logger.latest("test_return_std")
+    variance = value * (1 - value) if metric == won else std**2
+    return TestResult(metric, value, math.sqrt(variance / args.test_nepisode), session.t_env)
+
+
+def evaluate_only(
+    session: Session, stop: StopRequest, replays: Path, needs_replay: bool
+) -> dict[str, float]:
+    """PyMARL's `evaluate` and `save_replay`: test, print, store."""
+    args, console = session.args, session.logger.console_logger
+    if not run_test_episodes(session, stop):
+        assert stop.signal is not None
+        raise Interrupted(stop.signal)
+    session.counters.tested_at = session.t_env
+    session.last_test = read_result(session)
+    for key in sorted(session.logger.stats):
+        console.info(f"  {key:<28} {session.logger.latest(key):.4f}")
+    name = f"{task_name(vars(args))} {args.name}"
+    console.info(f"{name}: {session.last_test} over {args.test_nepisode} episodes")
+    if args.save_replay:
+        save_replays(session, replays, needs_replay)
+    return summary(session)
+
+
+def save_replays(session: Session, folder: Path, needed: bool) -> None:
+    """What was measured stays measured if the environment cannot write its replay."""
+    console = session.logger.console_logger
+    try:
+        lines = collect_replays(session.runner.save_replay() or [], folder)
+    except ReplayNotSavedError as error:
+        if needed:
+            raise
+        console.warning(f"Warning: {error}")
+        return
+    for line in lines:
+        console.info(line)

@@ -1,0 +1,111 @@
+"""The parts of a run, and all that it remembers: what a checkpoint keeps and brings back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from components.episode_buffer import ReplayBuffer
+from utils.checkpoint import find_checkpoint, load_state, restore, snapshot
+from utils.console import TestResult
+from utils.logging import Logger
+from utils.saving import Saver
+from utils.seeding import capture_random_state, restore_random_state
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where a run writes, and the checkpoint it continues from, if any."""
+
+    models: Path
+    tensorboard: Path
+    replays: Path
+    resume_from: Path | None = None
+
+
+@dataclass
+class Counters:
+    """What the loop itself remembers; all of it is in every checkpoint."""
+
+    episode: int = 0
+    updates: int = 0
+    update_credit: float = 0.0
+    tested_at: int = -1
+    test_pending: bool = False  # a test is due, and was broken off if this is in a checkpoint
+    logged_at: int = 0
+    learned_at: int = 0  # transition scope: the step up to which updates have been made
+    best_value: float = -math.inf
+    best_step: int = 0
+
+
+@dataclass
+class Session:
+    """The parts of one run."""
+
+    args: SimpleNamespace
+    logger: Logger
+    runner: Any
+    mac: Any
+    learner: Any
+    buffer: ReplayBuffer
+    counters: Counters = field(default_factory=Counters)
+    last_test: TestResult | None = None
+    saver: Saver | None = None
+
+    @property
+    def t_env(self) -> int:
+        return self.runner.t_env
+
+
+def load(session: Session, folders: Folders) -> None:
+    """Continue a run exactly, or start from the networks of another one, or from nothing."""
+    args = session.args
+    if folders.resume_from is not None:
+        load_exactly(session, folders.resume_from)
+    elif args.checkpoint_path:
+        folder = find_checkpoint(Path(args.checkpoint_path), args.load_step)
+        session.learner.load_models(str(folder))
+        session.runner.t_env = int(folder.name)
+        session.logger.console_logger.info(f"  networks from {folder}")
+
+
+def load_exactly(session: Session, folder: Path) -> None:
+    """Put everything back to where `folder` was written; the random streams last."""
+    assert session.saver is not None
+    state = load_state(folder)
+    replay = state["replay"]
+    session.saver.load_state_dict(state["saver"])
+    session.saver.replay.load_into(session.buffer, replay["names"], replay["inserted"])
+    session.counters = Counters(**state["counters"])
+    session.last_test = TestResult(**state["last_test"]) if state["last_test"] else None
+    restore(session.learner, state["learner"])
+    restore_runner(session.runner, state["runner"])
+    session.logger.load_state_dict(state["logger"])
+    restore_random_state(state["random"])
+
+
+def collect_state(session: Session) -> dict[str, Any]:
+    """All that decides what happens next, but for the replay buffer."""
+    return {
+        "counters": asdict(session.counters),
+        "last_test": asdict(session.last_test) if session.last_test else None,
+        "learner": snapshot(session.learner),
+        "runner": runner_state(session.runner),
+        "logger": session.logger.state_dict(),
+        "random": capture_random_state(),
+    }
+
+
+def runner_state(runner: Any) -> dict[str, Any]:
+    """Runners written for PyMARL have no state_dict: their numbers are what can be kept."""
+    return runner.state_dict() if hasattr(runner, "state_dict") else snapshot(runner)
+
+
+def restore_runner(runner: Any, state: dict[str, Any]) -> None:
+    if hasattr(runner, "load_state_dict"):
+        runner.load_state_dict(state)
+    else:
+        restore(runner, state)
