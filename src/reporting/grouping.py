@@ -115,7 +115,7 @@ def _differences(runs: Sequence[Record]) -> set[str]:
     settings = [_settings(record) for record in runs]
     keys = {key for each in settings for key in each if key not in INCIDENTAL}
     keys -= {"env_args.seed"}
-    return {key for key in keys if len({repr(each.get(key)) for each in settings}) > 1}
+    return {key for key in keys if any(each.get(key) != settings[0].get(key) for each in settings)}
 
 
 def _settings(record: Record) -> dict[str, Any]:

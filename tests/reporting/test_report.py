@@ -65,6 +65,13 @@ def test_runs_that_differ_in_a_setting_are_not_averaged(make_run: MakeRun, repor
     assert "vdn k_level" not in report("--by", "name")
 
 
+def test_one_number_written_in_two_ways_is_no_difference(make_run: MakeRun, tmp_path: Path) -> None:
+    for written in (1, 1.0):
+        make_run("pymarl", ramp(1), q_nstep=written)
+    (group,) = groups_of(find_records([tmp_path])[0])
+    assert len(group.runs) == 2
+
+
 def test_versions_of_an_environment_are_not_mixed(make_run: MakeRun, report: Report) -> None:
     make_run("ours", ramp(1), environment={"engine": "1.0"})
     make_run("ours", ramp(2), environment={"engine": "1.1"})
