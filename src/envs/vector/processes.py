@@ -19,6 +19,7 @@ from envs.vector.rows import Fields, fields_for
 from envs.vector.shared import SharedArrays
 from envs.vector.worker_process import Builders, main, tell
 from envs.vector.workers import CLOSE_SECONDS, NO_ANSWER, WorkerLost, Workplace
+from utils.errors import UserError
 
 # Workers are forked from a server that has numpy and little else: they start at once and have most
 # of their memory in common, also in the processor's caches. A fork of this process would copy
@@ -27,6 +28,10 @@ SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["numpy"])
 ENDED_WITH_ANOTHER = (
     "Its process was ended, because another environment in it broke (env_processes)."
+)
+NOT_STARTED = (
+    "No process could be started for an environment: this machine is out of memory, or of "
+    "processes. Type a smaller batch_size_run, or env_processes=2 to let environments share two."
 )
 
 
@@ -112,8 +117,11 @@ class WorkerProcess:
         # The server's environment variables are those of when it was started.
         given = (theirs, builders, seed, dict(os.environ))
         self._process = SERVER.Process(target=main, args=given, daemon=True)
-        with nobody_interrupted():
-            self._process.start()
+        try:
+            with nobody_interrupted():
+                self._process.start()
+        except (EOFError, OSError) as error:  # the server ends when it cannot fork
+            raise UserError(NOT_STARTED) from error
         theirs.close()  # else our recv would never see the worker's end close
         self._answer_or_end = select.poll()  # kept, for to make one takes longer than to ask it
         self._answer_or_end.register(self._pipe.fileno(), select.POLLIN)
