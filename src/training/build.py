@@ -45,10 +45,11 @@ def build(args: SimpleNamespace, logger: Logger, runner: Any) -> Session:
     learner = LEARNERS[args.learner](mac, buffer.scheme, logger, args)
     if args.use_cuda:
         learner.cuda()
-    size = human_bytes(buffer.bytes_when_full(args.buffer_fill))
-    logger.console_logger.info(
-        f"  replay: {args.buffer_size:,} x {slots} slots, at most {size} when full"
-    )
+    if not args.rollout_length:  # rollouts pass the buffer by
+        size = human_bytes(buffer.bytes_when_full(args.buffer_fill))
+        logger.console_logger.info(
+            f"  replay: {args.buffer_size:,} x {slots} slots, at most {size} when full"
+        )
     return Session(args, logger, runner, mac, learner, buffer)
 
 
