@@ -13,7 +13,8 @@ from docopt import docopt
 
 from envs.build import n_environments, preflight
 from envs.multiagentenv import RunFacts
-from run import Folders, run
+from run import run
+from training.session import Folders
 from utils.allocation import keep_freed_memory
 from utils.checkpoint import ReplayParts, load_state
 from utils.config import COMMAND_LINE, LoadedConfig, load_config

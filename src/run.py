@@ -22,8 +22,6 @@ from utils.seeding import seed_everything
 from utils.signals import StopRequest
 from utils.tracking import Interrupted
 
-__all__ = ["Folders", "run"]
-
 
 def run(
     args: SimpleNamespace, logger: Logger, folders: Folders, needs_replay: bool = False

@@ -8,7 +8,7 @@ from typing import Any
 
 from dashboard.library import ShownRun
 from dashboard.plain import flat
-from reporting.grouping import INCIDENTAL
+from reporting.grouping import INCIDENTAL, whole
 
 
 def differences(runs: Sequence[ShownRun]) -> list[dict[str, Any]]:
@@ -37,8 +37,5 @@ def _rows(records: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _shown(value: Any) -> str:
-    """As the page has it, where 1 and 1.0 are the same number."""
-    if isinstance(value, list):
-        return f"[{', '.join(map(_shown, value))}]"
-    whole = isinstance(value, float) and value.is_integer()
-    return json.dumps(int(value) if whole else value, sort_keys=True)
+    """As the page has it."""
+    return json.dumps(whole(value), sort_keys=True)

@@ -185,6 +185,8 @@ def require_policy(args: SimpleNamespace) -> None:
         missing |= {
             key: better for key, (default, better) in SUITABLE.items() if given[key] == default
         }
+    if args.runner_scope == "transition":  # whose targets look one step ahead
+        missing.pop("td_lambda", None)
     listed = " ".join(f"{key}={value}" for key, value in missing.items())
     family = args.learner.removesuffix("_discrete").removesuffix("_learner")
     config = f"{family}_mamujoco" if continuous else family

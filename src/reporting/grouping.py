@@ -48,9 +48,9 @@ def chosen(records: Iterable[Record], conditions: Sequence[str]) -> list[Record]
         key, sign, value = condition.partition("=")
         if not sign:
             raise UserError(f"--where {condition}: write key=value, such as status=COMPLETED.")
-        wanted, key = not key.endswith("!"), key.removesuffix("!")
+        wanted, key, forms = not key.endswith("!"), key.removesuffix("!"), _forms(value)
         known = {str(_value(record, key)) for record in kept}
-        kept = [record for record in kept if (str(_value(record, key)) == value) == wanted]
+        kept = [record for record in kept if (str(_value(record, key)) in forms) == wanted]
         if not kept:
             there = ", ".join(sorted(known))
             raise UserError(f"--where {condition}: no run has that. {key} is one of: {there}.")
@@ -115,14 +115,29 @@ def _differences(runs: Sequence[Record]) -> set[str]:
     settings = [_settings(record) for record in runs]
     keys = {key for each in settings for key in each if key not in INCIDENTAL}
     keys -= {"env_args.seed"}
-    return {key for key in keys if any(each.get(key) != settings[0].get(key) for each in settings)}
+    return {key for key in keys if len({repr(each.get(key)) for each in settings}) > 1}
 
 
 def _settings(record: Record) -> dict[str, Any]:
     """Settings, with those of the environment as env_args.NAME."""
-    flat = {key: value for key, value in record.config.items() if key != "env_args"}
+    flat = {key: whole(value) for key, value in record.config.items() if key != "env_args"}
     arguments = record.config.get("env_args", {})
-    return flat | {f"env_args.{key}": value for key, value in arguments.items()}
+    return flat | {f"env_args.{key}": whole(value) for key, value in arguments.items()}
+
+
+def whole(value: Any) -> Any:
+    """1.0 as 1: one number, written in two ways."""
+    if isinstance(value, list):
+        return [whole(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _forms(text: str) -> set[str]:
+    """What is typed, and the number it means as settings show it."""
+    try:
+        return {text, str(whole(float(text)))}
+    except ValueError:
+        return {text}
 
 
 def _value(record: Record, key: str) -> Any:

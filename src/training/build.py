@@ -35,7 +35,8 @@ def build(args: SimpleNamespace, logger: Logger, runner: Any) -> Session:
         preprocess=preprocess,
         device="cpu" if args.buffer_cpu_only else args.device,
     )
-    buffer.check_memory(args.buffer_fill)
+    if not args.rollout_length:  # rollouts pass it by
+        buffer.check_memory(args.buffer_fill)
     mac = CONTROLLERS[args.mac](buffer.scheme, groups, args)
     if args.rollout_length:
         require_parts(args, runner, mac)
@@ -45,7 +46,7 @@ def build(args: SimpleNamespace, logger: Logger, runner: Any) -> Session:
     learner = LEARNERS[args.learner](mac, buffer.scheme, logger, args)
     if args.use_cuda:
         learner.cuda()
-    if not args.rollout_length:  # rollouts pass the buffer by
+    if not args.rollout_length:
         size = human_bytes(buffer.bytes_when_full(args.buffer_fill))
         logger.console_logger.info(
             f"  replay: {args.buffer_size:,} x {slots} slots, at most {size} when full"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from launch import arguments
-from run import Folders, run
+from run import run
+from training.session import Folders
 from utils.config import load_config
 from utils.console import task_name
 from utils.errors import UserError

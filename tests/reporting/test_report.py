@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from reporting.command import run
-from reporting.grouping import INCIDENTAL, groups_of
+from reporting.grouping import INCIDENTAL, chosen, groups_of
 from reporting.listing import main as list_runs
 from reporting.records import find_records
 from reporting.results import result_of
@@ -66,10 +66,14 @@ def test_runs_that_differ_in_a_setting_are_not_averaged(make_run: MakeRun, repor
 
 
 def test_one_number_written_in_two_ways_is_no_difference(make_run: MakeRun, tmp_path: Path) -> None:
-    for written in (1, 1.0):
+    for written in (1, 1.0, 2):
         make_run("pymarl", ramp(1), q_nstep=written)
-    (group,) = groups_of(find_records([tmp_path])[0])
-    assert len(group.runs) == 2
+    records = find_records([tmp_path])[0]
+
+    assert [len(group.runs) for group in groups_of(records)] == [2, 1]
+    assert [len(group.runs) for group in groups_of(records, ["q_nstep"])] == [2, 1]
+    for typed in ("1", "1.0"):
+        assert len(chosen(records, [f"q_nstep={typed}"])) == 2
 
 
 def test_versions_of_an_environment_are_not_mixed(make_run: MakeRun, report: Report) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import multiprocessing
 import os
 import select
@@ -29,9 +30,14 @@ SERVER.set_forkserver_preload(["numpy"])
 ENDED_WITH_ANOTHER = (
     "Its process was ended, because another environment in it broke (env_processes)."
 )
+SCARCE = (  # what goes with a server that cannot fork, or has ended over it (which has no number)
+    *(None, errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE),
+    *(errno.EPIPE, errno.ECONNRESET, errno.ECONNREFUSED),
+)
 NOT_STARTED = (
-    "No process could be started for an environment: this machine is out of memory, or of "
-    "processes. Type a smaller batch_size_run, or env_processes=2 to let environments share two."
+    "No process could be started for an environment ({error!r}): this machine is out of memory, of "
+    "processes or of open files. Type a smaller batch_size_run, or let environments share "
+    "processes, as in env_processes=2."
 )
 
 
@@ -113,15 +119,17 @@ class WorkerProcess:
 
     def __init__(self, builders: Builders, seed: int, guardian: Guardian) -> None:
         self._guardian = guardian
-        self._pipe, theirs = SERVER.Pipe()
-        # The server's environment variables are those of when it was started.
-        given = (theirs, builders, seed, dict(os.environ))
-        self._process = SERVER.Process(target=main, args=given, daemon=True)
         try:
+            self._pipe, theirs = SERVER.Pipe()
+            # The server's environment variables are those of when it was started.
+            given = (theirs, builders, seed, dict(os.environ))
+            self._process = SERVER.Process(target=main, args=given, daemon=True)
             with nobody_interrupted():
                 self._process.start()
-        except (EOFError, OSError) as error:  # the server ends when it cannot fork
-            raise UserError(NOT_STARTED) from error
+        except (EOFError, OSError) as error:
+            if getattr(error, "errno", None) not in SCARCE:
+                raise  # such as a full disk
+            raise UserError(NOT_STARTED.format(error=error)) from error
         theirs.close()  # else our recv would never see the worker's end close
         self._answer_or_end = select.poll()  # kept, for to make one takes longer than to ask it
         self._answer_or_end.register(self._pipe.fileno(), select.POLLIN)

@@ -21,10 +21,11 @@ from utils.config.yaml_files import YamlFile, find_yaml, names
 from utils.errors import UserError, did_you_mean
 
 COMMAND_LINE = "command line"
-READ_IN = {  # setting -> the one runner_scope in which anything depends on it
-    "learn_interval": "transition",
-    "td_lambda": "episodic",
-    "updates_per_episode": "episodic",
+# setting -> the one runner_scope that uses it, and what to know in the other
+USED_IN = {
+    "learn_interval": ("transition", "updates_per_episode says how often to learn"),
+    "td_lambda": ("episodic", "targets look one step ahead"),
+    "updates_per_episode": ("episodic", "learn_interval says how often to learn"),
 }
 TIME_LIMITS = ("env_start_timeout", "env_step_timeout")  # that go with what an environment does
 
@@ -297,7 +298,7 @@ def _warn_of_unknown(draft: _Draft, label: str, values: dict[str, Any]) -> None:
 
 
 def _warn_of_unread(draft: _Draft) -> None:
-    """Of what was typed and this learner does not look at."""
+    """Of what was typed and nothing will look at."""
     learner = draft.config["learner"].removesuffix("_discrete")
     typed = {key for key, origin in draft.origins.items() if origin == COMMAND_LINE}
     levels = sorted(key for key in typed if key.startswith("k_") and key != "k_maddpg_level0")
@@ -309,9 +310,10 @@ def _warn_of_unread(draft: _Draft) -> None:
     if "mixer" in typed and learner in ("maddpg_learner", "kmaddpg_learner"):
         draft.warnings.append(f"learner={learner} has a joint critic and does not read mixer.")
     scope = draft.config["runner_scope"]
-    unread = sorted(key for key in typed if READ_IN.get(key, scope) != scope)
-    if unread:
-        draft.warnings.append(f"runner_scope={scope}: nothing depends on {', '.join(unread)}.")
+    for key in sorted(typed & USED_IN.keys()):
+        used_in, instead = USED_IN[key]
+        if scope != used_in:
+            draft.warnings.append(f"runner_scope={scope} does not use {key}: {instead}.")
 
 
 @functools.cache
