@@ -20,7 +20,7 @@ def results(tmp_path: Path) -> Results:
 def run_main(results: Results) -> Command:
     """run_main("--config=qmix", "--env-config=grid", "with", "t_max=100") -> finished process."""
 
-    def run(*words: str, check: bool = True, timeout: float = 120) -> Any:
+    def run(*words: str, check: bool = True, timeout: float = 600) -> Any:
         done = subprocess.run(
             command_line(*with_results(words, results)),
             capture_output=True,
