@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 
@@ -40,6 +41,13 @@ UNITS: Mapping[str, Callable[[float], float]] = {
     "steps/s": lambda seconds: 1 / seconds,  # jobs give seconds a step
     "MB": lambda n_bytes: n_bytes / 1e6,
 }
+
+
+def checkout(path: str) -> str:
+    """The path of a peer's tree."""
+    if not Path(path, "src").is_dir():
+        raise argparse.ArgumentTypeError(f"{path} is no checkout: it has no folder src")
+    return path
 
 
 class Child:

@@ -24,7 +24,7 @@ import rollout
 import startup
 import transition_scope
 import updates
-from interleave import UNITS, Case, in_turn, spread
+from interleave import UNITS, Case, checkout, in_turn, spread
 from problems import FULL, MUJOCO, SMAC
 
 PEERS = ("facmac", "pymarl", "epymarl")
@@ -82,13 +82,6 @@ def as_line(row: dict[str, Any]) -> str:
     ratio = "-" if row["ratio"] is None else f"{row['ratio']:.2f}x"
     spread_of = "-" if row["spread"] is None else f"{100 * row['spread']:.0f} %"
     return f"| {' | '.join((row['what'], row['who'], f'{digits} {unit}', spread_of, ratio))} |\n"
-
-
-def checkout(path: str) -> str:
-    """The path of a peer's tree."""
-    if not Path(path, "src").is_dir():
-        raise argparse.ArgumentTypeError(f"{path} is no checkout: it has no folder src")
-    return path
 
 
 def read_options() -> argparse.Namespace:

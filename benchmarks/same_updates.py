@@ -19,17 +19,20 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from interleave import checkout
 from problems import settings_of
 
 UPDATES = 20
 BATCHES = 5  # with different contents, and different lengths where episodes have them
 START = "start.pt"
-ADAM = {"optimizer": "adam", "actor_optimizer": "adam", "optimizer_epsilon": 0.01}  # FACMAC's
+ADAM = {"optimizer": "adam", "actor_optimizer": "adam", "optimizer_epsilon": 0.01}
 # RMSProp makes steps of one size of the smallest slopes, so with a small optim_eps the last bits of
 # a sum that was taken in another order decide which way they go.
 RMSPROP = {"optimizer": "rmsprop", "actor_optimizer": "rmsprop", "target_update_interval": 5}
 CALM = {**RMSPROP, "optim_eps": 0.01}
 VALUES = ("critic", "mixer", "target_critic", "target_mixer")
+ACTOR_CRITIC = ("agent", "target_agent", *VALUES)
+MIXED_AGENTS = ("agent", "target_agent", "mixer", "target_mixer")
 
 
 class Case(NamedTuple):
@@ -42,19 +45,16 @@ class Case(NamedTuple):
     parts: tuple[str, ...]
 
 
-ALL = ("agent", "target_agent", *VALUES)
 CASES = {
-    "FACMAC, HalfCheetah-2x3, Adam": Case("facmac", "HalfCheetah-2x3", "facmac_learner", ADAM, ALL),
+    "FACMAC, HalfCheetah-2x3, Adam": Case(
+        "facmac", "HalfCheetah-2x3", "facmac_learner", ADAM, ACTOR_CRITIC
+    ),
     "FACMAC, HalfCheetah-2x3, RMSProp": Case(
-        "facmac", "HalfCheetah-2x3", "facmac_learner", RMSPROP, ALL
+        "facmac", "HalfCheetah-2x3", "facmac_learner", RMSPROP, ACTOR_CRITIC
     ),
     "FACMAC, 3m, Adam": Case("facmac", "3m", "facmac_learner", ADAM, ("critic", "mixer")),
-    "QMIX, 3m": Case(
-        "pymarl", "3m", "q_learner", RMSPROP, ("agent", "target_agent", "mixer", "target_mixer")
-    ),
-    "QMIX, 3m, optim_eps 0.01": Case(
-        "pymarl", "3m", "q_learner", CALM, ("agent", "target_agent", "mixer", "target_mixer")
-    ),
+    "QMIX, 3m": Case("pymarl", "3m", "q_learner", RMSPROP, MIXED_AGENTS),
+    "QMIX, 3m, optim_eps 0.01": Case("pymarl", "3m", "q_learner", CALM, MIXED_AGENTS),
 }
 
 
@@ -131,7 +131,7 @@ def main() -> None:
     assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for peer in ("facmac", "pymarl"):
-        parser.add_argument(f"--peer-{peer}", type=Path, help=f"a checkout of {peer}")
+        parser.add_argument(f"--peer-{peer}", type=checkout, help=f"a checkout of {peer}")
     parser.add_argument("--serve", type=json.loads, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
@@ -145,7 +145,7 @@ def main() -> None:
         tree = getattr(options, f"peer_{case.peer}")
         if tree is None:
             continue
-        for part, difference, moved in compare(case, str(tree)):
+        for part, difference, moved in compare(case, tree):
             sys.stdout.write(f"| {title} | {part} | {difference:.1e} | {moved:.1e} |\n")
             sys.stdout.flush()
 
