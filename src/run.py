@@ -15,6 +15,7 @@ from training.evaluation import evaluate, evaluate_only, test_due
 from training.outcome import nothing_learned, result_line, summary
 from training.session import Folders, Session, collect_state, load
 from utils.console import Progress
+from utils.errors import DivergedError, UserError
 from utils.logging import Logger
 from utils.profile import Profile, require_cpu
 from utils.saving import Saver
@@ -55,12 +56,29 @@ def built(args: SimpleNamespace, logger: Logger, folders: Folders) -> Iterator[S
     try:
         session = build(args, logger, runner)
         session.saver = Saver(
-            folders.models, args, session.learner, session.buffer, lambda: collect_state(session)
+            folders.models,
+            args,
+            session.learner,
+            session.buffer,
+            lambda: collect_state(session),
+            session.require_sound,
         )
         load(session, folders)
-        yield session
+        with way_back_named(session.saver):
+            yield session
     finally:
         runner.close_env()
+
+
+@contextmanager
+def way_back_named(saver: Saver) -> Iterator[None]:
+    """Where learning diverges, also say which checkpoint is the last one from before."""
+    try:
+        yield
+    except DivergedError as error:
+        sound = saver.newest()
+        way_back = f"The last sound one is kept: checkpoint_path={sound}"
+        raise UserError(f"{error}\n{way_back if sound else 'This run has none yet.'}") from error
 
 
 def train(session: Session, stop: StopRequest) -> None:
@@ -148,6 +166,7 @@ def log_if_due(session: Session) -> None:
     counters, t_env = session.counters, session.t_env
     if not counters.logged_at or t_env - counters.logged_at >= session.args.log_interval:
         counters.logged_at = t_env
+        session.require_sound()
         log_counters(session)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from numbers import Number
 from typing import Any
 
 import numpy as np
 
 from utils.errors import UserError
+
+LARGEST = float(np.finfo(np.float32).max)
+WHAT_FITS = "It must be a finite number of at most 3.4e38, for it is stored as float32."
 
 
 def normalise_step(result: Any) -> tuple[float, bool, bool, dict[str, Any]]:
@@ -42,9 +45,33 @@ def team_reward(reward: Any) -> float:
             f"step() returned the rewards {reward}. One team reward is needed: a number, or a list "
             "of equal numbers. Let the environment sum or average them."
         )
-    if not math.isfinite(values[0]):
-        raise UserError(f"step() returned the reward {values[0]}. It must be finite.")
+    if not abs(values[0]) <= LARGEST:  # nor is NaN
+        raise UserError(f"step() returned the reward {values[0]}. {WHAT_FITS}")
     return float(values[0])
+
+
+def plain_info(info: Mapping[Any, Any]) -> dict[str, float | str]:
+    """What can be averaged and sent anywhere: numbers as floats; of the rest, the type."""
+    plain: dict[str, float | str] = {}
+    for key, value in info.items():
+        number = as_float(value)
+        plain[encodable(str(key))] = type(value).__name__ if number is None else number
+    return plain
+
+
+def as_float(value: object) -> float | None:
+    """None if it is no number, or one that has no place on the real line."""
+    if not isinstance(value, Number | np.bool_):
+        return None
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):  # complex, or beyond all floats
+        return None
+
+
+def encodable(text: str) -> str:
+    """The same text, or with escapes where a file or a terminal could not take it."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _any(flag: Any) -> bool:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from components.episode_buffer import EpisodeBatch
+from learners.divergence import larger, require_sound
 from modules.mixers import REGISTRY as MIXERS
 from utils.logging import Logger
 from utils.optim import gradients_of, take_step
@@ -31,6 +32,7 @@ class Learner:
         self.target_mixer = copy.deepcopy(self.mixer)
         self.log_stats_t = -args.learner_log_interval - 1  # the first update logs
         self.last_target_update = 0
+        self.largest_norm = torch.zeros(())  # of a gradient so far; NaN if one was
 
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
         """One update from a batch that is cut to its longest episode and on `args.device`."""
@@ -40,7 +42,13 @@ class Learner:
 
     def step(self, loss: Tensor, optimiser: Optimizer, params: Sequence[nn.Parameter]) -> Tensor:
         """One clipped gradient step; returns the norm before clipping."""
-        return take_step(optimiser, params, gradients_of(loss, params), self.args.grad_norm_clip)
+        norm = take_step(optimiser, params, gradients_of(loss, params), self.args.grad_norm_clip)
+        self.note_norm(norm)
+        return norm
+
+    def note_norm(self, norm: Tensor) -> None:
+        """Remember the norm of a step's gradient, without waiting for it: see `divergence.py`."""
+        self.largest_norm = larger(self.largest_norm, norm)
 
     # Targets
 
@@ -72,6 +80,7 @@ class Learner:
         """Log at `learner_log_interval`; in between nothing is computed or waited for."""
         if not self.log_due(t_env):
             return
+        require_sound(self)
         self.log_stats_t = t_env
         for key, value in statistics().items():
             number = value.detach() if isinstance(value, Tensor) else value

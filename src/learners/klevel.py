@@ -175,7 +175,10 @@ class KLevelActors:
         self.levels = KLevels(mac, learner.agent_optimiser, learner.make_agent_optimiser, args)
 
     def climb(self, objective: Objective, respond: Respond, t_env: int, diagnose: bool) -> Climb:
-        return self.levels.step(objective, respond, t_env, diagnose)
+        climb = self.levels.step(objective, respond, t_env, diagnose)
+        learner: Any = self
+        learner.note_norm(climb.grad_norm)
+        return climb
 
     def cuda(self) -> None:
         super().cuda()  # type: ignore[misc]

@@ -14,6 +14,7 @@ from components.episode_buffer import EpisodeBatch
 from components.parts import action_field
 from envs.batched import Array
 from runners.recorder import Recorder, Situation, rows_of
+from runners.writer import actions_on_host
 
 if TYPE_CHECKING:
     from runners.rollout import RolloutRunner, Side
@@ -182,7 +183,7 @@ def choose(mac: Any, window: EpisodeBatch, situation: Situation, before: Tensor,
     """Actions in `situation` after those of `before`; `window` (rows, 2 slots) is written over."""
     window[action_field(window.scheme)][:, 0] = before
     window.update(situation, ts=1)
-    actions = mac.select_actions(window, t_ep=1, t_env=t_env).detach().cpu().numpy()
+    actions = actions_on_host(mac.select_actions(window, t_ep=1, t_env=t_env))
     stored = actions if actions.ndim == 3 else actions[:, :, None]  # (n, N, 1 or A)
     window.update({"actions": stored}, ts=1, mark_filled=False)
     return actions

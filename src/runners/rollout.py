@@ -18,7 +18,7 @@ from envs.vector.rows import explain
 from envs.vector.workers import tail
 from runners.nonstop import Nonstop
 from runners.tally import Tally
-from runners.writer import StepWriter
+from runners.writer import StepWriter, actions_on_host
 from utils.errors import UserError
 from utils.logging import Logger
 from utils.replays import ReplayNotSavedError
@@ -237,7 +237,7 @@ class RolloutRunner:
             actions = side.mac.select_actions(
                 batch, t_ep=t, t_env=t_env, bs=chosen, test_mode=testing
             )
-        array = actions.detach().cpu().numpy()
+        array = actions_on_host(actions)
         stored = array if array.ndim == 3 else array[:, :, None]  # (n, N, 1 or A)
         writer.write(rows, t, {"actions": stored})
         return array
@@ -284,12 +284,13 @@ class RolloutRunner:
             reason = tail(side.vector.last_failure[row])
             if side.failures[row] >= self.args.env_restart_limit:
                 raise UserError(
-                    f"Environment {row} failed {side.failures[row]} times in a row "
-                    f"(env_restart_limit). The last time:\n{reason}"
+                    f"Environment {row} (env={self.args.env}) failed {side.failures[row]} times in "
+                    f"a row (env_restart_limit). The last time:\n{reason}"
                 )
             last_line = reason.splitlines()[-1]
             self.logger.console_logger.warning(
-                f"Warning: environment {row} broke; its episode is played again. {last_line}"
+                f"Warning: environment {row} (env={self.args.env}) broke; its episode is played "
+                f"again. {last_line}"
             )
 
     # Statistics and state

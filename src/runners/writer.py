@@ -9,8 +9,17 @@ import numpy as np
 import torch
 
 from components.episode_buffer import EpisodeBatch, transformed
+from utils.errors import DivergedError
 
 Array = np.ndarray
+
+
+def actions_on_host(actions: torch.Tensor) -> Array:
+    """As environments are given them: (n, N) integers or (n, N, A) numbers, which are finite."""
+    array = actions.detach().cpu().numpy()
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise DivergedError("The policy's actions hold")
+    return array
 
 
 class StepWriter:

@@ -39,6 +39,7 @@ def evaluate(session: Session, stop: StopRequest) -> TestResult | None:
 
 def run_test_episodes(session: Session, stop: StopRequest) -> bool:
     """Whole rounds, and a partial one for the remainder; False if that was broken off."""
+    session.require_sound()
     args, runner = session.args, session.runner
     rows = args.test_batch_size_run or args.batch_size_run
     left, before = args.test_nepisode, runner_state(runner)

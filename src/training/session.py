@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from components.episode_buffer import ReplayBuffer
+from learners.divergence import require_finite_losses, require_sound
 from utils.checkpoint import find_checkpoint, load_state, restore, snapshot
 from utils.console import TestResult
 from utils.logging import Logger
@@ -58,6 +59,11 @@ class Session:
     @property
     def t_env(self) -> int:
         return self.runner.t_env
+
+    def require_sound(self) -> None:
+        """Raise `DivergedError` where nothing more can come of learning."""
+        require_sound(self.learner)
+        require_finite_losses(self.logger.stats)
 
 
 def load(session: Session, folders: Folders) -> None:

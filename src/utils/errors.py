@@ -12,6 +12,16 @@ class UserError(Exception):
     exit_code = 2
 
 
+class DivergedError(UserError):
+    """Learning has left the numbers that float32 can hold."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} NaN or infinity: learning has diverged. Start from an earlier checkpoint with "
+            "a smaller lr or grad_norm_clip."
+        )
+
+
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The entry of `names` that is spelt most like `name`, if any is close."""
     by_lower = {candidate.lower(): candidate for candidate in names}

@@ -22,7 +22,8 @@ from utils.memory_use import measure
 class Saver:
     """Writes below `folder` = results/models/<unique_token>.
 
-    `collect_state()` gives all that a resumed run needs beside networks and replay.
+    `collect_state()` gives all that a resumed run needs beside networks and replay;
+    `require_sound()` raises if learning has diverged, and then nothing is written.
     """
 
     def __init__(
@@ -32,10 +33,11 @@ class Saver:
         learner: Any,
         buffer: Any,
         collect_state: Callable[[], dict[str, Any]],
+        require_sound: Callable[[], None],
     ) -> None:
         self.folder = folder
         self._args, self._learner, self._buffer = args, learner, buffer
-        self._collect_state = collect_state
+        self._collect_state, self._require_sound = collect_state, require_sound
         self.replay = ReplayParts(folder / "replay")
         self._saved_at_step = 0
         self._saved_at_time = time.monotonic()
@@ -49,6 +51,7 @@ class Saver:
 
     def save(self, t_env: int) -> None:
         """Write a resumable checkpoint, then drop the one before unless PyMARL would keep it."""
+        self._require_sound()
         if self._keep_due(t_env):
             self._last_kept = t_env
             self._kept.append(t_env)
@@ -67,10 +70,15 @@ class Saver:
 
     def save_best(self, t_env: int) -> None:
         """Keep the networks of the best evaluation; those before it go with the next checkpoint."""
+        self._require_sound()
         folder = self.folder / "best"
         write_checkpoint(folder / str(t_env), lambda draft: self._learner.save_models(str(draft)))
-
         self._best = t_env
+
+    def newest(self) -> Path | None:
+        """The folder of the last checkpoint, if there is one."""
+        steps = checkpoint_steps(self.folder)
+        return self.folder / str(steps[-1]) if steps else None
 
     def _keep_only_best(self) -> None:
         """Drop all but the best that the newest checkpoint knows of."""

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from utils.errors import UserError
+from utils.errors import DivergedError
 
 
 def draw(weights: Tensor) -> Tensor:
@@ -16,8 +16,5 @@ def draw(weights: Tensor) -> Tensor:
     The way and the random numbers of `torch.multinomial`, whose checks take as long.
     """
     if not math.isfinite(float(weights.sum())):
-        raise UserError(
-            "The policy's probabilities hold NaN or infinity: its network has diverged. Resume "
-            "from an earlier checkpoint with a smaller lr or grad_norm_clip."
-        )
+        raise DivergedError("The policy's probabilities hold")
     return (weights / torch.empty_like(weights).exponential_()).argmax(dim=-1)

@@ -10,7 +10,15 @@ import numpy as np
 
 from envs.batched import Array, BatchedEnv, Step
 from envs.step_result import normalise_step
-from envs.vector.rows import begin, explain, fields_for, look, private_arrays, reseeds
+from envs.vector.rows import (
+    begin,
+    explain,
+    fields_for,
+    look,
+    private_arrays,
+    reseeds,
+    sizes_of,
+)
 
 
 class InProcessVector(BatchedEnv):
@@ -23,7 +31,7 @@ class InProcessVector(BatchedEnv):
         try:
             for row, build in enumerate(builders):
                 self._envs[row] = build()
-            self._info = self._envs[0].get_env_info()
+            self._info = sizes_of(self._envs[0])
         except BaseException:
             self.close()
             raise
@@ -89,5 +97,5 @@ class InProcessVector(BatchedEnv):
     def _discard(self, row: int) -> None:
         env, self._envs[row] = self._envs[row], None
         if env is not None:
-            with contextlib.suppress(Exception):  # it is broken, or we are leaving
+            with contextlib.suppress(Exception, SystemExit):  # it is broken, or we are leaving
                 env.close()

@@ -3,14 +3,41 @@
 from __future__ import annotations
 
 import math
+import operator
 import traceback
 from typing import Any
 
 import numpy as np
 
+from envs.step_result import WHAT_FITS, encodable
 from utils.errors import UserError
 
 Fields = dict[str, tuple[tuple[int, ...], Any]]  # name -> shape, dtype
+
+
+COUNTS = ("n_agents", "n_actions", "episode_limit")
+SHAPES = ("state_shape", "obs_shape")
+
+
+def sizes_of(env: Any) -> dict[str, Any]:
+    """What `env.get_env_info()` gives, with all sizes in it; a sentence about what is none."""
+    source = f"{type(env).__name__}.get_env_info()"
+    info = env.get_env_info()
+    if not isinstance(info, dict):
+        raise UserError(f"{source} returned {info!r}. It must be a dictionary.")
+    for key in (*COUNTS, *SHAPES):
+        if key not in info:
+            raise UserError(f"{source} lacks '{key}'.")
+        least = 1 if key in COUNTS else 0
+        try:
+            widths = (info[key],) if key in COUNTS else as_shape(info[key])
+            fits = all(operator.index(width) >= least for width in widths)
+        except TypeError:
+            fits = False
+        if not fits:
+            wanted = "a whole number, 1 or more" if key in COUNTS else "a length or a shape"
+            raise UserError(f"{source} gives {key}={info[key]!r}. It must be {wanted}.")
+    return info
 
 
 def fields_for(info: dict[str, Any], n_envs: int) -> Fields:
@@ -40,15 +67,16 @@ def as_shape(size: Any) -> tuple[int, ...]:
 
 def look(env: Any, arrays: dict[str, np.ndarray], row: int) -> None:
     """Write the present situation of `env` into its row."""
-    put("get_state()", env.get_state(), arrays["state"][row])
-    put("get_obs()", env.get_obs(), arrays["obs"][row])
+    with np.errstate(over="ignore"):  # what overflows is refused with its value
+        put("get_state()", env.get_state(), arrays["state"][row])
+        put("get_obs()", env.get_obs(), arrays["obs"][row], of_agents=True)
     put("get_avail_actions()", env.get_avail_actions(), arrays["avail"][row])
     choices = arrays["avail"][row].any(axis=1)
     if not choices.all():
         raise UserError(f"Agent {int(choices.argmin())} has no available action.")
 
 
-def put(what: str, values: Any, place: np.ndarray) -> None:
+def put(what: str, values: Any, place: np.ndarray, of_agents: bool = False) -> None:
     """Write `values` into `place`: of its size, and finite."""
     array = np.asarray(values)
     if array.size != place.size:
@@ -58,14 +86,23 @@ def put(what: str, values: Any, place: np.ndarray) -> None:
         )
     place[...] = array.reshape(place.shape)
     if place.dtype.kind == "f" and not math.isfinite(float(place.sum(dtype=np.float64))):
-        raise UserError(f"{what} holds NaN or infinity.")
+        raise UserError(unheld(what, array.reshape(place.shape), of_agents))
+
+
+def unheld(what: str, values: np.ndarray, of_agents: bool) -> str:
+    """The sentence about the first of `values` that float32 cannot hold."""
+    with np.errstate(over="ignore"):
+        held = np.isfinite(values.astype(np.float32))
+    place = tuple(np.argwhere(~held)[0])
+    agent = f" for agent {place[0]}" if of_agents else ""
+    return f"{what} gave the value {values[place]}{agent}. {WHAT_FITS}"
 
 
 def explain(error: BaseException) -> str:
     """Why an environment broke: our own sentence, or the traceback of whatever it raised."""
     if isinstance(error, UserError):
-        return str(error)
-    return "".join(traceback.format_exception(error))
+        return encodable(str(error))
+    return encodable("".join(traceback.format_exception(error)))
 
 
 def reseeds(env: Any) -> bool:

@@ -8,13 +8,12 @@ import random
 import signal
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
-from numbers import Number
 from typing import Any
 
 import numpy as np
 
-from envs.step_result import normalise_step
-from envs.vector.rows import begin, explain, look, reseeds
+from envs.step_result import normalise_step, plain_info
+from envs.vector.rows import begin, explain, look, reseeds, sizes_of
 from envs.vector.shared import SharedArrays
 
 is_worker = False  # whether this process is one
@@ -78,7 +77,7 @@ class Worker:
 
     def do_build(self) -> dict[str, Any]:
         self._env = self._build()
-        return {"info": self._env.get_env_info(), "reseeds": reseeds(self._env)}
+        return {"info": sizes_of(self._env), "reseeds": reseeds(self._env)}
 
     def do_attach(self, name: str, fields: Any) -> None:
         self._shared = SharedArrays(fields, name)
@@ -97,7 +96,7 @@ class Worker:
         arrays["reward"][row], arrays["ended"][row] = reward, ended
         arrays["terminated"][row] = terminated
         look(self._env, arrays, row)
-        return {key: plain(value) for key, value in info.items()} if ended else None
+        return plain_info(info) if ended else None
 
     def do_save_replay(self) -> str | None:
         return self._env.save_replay()
@@ -107,11 +106,6 @@ class Worker:
 
     def do_close(self) -> None:
         self._env.close()
-
-
-def plain(value: Any) -> Any:
-    """Numbers as they are; of the rest, which nobody logs and a pipe may not carry, the type."""
-    return value if isinstance(value, Number | np.bool_) else type(value).__name__
 
 
 def main(pipe: Connection, builders: Builders, seed: int, variables: Mapping[str, str]) -> None:

@@ -1,0 +1,136 @@
+"""Every learner notices that it has diverged, and what is not finite is never saved."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from learners.divergence import require_finite_losses, require_sound
+from tests.data.dropin import PlainQLearner
+from tests.make import (
+    continuous_args,
+    full_scheme,
+    make_args,
+    make_batch,
+    make_learner,
+    make_mac,
+    on_policy_args,
+    policy_args,
+    quiet_logger,
+)
+from utils.errors import DivergedError
+
+CEM = {"learner": "cq_learner", "mac": "cem_mac", "agent": "cem", "action_selector": None}
+ON_POLICY = ("mappo_learner", "ippo_learner", "coma_learner", "kmappo_learner")
+OFF_POLICY = ("facmac_learner", "kfacmac_learner", "maddpg_learner", "kmaddpg_learner")
+
+
+def settings_of(**changes: Any) -> dict[str, SimpleNamespace]:
+    """One for every learner, and for continuous actions where it knows both."""
+    valued = {
+        "iql": {"mixer": None},
+        "vdn": {"mixer": "vdn"},
+        "qmix": {"mixer": "qmix"},
+        "qtran": {"learner": "qtran_learner", "mixer": "qtran_base"},
+    }
+    found = {name: make_args(**given, **changes) for name, given in valued.items()}
+    for name, mixer in {"comix": "qmix", "covdn": "vdn"}.items():
+        found[name] = continuous_args(**{**CEM, "mixer": mixer, **changes})
+    for make, names in ((policy_args, OFF_POLICY), (on_policy_args, ON_POLICY)):
+        for name in names:
+            mixer = "qmix" if "facmac" in name else None
+            given = {"learner": name, "mixer": mixer, **changes}
+            found[name] = make(**given)
+            if name != "coma_learner":
+                found[f"{name}, continuous"] = make(True, **given)
+    return found
+
+
+TOO_FAST = settings_of(lr=1e20, critic_lr=1e20)
+
+
+@pytest.mark.parametrize("name", TOO_FAST)
+def test_a_step_that_is_too_long_is_noticed(name: str) -> None:
+    args = TOO_FAST[name]
+    made = make_learner(args)
+    logged: list[float] = []
+    made.logger.log_stat = lambda key, value, t_env: logged.append(value)
+    batch = make_batch(args)
+
+    with pytest.raises(DivergedError, match="learning has diverged"):
+        for update in range(4):
+            made.train(batch, t_env=10**6 * update, episode_num=update)
+    assert torch.tensor(logged).isfinite().all()  # what was no number was not logged
+
+
+@pytest.mark.parametrize("name", ["iql", "qmix", "facmac_learner", "kfacmac_learner"])
+def test_a_gradient_too_long_to_clip_is_noticed(name: str) -> None:
+    """Its norm is infinite, so that clipping makes zeros of it: nothing is learned, unseen."""
+    args = settings_of()[name]
+    made, batch = make_learner(args), make_batch(args)
+    before = made.largest_norm.clone()
+    made.train(batch, t_env=0, episode_num=0)
+    require_sound(made)
+    batch["reward"][:] = 1e30
+    made.train(batch, t_env=1, episode_num=1)  # logs nothing
+    batch["reward"][:] = 0.0
+    made.train(batch, t_env=2, episode_num=2)
+
+    assert before == 0
+    with pytest.raises(DivergedError, match="gradients"):
+        require_sound(made)
+
+
+class Foreign:
+    """Holds its networks as learners of others may."""
+
+    def __init__(self) -> None:
+        self.networks = {"critics": [nn.Linear(2, 2), nn.Linear(2, 2)]}
+        self.mac = SimpleNamespace(agent=nn.Linear(2, 2))
+        self.parameters = [nn.Parameter(torch.zeros(3))]
+        network = nn.Linear(2, 2)
+        network.register_buffer("mask", torch.full((2,), -torch.inf))  # as those of attention
+        self.optimiser = torch.optim.Adam(network.parameters())
+        network(torch.ones(2)).sum().backward()
+        self.optimiser.step()
+        self.network, self.best, self.args = network, -torch.inf, SimpleNamespace()
+
+
+def test_weights_are_found_wherever_a_foreign_learner_holds_them() -> None:
+    require_sound(Foreign())
+    places = {
+        "list": lambda it: it.networks["critics"][1].weight,
+        "mac": lambda it: it.mac.agent.bias,
+        "parameter": lambda it: it.parameters[0],
+        "network": lambda it: it.network.weight,
+        "optimiser": lambda it: it.optimiser.state[it.network.weight]["exp_avg_sq"],
+    }
+    for place, find in places.items():
+        for value in (torch.nan, torch.inf):
+            broken = Foreign()
+            find(broken).data.view(-1)[-1] = value
+            with pytest.raises(DivergedError, match="weights"):
+                require_sound(broken)
+                pytest.fail(place)
+
+
+def test_a_learner_written_for_pymarl_is_watched_too() -> None:
+    args = make_args(mixer="vdn", lr=1e20)
+    made = PlainQLearner(make_mac(args), full_scheme(args), quiet_logger(), args)
+    require_sound(made)
+    for update in range(4):
+        made.train(make_batch(args), t_env=10**6 * update, episode_num=update)
+
+    with pytest.raises(DivergedError, match="weights"):
+        require_sound(made)
+    with pytest.raises(DivergedError, match=r"'(loss|grad_norm)'"):
+        require_finite_losses(made.logger.stats)
+
+
+def test_what_an_environment_measured_is_no_sign_of_divergence() -> None:
+    require_finite_losses({"loss_mean": [(0, torch.nan)], "k/cosine": [(0, torch.nan)]})
+    require_finite_losses({"loss": [(0, 1e30)], "grad_norm": [(0, 0.0)]})
