@@ -19,12 +19,20 @@ LOGGED = ("loss", "grad_norm")  # how the names of statistics end that must be f
 
 
 def require_sound(learner: object) -> None:
-    """Raise `DivergedError` if a gradient or a weight of `learner` is not finite."""
+    """Raise `DivergedError` if a gradient or a weight of `learner` is not finite.
+
+    Weights whose squares are infinite leave no finite loss either: the next step would show it, but
+    they would have been saved by then.
+    """
     norm = getattr(learner, "largest_norm", None)
     if isinstance(norm, Tensor) and not bool(norm.isfinite()):
         raise DivergedError("The learner's gradients hold")
-    if not all(bool(tensor.isfinite().all()) for tensor in distinct(weights_of(vars(learner)))):
-        raise DivergedError("The learner's weights or its optimiser's state hold")
+    for part in distinct(parts_of(vars(learner))):
+        if isinstance(part, Tensor):
+            if not bool(part.detach().square().sum().isfinite()):
+                raise DivergedError("The learner's weights, or their squares, hold")
+        elif not all(bool(tensor.isfinite().all()) for tensor in state_of(part)):
+            raise DivergedError("The state of the learner's optimiser holds")
 
 
 def require_finite_losses(stats: Mapping[str, Sequence[tuple[int, float]]]) -> None:
@@ -37,33 +45,31 @@ def require_finite_losses(stats: Mapping[str, Sequence[tuple[int, float]]]) -> N
             raise DivergedError(f"The last values of '{key}' hold")
 
 
-def weights_of(value: object) -> Iterator[Tensor]:
-    """Parameters of networks and state of optimisers, in containers and controllers too."""
-    if isinstance(value, nn.Parameter):
+def parts_of(value: object) -> Iterator[nn.Parameter | Optimizer]:
+    """Parameters and optimisers, in networks, controllers and containers."""
+    if isinstance(value, nn.Parameter | Optimizer):
         yield value
     elif isinstance(value, nn.Module):
         yield from value.parameters()
-    elif isinstance(value, Optimizer):
-        yield from weights_in_state(value)
     elif isinstance(value, Mapping):
         for part in value.values():
-            yield from weights_of(part)
+            yield from parts_of(part)
     elif isinstance(value, list | tuple):
         for part in value:
-            yield from weights_of(part)
+            yield from parts_of(part)
     elif isinstance(getattr(value, "agent", None), nn.Module):
-        yield from weights_of(value.agent)  # type: ignore[attr-defined]
+        yield from parts_of(value.agent)  # type: ignore[attr-defined]
 
 
-def weights_in_state(optimiser: Optimizer) -> Iterator[Tensor]:
+def state_of(optimiser: Optimizer) -> Iterator[Tensor]:
     """Running means of gradients and the like."""
     for state in optimiser.state.values():
         yield from (part for part in state.values() if isinstance(part, Tensor))
 
 
-def distinct(tensors: Iterator[Tensor]) -> list[Tensor]:
+def distinct(parts: Iterator[nn.Parameter | Optimizer]) -> list[nn.Parameter | Optimizer]:
     """Each one once, though learners hold many under several names."""
-    return list({id(tensor): tensor for tensor in tensors}.values())
+    return list({id(part): part for part in parts}.values())
 
 
 def larger(norm: Tensor, other: Tensor) -> Tensor:
