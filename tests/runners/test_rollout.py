@@ -13,7 +13,7 @@ from components.episode_buffer import EpisodeBatch
 from components.steps import Steps
 from runners.rollout import RolloutRunner
 from tests.runners.support import make_runner
-from utils.errors import UserError
+from utils.errors import DivergedError, UserError
 from utils.returns import td_targets, valid_steps
 
 
@@ -186,10 +186,25 @@ def test_a_broken_environment_is_replaced_and_its_episode_played_again(
 def test_an_environment_that_never_works_ends_the_run_with_its_traceback(runner: str) -> None:
     made = make_runner(runner, env="Stubborn", env_restart_limit=3)
     try:
-        with pytest.raises(UserError, match=r"3 times in a row(.|\n)*no more memory"):
+        with pytest.raises(
+            UserError, match=r"\(env=Stubborn\) failed 3 times in a row(.|\n)*no more mem"
+        ):
             made.run()
     finally:
         made.close_env()
+
+
+@pytest.mark.parametrize("rollout_length", [None, 3])
+def test_environments_are_not_given_what_is_no_number(rollout_length: int | None) -> None:
+    """They would break, and be blamed for it."""
+    runner = make_runner(
+        env="cts_matrix_game", action_selector="gaussian", rollout_length=rollout_length
+    )
+    for parameter in runner.mac.parameters():
+        parameter.data.fill_(torch.nan)
+
+    with pytest.raises(DivergedError, match=r"actions hold NaN"):
+        runner.run()
 
 
 @pytest.mark.parametrize("runner", ["episode", "parallel"])
