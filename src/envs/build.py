@@ -63,7 +63,7 @@ def construct(name: str, env_class: Any, settings: dict[str, Any]) -> Any:
         return env_class(**keywords)
     except UserError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(
             f"env={name} could not be made with env_args={settings}: "
             f"{type(error).__name__}: {error}{_nulls(env_class, keywords)}"

@@ -281,7 +281,7 @@ class RolloutRunner:
         for row in rows.tolist():
             self.env_restarts += 1
             side.failures[row] += 1
-            reason = tail(side.vector.last_failure[row])
+            reason = tail(side.vector.last_failure.get(row, ""))
             if side.failures[row] >= self.args.env_restart_limit:
                 raise UserError(
                     f"Environment {row} (env={self.args.env}) failed {side.failures[row]} times in "

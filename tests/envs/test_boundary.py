@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from envs.batched import Step
+from envs.build import construct
 from envs.grid import GridBatch
 from envs.vector.checked import CheckedBatch
 from envs.vector.in_process import InProcessVector
 from envs.vector.worker_process import Worker
+from envs.vector.workers import tail
 from runners.tally import Tally
 from tests.data.fragile import Fragile
 from utils.errors import UserError
@@ -302,3 +304,19 @@ def test_an_exception_that_cannot_be_encoded_costs_an_episode(close: Any) -> Non
     assert outcome == "failed"
     for each in (vector.last_failure[0], reason):
         assert "UnpleasantError" in each.encode().decode()
+
+
+class Leaving(Odd):
+    def __init__(self) -> None:
+        raise SystemExit("no licence")
+
+
+def test_an_environment_that_leaves_when_it_is_made_is_answered() -> None:
+    with pytest.raises(UserError, match="env=leaving could not be made.*SystemExit: no licence"):
+        construct("leaving", Leaving, {})
+
+
+def test_the_reason_of_a_failure_fits_a_screen() -> None:
+    assert tail("") == tail("\n \n") == "It gave no reason."
+    assert len(tail("x" * 10**6)) == 500
+    assert tail("first\n" * 20 + "last").splitlines()[-1] == "last"

@@ -17,6 +17,7 @@ from utils.errors import UserError
 from utils.replays import ReplayNotSavedError
 
 CLOSE_SECONDS = 5.0
+MOST_OF_A_LINE = 500  # characters
 NO_ANSWER = "It did not answer in time (env_step_timeout, env_start_timeout)."
 
 
@@ -188,4 +189,5 @@ class WorkerVector(BatchedEnv):
 
 def tail(text: str, lines: int = 12) -> str:
     """The end of a traceback, which is where the reason stands."""
-    return "\n".join(text.strip().splitlines()[-lines:])
+    kept = [line[:MOST_OF_A_LINE] for line in text.strip().splitlines()[-lines:]]
+    return "\n".join(kept) or "It gave no reason."
