@@ -312,7 +312,7 @@ class Leaving(Odd):
 
 
 def test_an_environment_that_leaves_when_it_is_made_is_answered() -> None:
-    with pytest.raises(UserError, match="env=leaving could not be made.*SystemExit: no licence"):
+    with pytest.raises(UserError, match=r"env=leaving could not be made.*SystemExit: no licence"):
         construct("leaving", Leaving, {})
 
 
