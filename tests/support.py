@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.warm.process import WarmProcess, can_be_warm
+
 MAIN = Path(__file__).resolve().parents[1] / "src" / "main.py"
 
 
@@ -58,18 +60,32 @@ def environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
 
 
-def start_process(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
-    """A process that heeds Ctrl-C, as a user's would.
+def start_process(command: list[str], fresh: bool = False, **options: Any) -> subprocess.Popen[Any]:
+    """A process that heeds Ctrl-C, as a user's would; a `fresh` one imports all by itself.
 
     Shells have SIGINT ignored by what they start in the background, and children inherit that. If
     pytest is run so, processes of its own would be, too; a handler, however, they do not inherit.
     """
+    options = {"stderr": subprocess.DEVNULL, "env": environment(), **options}
+    warm = not fresh and can_be_warm(command, options)
     earlier = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        options = {"stderr": subprocess.DEVNULL, **options}
-        return subprocess.Popen(command, env=environment(), **options)
+        return (WarmProcess if warm else subprocess.Popen)(command, **options)
     finally:
         signal.signal(signal.SIGINT, earlier)
+
+
+def run_process(
+    command: list[str], check: bool = False, timeout: float | None = None, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """`start_process` and what it said, as by subprocess.run."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with killed_at_the_end(start_process(command, **{**pipes, **options})) as process:
+        said = process.communicate(timeout=timeout)
+    done = subprocess.CompletedProcess(command, process.returncode, *said)
+    if check:
+        assert done.returncode == 0, done.stdout + done.stderr
+    return done
 
 
 @contextmanager
