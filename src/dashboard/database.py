@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,9 +15,12 @@ import pymongo
 from pymongo.errors import PyMongoError
 
 from dashboard.library import ShownRun
-from reporting.records import Record, Series, UnreadableRunError, from_info, from_sacred
+from reporting.numbers import from_info, from_sacred
+from reporting.records import Record
+from reporting.series import Series
 from utils.config.mongo import masked, parse_address
 from utils.errors import UserError
+from utils.run_files import UnreadableRunError
 
 ANSWER_WITHIN = 2000  # milliseconds
 TRY_AGAIN = 10.0  # seconds after a failure
@@ -32,15 +35,20 @@ Document = dict[str, Any]
 class DatabaseRecord(Record):
     """A run whose numbers are fetched when they are first asked for. `folder` is a mere name."""
 
-    fetch_metrics: Callable[[], Document]
-    fetch_info: Callable[[], Document]
+    fetch_metrics: Callable[[], Document] = field(kw_only=True)
+    fetch_info: Callable[[], Document] = field(kw_only=True)
 
     @cached_property
     def metrics(self) -> Mapping[str, Series]:
         entries = self.fetch_metrics()
         if entries:
-            return from_sacred(entries, self.folder, self.started)
-        return from_info(self._info, self.folder)
+            return from_sacred(entries, self.run_id, self.started)
+        return from_info(self._info, self.run_id)
+
+    @property
+    def notices(self) -> list[str]:
+        """A database keeps its documents whole."""
+        return []
 
     @cached_property
     def _info(self) -> Document:

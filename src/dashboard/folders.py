@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from dashboard.following import CsvFollower
 from dashboard.library import ShownRun
-from reporting.records import (
-    Record,
-    Series,
-    UnreadableRunError,
-    natural_order,
-    read_record,
-    run_folders,
-)
+from reporting.following import CsvFollower, Table
+from reporting.records import Record, natural_order, read_record, read_table, run_folders
+from utils.checksums import FILE
+from utils.files import open_regular, reason
+from utils.run_checksums import CONSOLE
+from utils.run_files import RunFiles, UnreadableRunError
 
 LOOK_AGAIN = 2.0  # seconds between two searches for new folders
-WATCHED = ("config.json", "run.json", "info.json", "metrics.json", "metrics.csv")
+WATCHED = ("config.json", "run.json", "info.json", "metrics.json", "metrics.csv", FILE)
 
 Stamp = tuple[tuple[int, int, int] | None, ...]
 
@@ -31,16 +27,15 @@ Stamp = tuple[tuple[int, int, int] | None, ...]
 class FolderRecord(Record):
     """A run whose metrics.csv is followed as it grows."""
 
-    follower: CsvFollower
+    follower: CsvFollower = field(kw_only=True)
+    root: Path = field(kw_only=True)
 
-    @cached_property
-    def metrics(self) -> Mapping[str, Series]:
-        try:
-            return self.follower.read()
-        except FileNotFoundError:
-            return super().metrics
-        except (OSError, csv.Error, OverflowError) as error:
-            raise UnreadableRunError(f"{self.follower.path} cannot be read ({error}).") from error
+    @property
+    def files(self) -> RunFiles:
+        return RunFiles(self.folder, self.root)
+
+    def _table(self) -> Table | None:
+        return read_table(self.follower)
 
 
 @dataclass
@@ -83,14 +78,18 @@ class FolderRuns:
         known = self._known.get(folder)
         if known and known.stamp == stamp:
             return known
-        follower = known.follower if known else CsvFollower(folder / "metrics.csv")
+        root = next(place for place in self._places if folder.is_relative_to(place))
+        files = RunFiles(folder, root)
+        follower = known.follower if known else CsvFollower(files)
         try:
-            read = read_record(folder)
+            read = read_record(folder, root)
         except UnreadableRunError as error:  # maybe it is just being written
             return Known(stamp, follower, known.run if known else None, str(error))
-        record = FolderRecord(folder, read.config, read.run, follower)
+        record = FolderRecord(
+            folder, read.config, read.run, read.told, follower=follower, root=root
+        )
         key = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
-        output = partial(_tail, folder / "cout.txt")
+        output = partial(_tail, files)
         return Known(stamp, follower, ShownRun(key, str(folder.parent), record, output), None)
 
 
@@ -107,13 +106,16 @@ def _stamp(folder: Path) -> Stamp:
     return tuple(stamps)
 
 
-def _tail(path: Path, most: int) -> tuple[str, bool]:
+def _tail(files: RunFiles, most: int) -> tuple[str, bool]:
+    path = files.folder / CONSOLE
     try:
-        with path.open("rb") as file:
+        with open_regular(path, files.root) as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - most))
-            return file.read().decode(errors="replace"), size > most
+            text = file.read().decode(errors="replace")
     except FileNotFoundError:
-        return "", False
+        return files.changed(CONSOLE) or "", False
     except OSError as error:
-        return f"{path} cannot be read ({error.strerror}).", False
+        return f"{path} cannot be read ({reason(error)}).", False
+    changed = files.changed(CONSOLE)
+    return f"{changed}\n{text}" if changed else text, size > most

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from reporting.records import Record, UnreadableRunError
+from reporting.records import Record
+from utils.run_files import UnreadableRunError
 
 PATIENCE = 1.0  # seconds of one request for numbers that were not read before
 
@@ -65,13 +66,14 @@ class Look:
     run: ShownRun
     problem: str | None
     good: ShownRun | None  # the newest of this run whose numbers could be read
+    notices: tuple[str, ...] = ()  # about files that it can do without
 
     @staticmethod
     def at(run: ShownRun, before: Look | None) -> Look:
         """A run that is just being written is shown as it was, unless it has ended since."""
         problem = run.read()
         if problem is None:
-            return Look(run, None, run)
+            return Look(run, None, run, tuple(run.record.notices))
         good = before.good if before else None
         same = good is not None and good.record.run.get("status") == run.record.run.get("status")
         return Look(run, problem, good if same else None)
@@ -115,6 +117,7 @@ class Library:
                 shelf.unread.add(key)
                 continue
             look = self._look_at(run)
+            shelf.problems += look.notices
             if look.problem is not None:
                 shelf.problems.append(look.problem)
                 if look.good is None:

@@ -8,8 +8,9 @@ import numpy as np
 
 from dashboard.library import Shelf, ShownRun
 from dashboard.plain import number
-from reporting.records import Record, Series
+from reporting.records import Record
 from reporting.results import finite
+from reporting.series import Series
 
 RECENT = 20  # logged points that tell the present speed
 

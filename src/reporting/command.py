@@ -9,10 +9,11 @@ from pathlib import Path
 
 from reporting.grouping import chosen, groups_of, one_environment_each
 from reporting.page import page
-from reporting.records import RESULTS, Record, UnreadableRunError, find_records
+from reporting.records import RESULTS, Record, find_records
 from reporting.results import Result, common_metric, notices, result_of
 from reporting.tables import Table, final_table, improvement_table, overall_table
 from utils.errors import UserError
+from utils.run_files import UnreadableRunError
 
 EXAMPLES = """\
 examples:
@@ -35,6 +36,7 @@ def main(argv: list[str]) -> int:
     tables = [t for t in (final_table(results, metric), overall_table(results, metric),
                           improvement_table(results)) if t is not None]  # fmt: skip
     warnings = [*(f"left out: {problem}" for problem in [*problems, *tests, *empty]),
+                *(notice for record in records for notice in record.notices),
                 *notices(results, metric)]  # fmt: skip
     for table in tables:
         sys.stdout.write(table.text() + "\n")

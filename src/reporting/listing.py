@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from reporting.records import RESULTS, Record, UnreadableRunError, find_records
+from reporting.records import RESULTS, Record, find_records
 from reporting.results import finite
 from reporting.tables import Table
 from utils.console import duration, human, short_name
+from utils.run_files import UnreadableRunError
 
 HEAD = ("run", "algorithm", "task", "seed", "status", "steps", "metric", "last", "best", "heard of")
 
@@ -18,10 +19,11 @@ HEAD = ("run", "algorithm", "task", "seed", "status", "steps", "metric", "last",
 def main(argv: list[str]) -> int:
     places = [Path(word) for word in argv] or [RESULTS]
     records, problems = find_records(places)
-    rows = []
+    rows, notices = [], []
     for record in records:
         try:
             rows.append(_row(record))
+            notices += record.notices
         except UnreadableRunError as error:
             problems.append(str(error))
     where = ", ".join(str(place) for place in places)
@@ -31,6 +33,8 @@ def main(argv: list[str]) -> int:
         sys.stdout.write(f"No runs in {where}.\n")
     for problem in problems:
         sys.stdout.write(f"left out: {problem}\n")
+    for notice in notices:
+        sys.stdout.write(f"note: {notice}\n")
     return 0
 
 

@@ -5,39 +5,26 @@ A record reads its numbers when it is first asked for them, so that hundreds can
 
 from __future__ import annotations
 
-import csv
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
+from reporting.following import CsvFollower, Table
+from reporting.numbers import Numbers, moment, read_numbers, sources
+from reporting.series import Series
 from utils.console import task_name
 from utils.errors import UserError
-
-Array = np.ndarray[Any, Any]
+from utils.files import reason
+from utils.run_files import RunFiles, UnreadableRunError
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"  # where runs go by default
 HEADLINES = ("test_battle_won_mean", "test_solved_mean", "test_return_mean", "return_mean")
 HEARTBEAT_LIMIT = 120.0  # seconds; Sacred's is due every 10
 NOT_RUNS = {"_sources", "models", "tb_logs", "replays", "node_modules"}
-
-
-class UnreadableRunError(UserError):
-    """A run whose files are torn or not of any known form."""
-
-
-class Series(NamedTuple):
-    """One metric of one run, in the order of its steps."""
-
-    steps: Array  # (n,) environment steps
-    values: Array  # (n,)
-    seconds: Array  # (n,) since the run began; NaN where nobody wrote it down
 
 
 @dataclass(frozen=True, eq=False)  # a run is equal to itself alone
@@ -47,6 +34,7 @@ class Record:
     folder: Path
     config: dict[str, Any]
     run: dict[str, Any]
+    told: tuple[str, ...] = ()  # what had to be done without to read these
 
     @property
     def run_id(self) -> str:
@@ -74,16 +62,16 @@ class Record:
 
     @property
     def started(self) -> datetime | None:
-        return _moment(self.run.get("start_time"))
+        return moment(self.run.get("start_time"))
 
     @property
     def ended(self) -> datetime | None:
-        return _moment(self.run.get("stop_time"))
+        return moment(self.run.get("stop_time"))
 
     @property
     def age(self) -> float | None:
         """Seconds since the run was last heard of."""
-        last = _moment(self.run.get("heartbeat")) or self.started
+        last = moment(self.run.get("heartbeat")) or self.started
         return None if last is None else (datetime.now(UTC) - last).total_seconds()
 
     @cached_property
@@ -98,15 +86,29 @@ class Record:
         known = self._told.get("earlier_environments")
         return known if isinstance(known, list) else []
 
-    @cached_property
+    @property
     def metrics(self) -> Mapping[str, Series]:
-        """All numbers; from the file that has the most to say."""
-        if (self.folder / "metrics.csv").exists():
-            return _from_csv(self.folder / "metrics.csv")
-        metrics = _read_object(self.folder / "metrics.json")
-        if metrics:
-            return from_sacred(metrics, self.folder, self.started)
-        return from_info(self._info, self.folder)
+        """All numbers; UnreadableRunError if no file has them."""
+        return self._numbers.metrics
+
+    @property
+    def notices(self) -> list[str]:
+        """Sentences about files that are damaged and were done without."""
+        unverifiable = self.files.unverifiable()
+        return [*self.told, *([unverifiable] if unverifiable else []), *self._numbers.notices]
+
+    @property
+    def files(self) -> RunFiles:
+        return RunFiles(self.folder)
+
+    @cached_property
+    def _numbers(self) -> Numbers:
+        again = "earlier_sessions" in self.run  # its times are of when it was written once more
+        others = sources(self.files, lambda: self._info, None if again else self.started)
+        return read_numbers(self._table, others)
+
+    def _table(self) -> Table | None:
+        return read_table(CsvFollower(self.files))
 
     @cached_property
     def headline(self) -> str | None:
@@ -119,12 +121,12 @@ class Record:
 
     @cached_property
     def _info(self) -> dict[str, Any]:
-        return _read_object(self.folder / "info.json")
+        return self.files.object("info.json")
 
     @property
     def _told(self) -> dict[str, Any]:
         """A run that has just been resumed keeps its last info.json beside until the next one."""
-        return self._info or _read_object(self.folder / "info.before_resume.json")
+        return self._info or self.files.object("info.before_resume.json")
 
 
 def find_records(places: Iterable[Path]) -> tuple[list[Record], list[str]]:
@@ -138,12 +140,27 @@ def find_records(places: Iterable[Path]) -> tuple[list[Record], list[str]]:
     return records, problems
 
 
-def read_record(folder: Path) -> Record:
-    """The run in `folder`; its numbers stay unread."""
-    config = _read_object(folder / "config.json")
+def read_record(folder: Path, root: Path | None = None) -> Record:
+    """The run in `folder`; its numbers stay unread. Links that lead out of `root` are refused."""
+    files = RunFiles(folder, root)
+    config, told = files.settings()
     if not isinstance(config.get("env_args", {}), dict) or not isinstance(config.get("env"), str):
         raise UnreadableRunError(f"{folder}: config.json names no environment, so this is no run.")
-    return Record(folder, config, _read_object(folder / "run.json"))
+    try:
+        run = files.object("run.json")
+    except UnreadableRunError as error:
+        run, told = {}, [*told, f"{error} So the status of the run is not known."]
+    return Record(folder, config, run, tuple(told))
+
+
+def read_table(follower: CsvFollower) -> Table | None:
+    """What metrics.csv holds; None if there is none and never was."""
+    try:
+        return follower.read()
+    except FileNotFoundError:
+        return Table({}, f"{follower.path} is missing.") if follower.promised else None
+    except (OSError, OverflowError) as error:
+        raise UnreadableRunError(f"{follower.path} cannot be read ({reason(error)}).") from error
 
 
 def run_folders(places: Iterable[Path]) -> Iterator[Path]:
@@ -161,102 +178,3 @@ def run_folders(places: Iterable[Path]) -> Iterator[Path]:
 def natural_order(folder: Path) -> tuple[str, int, str]:
     name = folder.name
     return str(folder.parent), int(name) if name.isdecimal() else -1, name
-
-
-def _moment(text: Any) -> datetime | None:
-    """Sacred writes UTC without saying so."""
-    try:
-        return datetime.fromisoformat(str(text)).replace(tzinfo=UTC)
-    except ValueError:
-        return None
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    """The object in a file, {} if there is no file."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, RecursionError) as error:
-        raise UnreadableRunError(f"{path} cannot be read ({error}).") from error
-    if not isinstance(content, dict):
-        raise UnreadableRunError(f"{path} holds a {type(content).__name__}, not an object.")
-    return content
-
-
-def _from_csv(path: Path) -> dict[str, Series]:
-    """Ours: t_env, name, value, seconds. Lines torn by a crash are left out."""
-    rows: dict[str, list[tuple[int, float, float]]] = {}
-    try:
-        with path.open(newline="", encoding="utf-8", errors="replace") as file:
-            for name, step, value, seconds in csv_entries(file):
-                rows.setdefault(name, []).append((step, value, seconds))
-        return {name: series(*zip(*entries, strict=True)) for name, entries in rows.items()}
-    except (OSError, csv.Error, OverflowError) as error:
-        raise UnreadableRunError(f"{path} cannot be read ({error}).") from error
-
-
-def csv_entries(lines: Iterable[str]) -> Iterator[tuple[str, int, float, float]]:
-    """(name, step, value, seconds) of every whole line."""
-    for row in csv.reader(lines):
-        try:
-            yield row[1], int(row[0]), float(row[2]), float(row[3])
-        except (ValueError, IndexError):
-            continue  # the head, or half a line
-
-
-def from_sacred(content: dict[str, Any], folder: Path, start: datetime | None) -> dict[str, Series]:
-    """EPyMARL's and Omniboard's: name -> steps, values, timestamps."""
-    found = {}
-    for name, entry in content.items():
-        try:
-            times = [_since(start, moment) for moment in entry["timestamps"]]
-            found[name] = series(entry["steps"], entry["values"], times)
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise UnreadableRunError(f"{folder}: metrics.json, {name}: {error!r}") from error
-    return found
-
-
-def _since(start: datetime | None, moment: Any) -> float:
-    then = _moment(moment)
-    return np.nan if start is None or then is None else (then - start).total_seconds()
-
-
-def from_info(info: dict[str, Any], folder: Path) -> dict[str, Series]:
-    """PyMARL's: lists `name` and `name_T`, of values and of environment steps.
-
-    Sacred writes them while the run appends, so that one may be an entry longer.
-    """
-    found = {}
-    for name, values in info.items():
-        steps = info.get(f"{name}_T")
-        if not isinstance(values, list) or not isinstance(steps, list):
-            continue
-        numbers = [_number(value) for value, _ in zip(values, steps, strict=False)]
-        if not numbers or all(number is None for number in numbers):
-            continue  # torch tensors, which Sacred has pickled
-        try:
-            at = [step for step, _ in zip(steps, numbers, strict=False)]
-            found[name] = series(at, numbers, [np.nan] * len(at))
-        except (TypeError, ValueError, OverflowError) as error:
-            raise UnreadableRunError(f"{folder}: info.json, {name}: {error}") from error
-    return found
-
-
-def _number(value: Any) -> float | None:
-    """Sacred stores numpy's numbers as objects: {"py/object": ..., "value": 0.5}.
-
-    None for what holds no number in plain sight; an array keeps it as NaN.
-    """
-    plain = value.get("value") if isinstance(value, dict) else value
-    return float(plain) if isinstance(plain, int | float) else None
-
-
-def series(steps: Any, values: Any, seconds: Any) -> Series:
-    """In the order of the steps, whatever order they came in."""
-    at, what = np.asarray(steps, np.int64), np.asarray(values, np.float64)
-    when = np.asarray(seconds, np.float64)
-    if not at.shape == what.shape == when.shape == (len(at),):
-        raise ValueError(f"{len(at)} steps, {len(what)} values, {len(when)} times")
-    order = np.argsort(at, kind="stable")
-    return Series(at[order], what[order], when[order])

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from reporting.grouping import Group
-from reporting.records import HEADLINES, Record, Series
+from reporting.records import HEADLINES, Record
+from reporting.series import Series
 from reporting.statistics import curve_iqm, pointwise
 from utils.console import human
 from utils.errors import UserError, did_you_mean

@@ -72,7 +72,9 @@ def load(session: Session, folders: Folders) -> None:
     if folders.resume_from is not None:
         load_exactly(session, folders.resume_from)
     elif args.checkpoint_path:
-        folder = find_checkpoint(Path(args.checkpoint_path), args.load_step)
+        folder, remarks = find_checkpoint(Path(args.checkpoint_path), args.load_step)
+        for remark in remarks:
+            session.logger.console_logger.warning(f"Warning: {remark}")
         session.learner.load_models(str(folder))
         session.runner.t_env = int(folder.name)
         session.logger.console_logger.info(f"  networks from {folder}")
@@ -82,9 +84,9 @@ def load_exactly(session: Session, folder: Path) -> None:
     """Put everything back to where `folder` was written; the random streams last."""
     assert session.saver is not None
     state = load_state(folder)
-    replay = state["replay"]
+    session.saver.replay.load_into(session.buffer, state["replay"])
     session.saver.load_state_dict(state["saver"])
-    session.saver.replay.load_into(session.buffer, replay["names"], replay["inserted"])
+    session.saver.go_on_from(int(folder.name))
     session.counters = Counters(**state["counters"])
     session.last_test = TestResult(**state["last_test"]) if state["last_test"] else None
     restore(session.learner, state["learner"])

@@ -7,6 +7,7 @@ Layout under `results/models/<unique_token>/`:
     replay/         stored episodes, in parts: each checkpoint writes only what is new
 
 A checkpoint is written beside its place and renamed into it, so a crash leaves the one before.
+Its files are listed with their checksums in `checksums.json`, the parts of its replay in `state.pt`.
 """
 
 from __future__ import annotations
@@ -17,19 +18,22 @@ import pickle
 import shutil
 import zipfile
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
+from utils.checksums import FILE, DamagedError, seal, verify
 from utils.errors import UserError
+from utils.files import digest_of, reason
 from utils.weights import save_tensors
 
 STATE_FILE = "state.pt"
-FORMAT = 1
+FORMAT = 2
+UNSEALED_FORMAT = 1  # before there were checksums
 PART_BYTES = 16 * 2**20  # of replay in a file: they are many times that while it is written
 
 
@@ -122,6 +126,7 @@ def write_checkpoint(folder: Path, fill: Callable[[Path], None]) -> None:
     draft.mkdir()
     try:
         fill(draft)
+        seal(draft)
         for path in draft.iterdir():
             _sync(path)
     except BaseException:
@@ -130,6 +135,20 @@ def write_checkpoint(folder: Path, fill: Callable[[Path], None]) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     draft.rename(folder)
     _sync(folder.parent)
+
+
+def drop_state(folder: Path) -> None:
+    """Leave only PyMARL's files in a checkpoint."""
+    if (folder / STATE_FILE).exists():
+        seal(folder, without={STATE_FILE})
+        (folder / STATE_FILE).unlink()
+
+
+def put_aside(folder: Path) -> None:
+    """Free the name of a damaged checkpoint, and keep what it holds."""
+    aside = folder.with_name(f"{folder.name}.damaged")
+    shutil.rmtree(aside, ignore_errors=True)
+    folder.rename(aside)
 
 
 def save_state(state: dict[str, Any], folder: Path) -> None:
@@ -145,10 +164,27 @@ def load_state(folder: Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path} is damaged ({_first_line(error)}). {remedy}") from error
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise UserError(f"{path} is damaged ({reason(error)}). {remedy}") from error
+    if not isinstance(state, dict) or state.get("format") not in (FORMAT, UNSEALED_FORMAT):
         raise UserError(f"{path} is not a checkpoint of this version. {remedy}")
     return state
+
+
+def sound_state(folder: Path) -> tuple[dict[str, Any], bool]:
+    """The state of a checkpoint, and whether its files and its replay could be verified.
+
+    A UserError if any of them is not what was written.
+    """
+    remedy = f"Start from its networks instead: checkpoint_path={folder.parent}"
+    try:
+        sealed = verify(folder)
+    except DamagedError as error:
+        raise DamagedError(f"{error} {remedy}") from error
+    state = load_state(folder)
+    if not sealed and state["format"] != UNSEALED_FORMAT:
+        raise DamagedError(f"{folder / FILE} is missing, so nothing can be verified. {remedy}")
+    ReplayParts(folder.parent / "replay").check(state["replay"])
+    return state, sealed
 
 
 def checkpoint_steps(folder: Path) -> list[int]:
@@ -158,23 +194,50 @@ def checkpoint_steps(folder: Path) -> list[int]:
     return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit())
 
 
-def find_checkpoint(folder: Path, load_step: int) -> Path:
-    """PyMARL's rule: the newest checkpoint for step 0, else the nearest to `load_step`."""
+class FoundNetworks(NamedTuple):
+    """A checkpoint's folder, and what to say of the choice."""
+
+    folder: Path
+    remarks: list[str]
+
+
+def find_checkpoint(folder: Path, load_step: int) -> FoundNetworks:
+    """PyMARL's rule: the newest checkpoint for step 0, else the nearest to `load_step`.
+
+    Of those whose networks are as they were written; others are named.
+    """
     if not folder.is_dir():
         raise UserError(
             f"checkpoint_path: there is no folder {folder}. "
             "Give the folder that holds the numbered checkpoints, results/models/<unique_token>."
         )
     if folder.name.isdigit() and (folder / "agent.th").exists():
-        return folder  # the numbered folder itself
+        return FoundNetworks(folder, _remarks(folder))  # the numbered folder itself
     steps = checkpoint_steps(folder)
     if not steps:
         raise UserError(
             f"checkpoint_path: {folder} holds no numbered checkpoint folders. "
             "Give the folder above them, results/models/<unique_token>."
         )
-    chosen = max(steps) if load_step == 0 else min(steps, key=lambda step: abs(step - load_step))
-    return folder / str(chosen)
+    steps.sort(key=lambda step: -step if load_step == 0 else abs(step - load_step))
+    return _first_sound([folder / str(step) for step in steps])
+
+
+def _first_sound(folders: list[Path]) -> FoundNetworks:
+    skipped: list[str] = []
+    for folder in folders:
+        try:
+            return FoundNetworks(folder, [*skipped, *_remarks(folder)])
+        except DamagedError as error:
+            skipped.append(f"{error} So checkpoint {folder.name} was not taken.")
+    raise DamagedError("\n".join(["checkpoint_path: no checkpoint is sound.", *skipped]))
+
+
+def _remarks(folder: Path) -> list[str]:
+    """What to say of networks that can be loaded; DamagedError if they cannot."""
+    if verify(folder, without={STATE_FILE}):
+        return []
+    return [f"{folder} has no {FILE}, so its networks could not be verified."]
 
 
 def episodes_of(buffer: Any, n_bytes: int) -> int:
@@ -190,7 +253,7 @@ class ReplayParts:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.names: list[str] = []
+        self.digests: dict[str, str] = {}  # name of a living part -> SHA-256
         self._saved = 0  # episodes written, counted from the first ever inserted
 
     def save_new(self, buffer: Any) -> None:
@@ -199,7 +262,11 @@ class ReplayParts:
         at_once = episodes_of(buffer, PART_BYTES)
         for first in range(max(self._saved, oldest), buffer.inserted, at_once):
             self._write(buffer, first, min(first + at_once, buffer.inserted))
-        self.names = [name for name in self.names if _end(name) > oldest]
+        self.digests = {n: digest for n, digest in self.digests.items() if _end(n) > oldest}
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.digests)
 
     def _write(self, buffer: Any, first: int, until: int) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -208,36 +275,47 @@ class ReplayParts:
         with draft.open("wb") as file:
             np.savez(file, **buffer.episodes_since(first, until))
         _sync(draft)
+        digest = digest_of(draft)
         draft.rename(self._folder / name)
-        self.names.append(name)
+        self.digests[name] = digest
         self._saved = until
 
-    def remove_unused(self) -> None:
-        """Delete files that the newest checkpoint does not name; call when it is in place."""
+    def remove_unused(self, names: Collection[str]) -> None:
+        """Delete files that no checkpoint names; call when the newest is in place."""
         if self._folder.is_dir():
             for path in self._folder.iterdir():
-                if path.name not in self.names:
+                if path.name not in names:
                     path.unlink()
 
-    def load_into(self, buffer: Any, names: list[str], inserted: int) -> None:
-        self.names, self._saved = list(names), inserted
-        with self._damage_explained():
-            buffer.restore(inserted, self._read(sorted(names)))
+    def state_dict(self, inserted: int) -> dict[str, Any]:
+        return {"names": self.names, "inserted": inserted, "sha256": dict(self.digests)}
 
-    def check(self, names: list[str]) -> None:
-        """Raise if a part is not there or not whole."""
+    def load_into(self, buffer: Any, state: dict[str, Any]) -> None:
+        """Put back what `state_dict` named."""
+        self.digests, self._saved = self._known(state), state["inserted"]
         with self._damage_explained():
-            for name in names:
-                with zipfile.ZipFile(self._folder / name) as part:
-                    part.infolist()
+            buffer.restore(state["inserted"], self._read(sorted(state["names"])))
+
+    def check(self, state: dict[str, Any]) -> None:
+        """Raise if a part is not there or not what was written."""
+        with self._damage_explained():
+            for name, digest in self._known(state).items():
+                if digest_of(self._folder / name) != digest:
+                    raise ValueError(f"{name}: its checksum is another")
+
+    def _known(self, state: dict[str, Any]) -> dict[str, str]:
+        """Parts from before there were checksums get them now."""
+        with self._damage_explained():
+            known = state.get("sha256") or {}
+            return {n: known.get(n) or digest_of(self._folder / n) for n in state["names"]}
 
     @contextmanager
     def _damage_explained(self) -> Iterator[None]:
         try:
             yield
         except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-            raise UserError(
-                f"A replay file in {self._folder} is missing or damaged ({_first_line(error)}). "
+            raise DamagedError(
+                f"A replay file in {self._folder} is missing or damaged ({reason(error)}). "
                 f"Start from the networks instead: checkpoint_path={self._folder.parent}"
             ) from error
 
@@ -262,7 +340,3 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0] or type(error).__name__

@@ -7,15 +7,18 @@ reads it back, cuts it at the checkpoint and fills the other sinks from it.
 from __future__ import annotations
 
 import contextlib
-import csv
 import logging
 import math
 import sys
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, TextIO
+
+from utils.files import read_bytes
+from utils.metrics_csv import Lines, Row, head_line, text_of, write_rows
 
 WINDOW = 5  # PyMARL's console shows the mean of the last five values
 
@@ -70,39 +73,33 @@ class SacredSink:
 
 
 class CsvSink:
-    """One row a value: t_env, name, value, seconds since the run began."""
-
-    HEADER = ("t_env", "name", "value", "seconds")
+    """One row a value: t_env, name, value, seconds since the run began, and a checksum."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.rows = 0
-        self._file: TextIO = path.open("a", newline="")
+        self._file: TextIO = path.open("a", encoding="utf-8", newline="")
         if path.stat().st_size == 0:
-            self._write_row(self.HEADER)
+            self._write(head_line())
 
     def write(self, key: str, value: float, t_env: int, seconds: float) -> None:
-        self._write_row((t_env, key, repr(value), f"{seconds:.3f}"))
+        self._write(text_of(Row(key, t_env, value, seconds)))
         self.rows += 1
 
-    def cut(self, rows: int) -> list[tuple[str, float, int, float]]:
-        """Keep the first `rows` rows only, and return them as arguments of `write`."""
+    def cut(self, rows: int) -> list[Row]:
+        """Keep the first `rows` rows only, and return them."""
         self._file.close()
-        with self.path.open(newline="") as file:
-            kept = list(csv.reader(file))[1 : rows + 1]
-        trimmed = self.path.with_suffix(".tmp")
-        with trimmed.open("w", newline="") as file:
-            csv.writer(file).writerows([self.HEADER, *kept])
-        trimmed.replace(self.path)
-        self._file = self.path.open("a", newline="")
+        kept = list(islice(Lines().rows(read_bytes(self.path)), rows))
+        write_rows(self.path, kept)
+        self._file = self.path.open("a", encoding="utf-8", newline="")
         self.rows = len(kept)
-        return [(name, float(value), int(t), float(s)) for t, name, value, s in kept]
+        return kept
 
     def close(self) -> None:
         self._file.close()
 
-    def _write_row(self, row: tuple[Any, ...]) -> None:
-        csv.writer(self._file).writerow(row)
+    def _write(self, text: str) -> None:
+        self._file.write(text)
         self._file.flush()
 
 
@@ -213,7 +210,7 @@ class Logger:
         rows = self.csv.cut(state["rows"]) if self.csv else []
         for row in rows:
             if self._sacred is not None:
-                self._sacred.write(*row)
+                self._sacred.write(row.name, row.value, row.step, row.seconds)
 
     def close(self) -> None:
         for sink in self._sinks:

@@ -7,16 +7,26 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from utils.checkpoint import (
     STATE_FILE,
     ReplayParts,
     checkpoint_steps,
+    drop_state,
+    put_aside,
     save_state,
     write_checkpoint,
 )
 from utils.memory_use import measure
+
+
+class Saved(NamedTuple):
+    """A checkpoint from which the run could go on, and what it needs beside its own folder."""
+
+    step: int
+    best: int
+    parts: tuple[str, ...]  # of the replay
 
 
 class Saver:
@@ -44,6 +54,8 @@ class Saver:
         self._last_kept = -args.save_model_interval - 1  # PyMARL saves after the first episode
         self._kept: list[int] = []
         self._best = -1  # step of the best evaluation
+        self._earlier: Saved | None = None  # the checkpoint to fall back on
+        self._newest: Saved | None = None
 
     def save_if_due(self, t_env: int) -> None:
         if self._keep_due(t_env) or self._resumable_due(t_env):
@@ -61,12 +73,20 @@ class Saver:
             return  # nothing has happened since
         self.replay.save_new(self._buffer)
         write_checkpoint(target, self._fill)
+        self._earlier, self._newest = self._newest, self._saved(t_env)
         use = measure(self._buffer, self._args.buffer_fill, t_env)
         if use is not None:
             use.write(self.folder)
-        self._drop_earlier(t_env)
+        self._drop_earlier()
         self._keep_only_best()
-        self.replay.remove_unused()
+        self.replay.remove_unused({name for saved in self._resumable for name in saved.parts})
+
+    def _saved(self, t_env: int) -> Saved:
+        return Saved(t_env, self._best, tuple(self.replay.names))
+
+    @property
+    def _resumable(self) -> list[Saved]:
+        return [saved for saved in (self._earlier, self._newest) if saved]
 
     def save_best(self, t_env: int) -> None:
         """Keep the networks of the best evaluation; those before it go with the next checkpoint."""
@@ -81,10 +101,11 @@ class Saver:
         return self.folder / str(steps[-1]) if steps else None
 
     def _keep_only_best(self) -> None:
-        """Drop all but the best that the newest checkpoint knows of."""
+        """Drop all but the best that the checkpoints know of."""
         folder = self.folder / "best"
+        known = {self._best, *(saved.best for saved in self._resumable)}
         for step in checkpoint_steps(folder):
-            if step != self._best:
+            if step not in known:
                 shutil.rmtree(folder / str(step))
 
     def state_dict(self) -> dict[str, Any]:
@@ -95,17 +116,26 @@ class Saver:
         self._best = state["best"]
         self._keep_only_best()  # others are of evaluations that come again
 
+    def go_on_from(self, t_env: int) -> None:
+        """Call when the state of that checkpoint is loaded: those after it come again."""
+        self._newest = self._saved(t_env)
+        for step in checkpoint_steps(self.folder):
+            if step > t_env and (self.folder / str(step) / STATE_FILE).exists():
+                put_aside(self.folder / str(step))
+
     def _fill(self, draft: Path) -> None:
         self._learner.save_models(str(draft))
-        replay = {"names": list(self.replay.names), "inserted": self._buffer.inserted}
+        replay = self.replay.state_dict(self._buffer.inserted)
         save_state({**self._collect_state(), "replay": replay, "saver": self.state_dict()}, draft)
 
-    def _drop_earlier(self, t_env: int) -> None:
+    def _drop_earlier(self) -> None:
+        """All but the newest and the one before it, should the newest be damaged some day."""
+        resumable = {saved.step for saved in self._resumable}
         for step in checkpoint_steps(self.folder):
-            if step == t_env:
+            if step in resumable:
                 continue
             if step in self._kept:
-                (self.folder / str(step) / STATE_FILE).unlink(missing_ok=True)
+                drop_state(self.folder / str(step))
             else:
                 shutil.rmtree(self.folder / str(step))
 

@@ -25,7 +25,10 @@ from sacred.observers import FileStorageObserver  # noqa: E402
 from sacred.utils import SacredInterrupt, apply_backspaces_and_linefeeds  # noqa: E402
 
 from utils.errors import UserError  # noqa: E402
+from utils.files import read_bytes  # noqa: E402
 from utils.logging import get_logger  # noqa: E402
+from utils.run_checksums import RunChecksums  # noqa: E402
+from utils.run_files import CONFIG_COPY  # noqa: E402
 
 SRC = Path(__file__).resolve().parent.parent
 REPOSITORY = SRC.parent
@@ -52,6 +55,7 @@ class RunFolder(FileStorageObserver):
     def __init__(self, basedir: Path, resumed: bool) -> None:
         super().__init__(str(basedir))
         self._resumed = resumed
+        self._written: RunChecksums | None = None  # once there is a folder
         self._earlier: dict[str, Any] = {}
         self._reserved: int | None = None
         self._writing = threading.Lock()  # Sacred's heart may still beat when the run ends
@@ -93,18 +97,26 @@ class RunFolder(FileStorageObserver):
             return
         self._earlier = read_json(Path(self.dir) / "run.json")
         # The logger fills both again, up to the checkpoint and then on.
+        written = self._checksums()
         for name in ("info.json", "metrics.json"):
             path = Path(self.dir) / name
             backup = path.with_suffix(".before_resume.json")
             if path.exists() and not backup.exists():  # else the last resume wrote nothing
+                written.rename(name, backup.name)
                 path.replace(backup)
+
+    def _checksums(self) -> RunChecksums:
+        if self._written is None:
+            self._written = RunChecksums(Path(self.dir), self._resumed)
+        return self._written
 
     def started_event(self, *args: Any, **kwargs: Any) -> Any:
         run_id = super().started_event(*args, **kwargs)
+        self.run_entry[CONFIG_COPY] = self.config  # should config.json be lost
         if self._resumed:
             sessions = self._earlier.pop("earlier_sessions", [])
             self.run_entry["earlier_sessions"] = [*sessions, session_facts(self._earlier)]
-            self.save_json(self.run_entry, "run.json")
+        self.save_json(self.run_entry, "run.json")
         return run_id
 
     def heartbeat_event(self, info: Any, captured_out: Any, beat_time: Any, result: Any) -> None:
@@ -119,6 +131,7 @@ class RunFolder(FileStorageObserver):
         draft = f".{filename}.part"
         with self._writing:
             super().save_json(obj, draft)
+            self._checksums().announce(filename, Path(self.dir) / draft)
             os.replace(os.path.join(self.dir, draft), os.path.join(self.dir, filename))
 
 
@@ -135,8 +148,8 @@ def session_facts(entry: dict[str, Any]) -> dict[str, Any]:
 def read_json(path: Path) -> dict[str, Any]:
     """The object in `path`; empty if the file is missing or torn."""
     try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError):
+        content = json.loads(read_bytes(path))
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 

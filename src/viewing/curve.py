@@ -6,8 +6,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from reporting.records import HEADLINES, Series
+from reporting.records import HEADLINES
 from reporting.results import finite
+from reporting.series import Series
 from utils.console import human, short_name, task_name
 from utils.errors import UserError, did_you_mean
 from viewing.runs import ChosenRun, choose

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reporting.records import Series, read_record
+from reporting.records import read_record
+from reporting.series import Series
 from utils.errors import UserError
 from utils.resume import EarlierRun, models_folder, read_run, run_ids
 from utils.tracking import REPOSITORY
