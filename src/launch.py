@@ -16,15 +16,16 @@ from envs.multiagentenv import RunFacts
 from run import run
 from training.session import Folders
 from utils.allocation import keep_freed_memory
-from utils.checkpoint import ReplayParts, load_state
 from utils.config import COMMAND_LINE, LoadedConfig, load_config
 from utils.config.mongo import usable
 from utils.console import head_lines
 from utils.errors import UserError
 from utils.logging import Logger, get_logger
+from utils.mending import mend_numbers
 from utils.resume import (
     FREE_KEYS,
     EarlierRun,
+    SoundRun,
     changes,
     differences,
     environments_so_far,
@@ -32,14 +33,17 @@ from utils.resume import (
     find_named,
     locked,
     models_folder,
+    sound_run,
     with_seed,
 )
 from utils.tracking import REPOSITORY, Interrupted, RunFolder, make_experiment
+from utils.trust import check_plugins
 
 
 def launch(argv: list[str]) -> int:
     """Load the settings, then train, evaluate or run one of Sacred's commands."""
     earlier = named_run(argv)
+    remarks = check_plugins(earlier, argv) if earlier else []
     base = earlier.config if earlier and not names_files(argv) else None
     loaded = load_config(argv, base=base)
     results = results_folder(loaded.config)
@@ -48,17 +52,18 @@ def launch(argv: list[str]) -> int:
         earlier = find_latest(results, loaded.config, t_max)
     elif loaded.config["resume"] and not earlier:
         raise UserError("resume=<run> belongs on the command line, not into a settings file.")
+    results = earlier.results if earlier else results
     config = continued(earlier, loaded) if earlier else settled(loaded.config)
     make_folder(results / "sacred")
-    if earlier:
-        check_resumable(earlier, models_folder(results, config))
+    sound = sound_run(earlier) if earlier else None  # before anything of it is touched
+    remarks += sound.remarks if sound else []
 
     running = loaded.command in (None, "main")
     n_envs = n_environments(config)
     facts = preflight(config["env"], config["env_args"], n_envs) if running else None
     folder = RunFolder(results / "sacred", resumed=earlier is not None)
     before = environments_so_far(results / "sacred" / earlier.run_id) if earlier else []
-    task = Task(loaded, config, results, folder, earlier, facts, before)
+    task = Task(loaded, config, results, folder, sound, facts, before, remarks)
 
     def main(_run: Any) -> dict[str, float]:  # Sacred wants a plain function
         return task.run(_run)
@@ -95,20 +100,22 @@ class Task:
         config: dict[str, Any],
         results: Path,
         folder: RunFolder,
-        earlier: EarlierRun | None,
+        earlier: SoundRun | None,
         facts: RunFacts | None,
         environments: list[dict[str, Any]],
+        remarks: list[str],
     ) -> None:
         self._loaded, self._config, self._results = loaded, config, results
         self._folder, self._earlier, self._facts = folder, earlier, facts
+        self._remarks = remarks  # on the run that is continued
         self._environments = environments  # of the sessions before this one
 
     def run(self, _run: Any) -> dict[str, float]:
         config, console = self._config, get_logger()
-        for warning in self._loaded.warnings:
+        run_dir = self._folder.path if _run.observers else None
+        for warning in [*self._loaded.warnings, *self._remarks, *self._mended(run_dir)]:
             console.warning(f"Warning: {warning}")
         args = arguments(config)
-        run_dir = self._folder.path if _run.observers else None
         self._say_head(args.device, run_dir)
         if self._facts:
             for warning in [*self._facts.warnings, *self._record_environment(_run.info)]:
@@ -135,12 +142,19 @@ class Task:
             if logger.csv:
                 _run.add_artifact(str(logger.csv.path))
 
+    def _mended(self, run_dir: Path | None) -> list[str]:
+        """The numbers of a run that goes on are whole from here on."""
+        if self._earlier is None or run_dir is None:
+            return []
+        said = mend_numbers(run_dir, self._earlier.rows)
+        return [said] if said else []
+
     def _say_head(self, device: str, run_dir: Path | None) -> None:
         facts = [device, self._loaded.dialect]
         if self._facts:
             facts.append(self._facts.head)
         if self._earlier:
-            facts.append(f"resumed from run {self._earlier.run_id}")
+            facts.append(f"resumed from run {self._earlier.run.run_id}")
         elif self._config["resume"]:
             facts.append("nothing to resume: a new run")
         lines = head_lines(self._config, self._loaded.changed, run_dir, facts)
@@ -223,13 +237,6 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
-def check_resumable(earlier: EarlierRun, models: Path) -> None:
-    """Read the checkpoint once before anything of the earlier run is touched."""
-    assert earlier.checkpoint is not None
-    replay = load_state(earlier.checkpoint)["replay"]
-    ReplayParts(models / "replay").check(replay["names"])
-
-
 def settled(config: dict[str, Any]) -> dict[str, Any]:
     """The settings of a new run, with what was left open decided and so recorded."""
     seed = secrets.randbelow(2**31) if config["seed"] is None else config["seed"]
@@ -248,7 +255,10 @@ def continued(earlier: EarlierRun, loaded: LoadedConfig) -> dict[str, Any]:
         )
     typed = {key for key, origin in loaded.origins.items() if origin == COMMAND_LINE}
     free = {key: loaded.config[key] for key in FREE_KEYS & typed}
-    return {**earlier.config, **free, "unique_token": earlier.config["unique_token"]}
+    config = {**earlier.config, **free, "unique_token": earlier.config["unique_token"]}
+    if results_folder(config) != earlier.results:  # it has been moved
+        config["local_results_path"] = str(earlier.results)
+    return config
 
 
 def set_up_tensorboard(logger: Logger, folders: Folders) -> None:

@@ -28,7 +28,7 @@ class FolderRecord(Record):
     """A run whose metrics.csv is followed as it grows."""
 
     follower: CsvFollower = field(kw_only=True)
-    root: Path = field(kw_only=True)
+    root: Path | None = field(kw_only=True)
 
     @property
     def files(self) -> RunFiles:
@@ -78,19 +78,26 @@ class FolderRuns:
         known = self._known.get(folder)
         if known and known.stamp == stamp:
             return known
-        root = next(place for place in self._places if folder.is_relative_to(place))
-        files = RunFiles(folder, root)
+        roots = (place for place in self._places if folder.is_relative_to(place))
+        files = RunFiles(folder, next(roots, folder))
         follower = known.follower if known else CsvFollower(files)
+        before = known.run if known else None
         try:
-            read = read_record(folder, root)
-        except UnreadableRunError as error:  # maybe it is just being written
-            return Known(stamp, follower, known.run if known else None, str(error))
-        record = FolderRecord(
-            folder, read.config, read.run, read.told, follower=follower, root=root
-        )
-        key = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
-        output = partial(_tail, files)
-        return Known(stamp, follower, ShownRun(key, str(folder.parent), record, output), None)
+            read = read_record(folder, files.root)
+        except UnreadableRunError as error:
+            return Known(stamp, follower, before, str(error))
+        if read.told and before:  # maybe it is just being written
+            return Known(stamp, follower, before, " ".join(read.told))
+        return Known(stamp, follower, _shown(read, files, follower), None)
+
+
+def _shown(read: Record, files: RunFiles, follower: CsvFollower) -> ShownRun:
+    folder = files.folder
+    record = FolderRecord(
+        folder, read.config, read.run, read.told, follower=follower, root=files.root
+    )
+    key = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+    return ShownRun(key, str(folder.parent), record, partial(_tail, files))
 
 
 def _stamp(folder: Path) -> Stamp:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from utils.config.mongo import VARIABLE, from_environment, parse_address, usable
 from utils.errors import UserError
 from utils.logging import get_logger
 from utils.resume import locked, models_folder, read_run, run_ids
+from utils.run_files import RunFiles
 from utils.tracking import REPOSITORY, read_json
 
 USAGE = "python src/main.py sync [RUN...] [-m host:port:database | mongo=ADDRESS]"
@@ -113,7 +113,7 @@ def sync(folder: Path, store: Store) -> str:
 
 def mirror_of(folder: Path, store: Store, config: dict[str, Any]) -> RunMirror:
     """The files of a run, told to a mirror as Sacred would have told it."""
-    entry = _object(folder / "run.json")
+    entry = RunFiles(folder).object("run.json")
     mirror = RunMirror(store, config["unique_token"], folder.parent)
     mirror.started_event(
         entry["experiment"],
@@ -158,13 +158,8 @@ def _curves(folder: Path) -> dict[str, Any]:
 
 def _first(folder: Path, name: str) -> dict[str, Any]:
     """The file, or what a resumed run that wrote nothing had put aside."""
-    return _object(folder / f"{name}.json") or _object(folder / f"{name}.before_resume.json")
-
-
-def _object(path: Path) -> dict[str, Any]:
-    """What is in the file, nothing if there is none; a torn one is an error, not an empty run."""
-    content: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    return content
+    files = RunFiles(folder)
+    return files.object(f"{name}.json") or files.object(f"{name}.before_resume.json")
 
 
 def _time(text: str | None) -> datetime | None:

@@ -115,7 +115,7 @@ def from_info(info: dict[str, Any], where: str) -> dict[str, Series]:
     return found
 
 
-def _lists(info: dict[str, Any]) -> Iterator[tuple[str, list[Any], list[float | None]]]:
+def _lists(info: dict[str, Any]) -> Iterator[tuple[str, list[Any], list[float]]]:
     """(name, steps, values) of what has plain numbers; tensors were pickled by Sacred."""
     for name, values in info.items():
         steps = info.get(f"{name}_T")
@@ -123,7 +123,7 @@ def _lists(info: dict[str, Any]) -> Iterator[tuple[str, list[Any], list[float | 
             continue
         numbers = [_number(value) for value, _ in zip(values, steps, strict=False)]
         if any(number is not None for number in numbers):
-            yield name, steps, numbers
+            yield name, steps, [np.nan if number is None else number for number in numbers]
 
 
 def _number(value: Any) -> float | None:

@@ -170,7 +170,7 @@ def run_folders(places: Iterable[Path]) -> Iterator[Path]:
             raise UserError(f"{place} is no folder. Name one with runs in it, such as results.")
         for folder, below, files in os.walk(place):
             below[:] = [name for name in below if name not in NOT_RUNS]
-            if "config.json" in files:
+            if "config.json" in files or "run.json" in files:
                 below.clear()
                 yield Path(folder).resolve()
 

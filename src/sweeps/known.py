@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from utils.resume import EarlierRun, identity, read_run, run_ids
-from utils.tracking import read_json
+from utils.run_files import RunFiles
 
 
 class KnownRuns:
@@ -39,7 +39,8 @@ class KnownRuns:
 
     def result(self, run: EarlierRun) -> dict[str, float]:
         """What Sacred stored as its result."""
-        return read_json(self._record(run.run_id)).get("result") or {}
+        files = RunFiles(self._record(run.run_id).parent)
+        return files.object_or_nothing("run.json").get("result") or {}
 
     def _record(self, run_id: str) -> Path:
         return self.results / "sacred" / run_id / "run.json"

@@ -10,8 +10,7 @@ from typing import Any
 from components.replay.memory import human
 from sweeps.plan import PlannedRun
 from utils.memory_use import MemoryUse, read_use
-from utils.resume import identity, models_folder, run_ids
-from utils.tracking import read_json
+from utils.resume import identity, models_folder, read_run, run_ids
 
 # What the memory of a run depends on beside its networks.
 SIZES = ("env", "env_args", "runner", "runner_scope", "batch_size_run", "test_batch_size_run",
@@ -53,13 +52,13 @@ class EarlierUses:
         self._same: dict[str, dict[str, MemoryUse]] = {}  # by all settings but the seed: id -> use
         self._alike: dict[str, dict[str, MemoryUse]] = {}  # by what memory depends on most
         for run_id in run_ids(results):
-            config = read_json(results / "sacred" / run_id / "config.json")
-            if "unique_token" not in config:
+            run = read_run(results, run_id)
+            if run is None:
                 continue
-            use = read_use(models_folder(results, config))
+            use = read_use(models_folder(results, run.config))
             if use is not None:
-                self._same.setdefault(_kind(config), {})[run_id] = use
-                self._alike.setdefault(_kind(_sizes(config)), {})[run_id] = use
+                self._same.setdefault(_kind(run.config), {})[run_id] = use
+                self._alike.setdefault(_kind(_sizes(run.config)), {})[run_id] = use
 
     def need(self, config: dict[str, Any]) -> Need:
         """The most that a run of the same settings took, else one of the same sizes."""

@@ -7,7 +7,7 @@ Layout under `results/models/<unique_token>/`:
     replay/         stored episodes, in parts: each checkpoint writes only what is new
 
 A checkpoint is written beside its place and renamed into it, so a crash leaves the one before.
-Its files are listed with their checksums in `checksums.json`, the parts of its replay in `state.pt`.
+`checksums.json` lists its files with their checksums, `state.pt` its parts of the replay.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from utils.checksums import FILE, DamagedError, seal, verify
+from utils.checksums import FILE, DamagedError, seal, unlist, verify
 from utils.errors import UserError
 from utils.files import digest_of, reason
 from utils.weights import save_tensors
@@ -140,7 +140,7 @@ def write_checkpoint(folder: Path, fill: Callable[[Path], None]) -> None:
 def drop_state(folder: Path) -> None:
     """Leave only PyMARL's files in a checkpoint."""
     if (folder / STATE_FILE).exists():
-        seal(folder, without={STATE_FILE})
+        unlist(folder, STATE_FILE)
         (folder / STATE_FILE).unlink()
 
 
@@ -302,6 +302,7 @@ class ReplayParts:
             for name, digest in self._known(state).items():
                 if digest_of(self._folder / name) != digest:
                     raise ValueError(f"{name}: its checksum is another")
+                zipfile.ZipFile(self._folder / name).close()  # the earliest have no checksums
 
     def _known(self, state: dict[str, Any]) -> dict[str, str]:
         """Parts from before there were checksums get them now."""

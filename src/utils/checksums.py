@@ -72,12 +72,21 @@ def _checksum(content: dict[str, Any]) -> str:
     return f"{zlib.crc32(text.encode()):08x}"
 
 
-def seal(folder: Path, without: Collection[str] = ()) -> None:
+def seal(folder: Path) -> None:
     """List all files below `folder` as they are now."""
-    left_out = {FILE, *without}
     names = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
-    files = {name: [digest_of(folder / name)] for name in names if name not in left_out}
-    Checksums(files).write(folder)
+    Checksums({name: [digest_of(folder / name)] for name in names}).write(folder)
+
+
+def unlist(folder: Path, name: str) -> None:
+    """A file of a sealed folder is about to be deleted."""
+    try:
+        sums = read_checksums(folder)
+    except DamagedError:
+        return  # stays as it is, and is told when the folder is used
+    if sums is not None:
+        sums.files.pop(name, None)
+        sums.write(folder)
 
 
 def verify(folder: Path, without: Collection[str] = ()) -> bool:

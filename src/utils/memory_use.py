@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from utils.checksums import checked, parse_checked
+from utils.files import read_bytes, replace_text
 from utils.processes import PROC, peak_bytes
-from utils.tracking import read_json
 
 FILE = "memory.json"
 
@@ -32,9 +32,7 @@ class MemoryUse:
         return self.peak - self.replay + min(grown, self.replay_full)
 
     def write(self, folder: Path) -> None:
-        draft = folder / f".{FILE}.part"
-        draft.write_text(json.dumps(asdict(self)))
-        draft.replace(folder / FILE)
+        replace_text(folder / FILE, checked(asdict(self)))
 
 
 def measure(buffer: Any, fill: float, steps: int) -> MemoryUse | None:
@@ -48,8 +46,9 @@ def measure(buffer: Any, fill: float, steps: int) -> MemoryUse | None:
 
 
 def read_use(folder: Path) -> MemoryUse | None:
-    """What the run that saves in `folder` took; None if it has not told."""
+    """What the run that saves in `folder` took; None if it has not told, or not so."""
     try:
-        return MemoryUse(**{key: int(value) for key, value in read_json(folder / FILE).items()})
-    except (TypeError, ValueError):  # none, or not ours
+        known = parse_checked(read_bytes(folder / FILE))
+        return MemoryUse(**{key: int(value) for key, value in known.items()})
+    except (OSError, TypeError, ValueError, RecursionError):  # none, or not as it was written
         return None

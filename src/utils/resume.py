@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from utils.checkpoint import STATE_FILE, checkpoint_steps
+from utils.checkpoint import STATE_FILE, checkpoint_steps, sound_state
+from utils.checksums import DamagedError
 from utils.errors import UserError
-from utils.tracking import read_json
+from utils.run_files import RunFiles, UnreadableRunError
 
 # What a resumed run may change: nothing that decides what is learned or measured.
 FREE_KEYS = frozenset(
@@ -42,14 +43,28 @@ FREE_KEYS = frozenset(
 )
 
 
+# Of config.json, what every command needs.
+NEEDED = {"unique_token": str, "name": str, "env": str, "env_args": dict, "t_max": int, "seed": int}
+
+
 @dataclass(frozen=True)
 class EarlierRun:
-    """A run in the results folder that can be continued."""
+    """A run in the results folder `results` that can be continued."""
 
+    results: Path
     run_id: str
     config: dict[str, Any]
     status: str
-    checkpoint: Path | None
+    checkpoints: tuple[Path, ...]  # with a state to go on from, the newest first
+    told: tuple[str, ...] = ()  # what was damaged and could be done without
+
+    @property
+    def folder(self) -> Path:
+        return self.results / "sacred" / self.run_id
+
+    @property
+    def checkpoint(self) -> Path | None:
+        return self.checkpoints[0] if self.checkpoints else None
 
     def completed(self, t_max: int | None) -> bool:
         """Whether it reached `t_max`, or else its own end."""
@@ -78,32 +93,74 @@ def models_folder(results: Path, config: dict[str, Any]) -> Path:
 
 
 def read_run(results: Path, run_id: str) -> EarlierRun | None:
-    """The run in `results/sacred/<run_id>`, if that is a run of ours."""
-    folder = results / "sacred" / run_id
-    config = read_json(folder / "config.json")
-    if "unique_token" not in config:
+    """The run in `results/sacred/<run_id>`, if that is a run of ours that can be read."""
+    try:
+        return known_run(results, run_id)
+    except UnreadableRunError:
         return None
+
+
+def known_run(results: Path, run_id: str) -> EarlierRun:
+    """The run in `results/sacred/<run_id>`; UnreadableRunError says why there is none."""
+    folder = results / "sacred" / run_id
+    if not folder.is_dir():
+        raise UnreadableRunError(f"run {run_id} does not exist in {results / 'sacred'}.")
+    files = RunFiles(folder)
+    config, told = files.settings()
+    odd = [key for key, kind in NEEDED.items() if not isinstance(config.get(key), kind)]
+    if odd:
+        raise UnreadableRunError(
+            f"run {run_id} has no config.json that can be used: {folder / 'config.json'} lacks "
+            f"{', '.join(odd)}."
+        )
     models = models_folder(results, config)
-    resumable = [s for s in checkpoint_steps(models) if (models / str(s) / STATE_FILE).exists()]
-    checkpoint = models / str(resumable[-1]) if resumable else None
-    status = read_json(folder / "run.json").get("status", "?")
-    return EarlierRun(run_id, config, status, checkpoint)
+    steps = [s for s in checkpoint_steps(models) if (models / str(s) / STATE_FILE).exists()]
+    try:
+        status = str(files.object("run.json").get("status", "?"))
+    except UnreadableRunError as error:
+        status, told = "?", [*told, f"{error} So the status of the run is not known."]
+    checkpoints = tuple(models / str(step) for step in reversed(steps))
+    return EarlierRun(results, run_id, config, status, checkpoints, tuple(told))
+
+
+class SoundRun(NamedTuple):
+    """A run, and what it goes on from."""
+
+    run: EarlierRun
+    checkpoint: Path
+    rows: int  # values that it had logged by then
+    remarks: list[str]
+
+
+def sound_run(run: EarlierRun) -> SoundRun:
+    """The newest checkpoint that is what was written; says which ones are not, and why."""
+    remarks = list(run.told)
+    for folder in run.checkpoints:
+        try:
+            state, sealed = sound_state(folder)
+        except UserError as error:
+            remarks.append(f"checkpoint {folder.name} was skipped: {error}")
+            continue
+        if not sealed:
+            remarks.append(f"{folder} is from before there were checksums: it was not verified.")
+        return SoundRun(run, folder, state["logger"]["rows"], remarks)
+    raise DamagedError(f"resume={run.run_id}: no checkpoint is sound.\n" + "\n".join(remarks))
 
 
 def find_named(results: Path, wanted: str) -> EarlierRun:
     """The run that `resume=<id or folder>` names; an error says which there are."""
     run_id = Path(wanted).name
-    run = read_run(results, run_id)
+    try:
+        run = known_run(results, run_id)
+        why = f"run {run_id} has no checkpoint in {results / 'models'}."
+    except UnreadableRunError as error:
+        run, why = None, f"run {run_id} cannot be continued: {error}"
     if run is not None and run.checkpoint is not None:
         return run
     known = [i for i in run_ids(results) if (r := read_run(results, i)) and r.checkpoint]
     listed = ", ".join(known[:20]) or "none yet"
-    why = "has no checkpoint" if run is not None else "does not exist"
-    if run is None and (results / "sacred" / run_id).is_dir():
-        why = "has no config.json that can be read"
     raise UserError(
-        f"resume={wanted}: run {run_id} {why} in {results / 'sacred'}. "
-        f"Runs that can be resumed: {listed}. Or type resume=latest."
+        f"resume={wanted}: {why} Runs that can be resumed: {listed}. Or type resume=latest."
     )
 
 
@@ -124,8 +181,9 @@ def find_latest(
 
 def environments_so_far(folder: Path) -> list[dict[str, Any]]:
     """What the environment of the run in `folder` was in its sessions; the latest last."""
+    files = RunFiles(folder)
     for name in ("info.json", "info.before_resume.json"):
-        info = read_json(folder / name)
+        info = files.object_or_nothing(name)
         if "environment" in info:
             return [*info.get("earlier_environments", []), info["environment"]]
     return []

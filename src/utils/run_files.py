@@ -38,6 +38,13 @@ class RunFiles:
             raise UnreadableRunError(f"{path} holds a {type(content).__name__}, not an object.")
         return content
 
+    def object_or_nothing(self, name: str) -> dict[str, Any]:
+        """The object in a file; {} also where that is damaged, for what can do without."""
+        try:
+            return self.object(name)
+        except UnreadableRunError:
+            return {}
+
     def settings(self) -> tuple[dict[str, Any], list[str]]:
         """config.json, or its copy in run.json where it is lost, which is said."""
         try:
@@ -53,10 +60,7 @@ class RunFiles:
         return copy, [f"{lost} The settings were taken from run.json."]
 
     def _copied_settings(self) -> dict[str, Any]:
-        try:
-            copy = self.object("run.json").get(CONFIG_COPY)
-        except UnreadableRunError:
-            return {}
+        copy = self.object_or_nothing("run.json").get(CONFIG_COPY)
         return copy if isinstance(copy, dict) else {}
 
     def written(self, name: str) -> int:

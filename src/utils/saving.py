@@ -114,7 +114,9 @@ class Saver:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._last_kept, self._kept = state["last_kept"], list(state["kept"])
         self._best = state["best"]
-        self._keep_only_best()  # others are of evaluations that come again
+        for step in checkpoint_steps(self.folder / "best"):
+            if step > self._best:  # of evaluations that come again
+                shutil.rmtree(self.folder / "best" / str(step))
 
     def go_on_from(self, t_env: int) -> None:
         """Call when the state of that checkpoint is loaded: those after it come again."""

@@ -19,7 +19,8 @@ COLUMNS = 60
 
 def main(argv: list[str]) -> int:
     chosen, words = choose(argv)
-    metrics = chosen.metrics()
+    record = chosen.record()
+    metrics = record.metrics
     metric = _metric(chosen.run.run_id, metrics, words)
     logged = len(metrics[metric].steps)
     series = finite(metrics[metric])
@@ -36,6 +37,8 @@ def main(argv: list[str]) -> int:
         f"{short_name(metric)} from {values[0]:.2f} to {values[-1]:.2f} at {human(points[-1][0])}"
         f" steps; highest {values[best]:.2f} at {human(points[best][0])}\n"
     )
+    for notice in record.notices:
+        sys.stdout.write(f"note: {notice}\n")
     if len(points) < logged:
         left_out = logged - len(points)
         sys.stdout.write(f"left out: {left_out} of {logged} values, NaN or infinite\n")

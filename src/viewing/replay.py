@@ -8,16 +8,20 @@ from launch import arguments
 from run import run
 from training.session import Folders
 from utils.config import load_config
+from utils.config.command_line import TRUST
 from utils.console import task_name
 from utils.errors import UserError
 from utils.logging import Logger, get_logger
+from utils.trust import check_plugins
 from viewing.runs import ChosenRun, choose
 
 
 def main(argv: list[str]) -> int:
-    chosen, words = choose(argv)
-    config = replay_config(chosen, words)
     console = get_logger()
+    chosen, words = choose([word for word in argv if word != TRUST])
+    for remark in [*chosen.run.told, *check_plugins(chosen.run, argv)]:
+        console.warning(f"Warning: {remark}")
+    config = replay_config(chosen, words)
     console.info(f"{config['name']} on {task_name(config)}, run {chosen.run.run_id}")
     logger = Logger(console)
     folders = Folders(chosen.models, chosen.folder, chosen.replays)

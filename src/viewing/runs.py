@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reporting.records import read_record
-from reporting.series import Series
+from reporting.records import Record, read_record
 from utils.errors import UserError
-from utils.resume import EarlierRun, models_folder, read_run, run_ids
+from utils.resume import EarlierRun, known_run, models_folder, run_ids
 from utils.tracking import REPOSITORY
 
 
@@ -37,8 +35,8 @@ class ChosenRun:
     def replays(self) -> Path:
         return self.results / "replays" / self.config["unique_token"]
 
-    def metrics(self) -> Mapping[str, Series]:
-        return read_record(self.folder).metrics
+    def record(self) -> Record:
+        return read_record(self.folder)
 
 
 def choose(words: list[str]) -> tuple[ChosenRun, list[str]]:
@@ -62,8 +60,7 @@ def choose(words: list[str]) -> tuple[ChosenRun, list[str]]:
 
 
 def _read(results: Path, run_id: str) -> ChosenRun:
-    run = read_run(results, run_id)
-    if run is None:
+    if not (results / "sacred" / run_id).is_dir():
         known = ", ".join(run_ids(results)[:20]) or "none yet"
         raise UserError(f"There is no run {run_id} in {results / 'sacred'}. Known: {known}.")
-    return ChosenRun(results, run)
+    return ChosenRun(results, known_run(results, run_id))

@@ -73,13 +73,13 @@ def test_unchanged_files_are_not_read_again(
     visitor = visit(tmp_path)
     visitor.lines()
     read = []
-    original = Path.open
+    original = os.open
 
     def told(path: Path, *words: Any, **options: Any) -> Any:
-        read.append(path.name)
+        read.append(Path(path).name)
         return original(path, *words, **options)
 
-    monkeypatch.setattr(Path, "open", told)
+    monkeypatch.setattr(os, "open", told)
     visitor.lines()
     assert read == []
     append(tmp_path / "3", f"200,{WON},0.2,2.0")

@@ -29,10 +29,6 @@ def csv_as_folder(folder: Path) -> None:
     replace_by_folder(folder / "metrics.csv")
 
 
-def endless_field(folder: Path) -> None:
-    append(folder, f"20,{'x' * 200_000},0.5,1.0")
-
-
 def far_step_of_sacred(folder: Path) -> None:
     (folder / "metrics.csv").unlink()
     entry = {"steps": [2**70], "values": [0.5], "timestamps": [moment(0)]}
@@ -45,9 +41,7 @@ def nested_values(folder: Path) -> None:
     (folder / "metrics.json").write_text(json.dumps({WON: entry}))
 
 
-@pytest.mark.parametrize(
-    "spoil", [far_step, csv_as_folder, endless_field, far_step_of_sacred, nested_values]
-)
+@pytest.mark.parametrize("spoil", [far_step, csv_as_folder, far_step_of_sacred, nested_values])
 def test_numbers_that_cannot_be_read_are_told_and_hide_no_other_run(
     tmp_path: Path, visit: Visit, spoil: Callable[[Path], None]
 ) -> None:

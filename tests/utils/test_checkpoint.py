@@ -126,8 +126,8 @@ def test_the_newest_or_nearest_checkpoint_is_found(tmp_path: Path) -> None:
         (tmp_path / str(step)).mkdir()
     (tmp_path / "best").mkdir()
 
-    assert find_checkpoint(tmp_path, 0).name == "2000"
-    assert find_checkpoint(tmp_path, 90).name == "100"
+    assert find_checkpoint(tmp_path, 0).folder.name == "2000"
+    assert find_checkpoint(tmp_path, 90).folder.name == "100"
 
 
 @pytest.mark.parametrize("make_folder", [False, True])
@@ -184,10 +184,10 @@ def test_replay_parts_hold_every_living_episode_and_no_more_files_than_needed(
     for new in (4, 0, 7, 3, 12, 1):
         buffer.inserted += new
         parts.save_new(buffer)
-        parts.remove_unused()
+        parts.remove_unused(parts.names)
 
     restored = FakeBuffer(size=10)
-    ReplayParts(tmp_path).load_into(restored, parts.names, buffer.inserted)
+    ReplayParts(tmp_path).load_into(restored, parts.state_dict(buffer.inserted))
 
     living = list(range(buffer.inserted - 10, buffer.inserted))
     assert restored.restored[-10:] == living
@@ -199,4 +199,4 @@ def test_replay_parts_hold_every_living_episode_and_no_more_files_than_needed(
 
 def test_a_missing_replay_part_names_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="checkpoint_path="):
-        ReplayParts(tmp_path).load_into(FakeBuffer(3), ["0-5.npz"], 5)
+        ReplayParts(tmp_path).load_into(FakeBuffer(3), {"names": ["0-5.npz"], "inserted": 5})

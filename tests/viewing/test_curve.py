@@ -10,7 +10,7 @@ import pytest
 from utils.errors import UserError
 from viewing import curve
 
-HEAD = "t_env,metric,value,seconds"
+HEAD = "t_env,name,value,seconds"
 
 
 @pytest.fixture
@@ -22,6 +22,7 @@ def folder(tmp_path: Path) -> Path:
         "name": "vdn",
         "env": "skirmish",
         "seed": 1,
+        "t_max": 100,
         "unique_token": "t",
         "env_args": {"map_name": "3m"},
     }
@@ -32,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 def show(folder: Path, *lines: str, metric: str = "loss") -> None:
     pytest.importorskip("matplotlib")
-    (folder / "metrics.csv").write_text("\n".join([HEAD, *lines]))
+    (folder / "metrics.csv").write_text("\n".join([HEAD, *lines, ""]))
     curve.main([str(folder), f"metric={metric}"])
 
 

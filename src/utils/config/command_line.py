@@ -8,6 +8,7 @@ from utils.config.mongo import masked
 from utils.errors import UserError, did_you_mean
 
 FILES = ("--config", "--env-config")
+TRUST = "--trust"  # see docs/resume.md
 COMMANDS = (
     "print_config",
     "print_dependencies",
@@ -49,6 +50,7 @@ class Words:
     updates: list[tuple[str, str]] = field(default_factory=list)  # key, text of the value
     options: list[str] = field(default_factory=list)  # for Sacred, as given
     command: str | None = None
+    trust: bool = False  # plugins of a run from elsewhere may run
 
     @property
     def force(self) -> bool:
@@ -63,6 +65,8 @@ def sort_words(argv: list[str]) -> Words:
         name, equals, value = word.partition("=")
         if name in FILES:
             _take_file(words, name, value if equals else _value_of(name, rest))
+        elif word == TRUST:
+            words.trust = True
         elif word.startswith("-"):
             _take_option(words, word, rest)
         elif equals:
@@ -97,7 +101,7 @@ def _take_option(words: Words, word: str, rest: list[str]) -> None:
     if name in ("-F", "--file_storage", "--file-storage"):
         raise UserError(f"{word}: results go to one place. Type local_results_path=DIR instead.")
     if short is None:
-        known = [*FILES, "--help", "--list", *SACRED.values()]
+        known = [*FILES, TRUST, "--help", "--list", *SACRED.values()]
         raise UserError(
             f"Unknown option {masked(word)}.{did_you_mean(name, known)} Example: {EXAMPLE}\n"
             "--help shows all settings."

@@ -31,6 +31,7 @@ PyMARL-K: cooperative multi-agent reinforcement learning
                  [--host 127.0.0.1]; port 0 is any free one, host 0.0.0.0 lets other machines in
   doctor         whether StarCraft II, its maps and SMAC are ready: doctor --env-config=sc2
   with resume=latest | resume=ID     go on with an earlier run, bit for bit
+  --trust        run the plugins of a run from elsewhere that is resumed or replayed
   -u, -c TEXT, -l LEVEL, -m DB ...   Sacred's options; -m DB is mongo=DB
 
 """

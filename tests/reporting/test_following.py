@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dashboard.following import CsvFollower
+from reporting.following import CsvFollower
 from reporting.records import read_record
 from tests.dashboard.runs import make_run
+from utils.run_files import RunFiles
 
 HEAD = "t_env,name,value,seconds\n"
 ROWS = "".join(f"{t},loss,{t * 0.1},{t}.5\n{t},k/cosine,{1 / t},{t}.5\n" for t in range(1, 60))
@@ -17,7 +18,7 @@ ROWS = "".join(f"{t},loss,{t * 0.1},{t}.5\n{t},k/cosine,{1 / t},{t}.5\n" for t i
 
 def assert_as_whole(follower: CsvFollower) -> None:
     whole = read_record(follower.path.parent).metrics
-    followed = follower.read()
+    followed = follower.read().series
     assert followed.keys() == whole.keys()
     for name, series in whole.items():
         for ours, theirs in zip(followed[name], series, strict=True):
@@ -26,7 +27,7 @@ def assert_as_whole(follower: CsvFollower) -> None:
 
 @pytest.fixture
 def follower(tmp_path: Path) -> CsvFollower:
-    return CsvFollower(make_run(tmp_path / "1", []) / "metrics.csv")
+    return CsvFollower(RunFiles(make_run(tmp_path / "1", [])))
 
 
 @pytest.mark.parametrize("piece", [7, 100, 10_000])
@@ -38,15 +39,15 @@ def test_pieces_of_any_size(follower: CsvFollower, piece: int) -> None:
             file.write(ROWS[start : start + piece])
         follower.read()
     assert_as_whole(follower)
-    assert len(follower.read()["loss"].steps) == 59
+    assert len(follower.read().series["loss"].steps) == 59
 
 
 def test_a_line_counts_once_it_is_whole(follower: CsvFollower) -> None:
     follower.path.write_text(HEAD + "10,loss,0.5,1.0\n20,loss,0.2")
-    assert follower.read()["loss"].steps.tolist() == [10]
+    assert follower.read().series["loss"].steps.tolist() == [10]
     with follower.path.open("a") as file:
         file.write("5,2.0\n")
-    assert follower.read()["loss"].values.tolist() == [0.5, 0.25]
+    assert follower.read().series["loss"].values.tolist() == [0.5, 0.25]
 
 
 def test_a_file_that_was_cut_is_read_anew(follower: CsvFollower) -> None:
@@ -58,7 +59,7 @@ def test_a_file_that_was_cut_is_read_anew(follower: CsvFollower) -> None:
         file.truncate()
         file.write(HEAD + other)
     assert_as_whole(follower)
-    assert follower.read()["loss"].values[-1] == 7.0
+    assert follower.read().series["loss"].values[-1] == 7.0
 
 
 def test_a_file_that_was_replaced_is_read_anew(follower: CsvFollower) -> None:
@@ -67,13 +68,13 @@ def test_a_file_that_was_replaced_is_read_anew(follower: CsvFollower) -> None:
     draft = follower.path.with_suffix(".part")
     draft.write_text(HEAD + "1,gain,2.0,3.0\n")
     draft.replace(follower.path)
-    assert list(follower.read()) == ["gain"]
+    assert list(follower.read().series) == ["gain"]
 
 
 def test_what_cannot_be_read_is_not_taken_for_read(follower: CsvFollower) -> None:
     """Neither the lines before it nor those after are lost or counted twice."""
     follower.path.write_text(HEAD + ROWS)
-    whole = follower.read()["loss"].values.tolist()
+    whole = follower.read().series["loss"].values.tolist()
     good = follower.path.read_text()
     with follower.path.open("a") as file:
         file.write(f"100,loss,1.0,1.0\n{2**70},loss,2.0,2.0\n")
@@ -83,7 +84,7 @@ def test_what_cannot_be_read_is_not_taken_for_read(follower: CsvFollower) -> Non
     with follower.path.open("r+") as file:
         file.write(good + "200,loss,3.0,2.0\n")
         file.truncate()
-    assert follower.read()["loss"].values.tolist() == [*whole, 3.0]
+    assert follower.read().series["loss"].values.tolist() == [*whole, 3.0]
 
 
 def test_steps_out_of_order_are_sorted(follower: CsvFollower) -> None:
