@@ -46,6 +46,7 @@ class Server(ThreadingHTTPServer):
     """Serves one library."""
 
     daemon_threads = True
+    request_queue_size = 1024  # visitors who may come at the same moment
 
     def __init__(self, host: str, port: int, library: Library) -> None:
         self.library = library

@@ -104,7 +104,8 @@ def sync(folder: Path, store: Store) -> str:
                 path.stat()  # all there, before the database hears of the run
             mirror.deliver()
         except (OSError, KeyError, TypeError, ValueError) as error:
-            raise UserError(f"Its files are torn or missing ({error!r}).") from error
+            why = f"{type(error).__name__}: {error}"
+            raise UserError(f"Its files are torn or missing ({why}).") from error
         mark(mirror)
         say_number(mirror)
     points = sum(len(curve["steps"]) for curve in mirror.curves.values())

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from utils.checksums import Checksums, DamagedError, read_checksums
+from utils.checksums import FILE, Checksums, DamagedError, read_checksums
 from utils.files import digest_of_open, open_regular, read_bytes, reason
 
 ATTEMPTS = 3  # a run that goes on may replace a file and its checksum while they are read
@@ -99,7 +99,8 @@ class RunFiles:
             if self._fits(name, data):
                 return data
         raise UnreadableRunError(
-            f"{path} cannot be read (damaged: its checksum is not the one that was written)."
+            f"{path} cannot be read: it is not what was written, its checksum is another. If it "
+            f"was changed on purpose, delete {FILE} beside it."
         )
 
     def _fits(self, name: str, data: bytes) -> bool:

@@ -35,6 +35,19 @@ def test_other_forms_are_refused_with_those_that_are_not(text: str) -> None:
     assert "geheim" not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    "text", ["mongodb://u:geheim", "mongodb://u:geheim@/db", "mongodb://u:ge/heim", "u:geheim:db"]
+)
+def test_an_address_without_a_host_does_not_show_its_password(text: str) -> None:
+    from dashboard.database import DatabaseRuns
+    from mongo.store import Store
+
+    for refused in (lambda: Store(parse_address(text)), lambda: DatabaseRuns(text)):
+        with pytest.raises(UserError, match=r"mongo=.*cannot be") as refusal:
+            refused()
+        assert "heim" not in str(refusal.value)
+
+
 def test_runs_are_not_overwritten() -> None:
     with pytest.raises(UserError, match=r"resume=7 goes on"):
         parse_address("host:1:db.runs:7")
@@ -56,6 +69,13 @@ def test_runs_are_not_overwritten() -> None:
         ("mongodb://h/db?tlsCertificateKeyFilePassword=x&w=1",
          "mongodb://h/db?tlsCertificateKeyFilePassword=***&w=1"),
         ("host:1234:db", "host:1234:db"),
+        ("mongodb://u:geheim", "mongodb://u:***"),
+        ("mongodb://u:geheim/db", "mongodb://u:***"),
+        ("mongodb+srv://u:7geheim?w=1", "mongodb+srv://u:***"),
+        ("mongodb://h:1,u:geheim", "mongodb://h:1,u:***"),
+        ("mongo=mongodb://:ge/heim", "mongo=mongodb://:***"),
+        ("mongodb://[::1]:27017/db", "mongodb://[::1]:27017/db"),
+        ("mongodb://h:1/db?appName=a:b", "mongodb://h:1/db?appName=a:b"),
     ],
 )  # fmt: skip
 def test_passwords_are_masked(text: str, shown: str) -> None:

@@ -227,7 +227,8 @@ def test_resuming_a_run_whose_settings_are_lost(
     capsys: pytest.CaptureFixture[str], earlier: Results, tmp_path: Path
 ) -> None:
     results = copy_of(earlier, tmp_path)
-    (results.folder() / "config.json").write_text('{"name": "qm')
+    for name in ("config.json", "run.json"):  # which has a copy of the settings
+        (results.folder() / name).write_text('{"name": "qm')
 
     assert "run 1" in refused(capsys, *resume(results))
 

@@ -76,6 +76,7 @@ def test_a_killed_run_is_interrupted_and_a_running_one_left_alone(
     entry = json.loads(path.read_text())
     entry.update(status="RUNNING", stop_time=None)
     path.write_text(json.dumps(entry))
+    (results.folder() / "checksums.json").unlink()  # as the message about a changed file says
     address = mongod.address("killed")
 
     with locked(results.models):
@@ -107,7 +108,9 @@ def test_a_run_with_torn_files_is_left_out_and_the_others_sent(
     database = f"torn_{name.replace('.', '_')}_{len(content or '')}"
 
     assert sync(results, mongod.address(database)) == 1
-    assert "run 1: left out. Its files are torn or missing" in capfd.readouterr().out
+    told = capfd.readouterr().out
+    assert "run 1: left out. " in told
+    assert name in told
     arrived = mongod.database(database).runs.find({"status": "COMPLETED"})
     assert [document["_id"] for document in arrived] == [2]
 

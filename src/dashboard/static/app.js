@@ -98,7 +98,7 @@ async function drawNow() {
 }
 
 function drawTabs() {
-  if (!(state.tab in TABS)) state.tab = "curves";
+  if (!Object.hasOwn(TABS, state.tab)) state.tab = "curves";
   const tabs = Object.entries(TABS).map(([key, [text]]) =>
     el("button", {
       type: "button", role: "tab", id: `tab-${key}`, "aria-controls": "view",

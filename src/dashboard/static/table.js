@@ -67,7 +67,8 @@ function fulfils(run, word) {
 
 function sorted(runs) {
   const down = state.sort.startsWith("-");
-  const value = (COLUMNS[state.sort.replace("-", "")] ?? COLUMNS.started)[1];
+  const key = state.sort.replace("-", "");
+  const value = COLUMNS[Object.hasOwn(COLUMNS, key) ? key : "started"][1]; // the address may say anything
   const order = (a, b) => {
     const [x, y] = [value(a) ?? null, value(b) ?? null];
     if (x === null || y === null) return (x === null) - (y === null); // unknown ones last, either way

@@ -19,6 +19,8 @@ SHORT = re.compile(
     r"(?:(?P<database>[A-Za-z_][\w-]*)(?:\.(?P<collection>\w+)(?P<overwrite>:\d+)?)?)?"
     r"(?:!-?\d+)?$"
 )
+# USER:PASSWORD whose host was forgotten: what stands where a port would is none.
+WITHOUT_HOST = r"(mongodb(?:\+srv)?://(?:[^:@/?\[]*:\d{1,5}(?=[,/?]|$))*[^:@/?\[]*):(?!\d{1,5}(?:[,/?]|$)).*"
 FORMS = "host:port:database or mongodb://USER:PASSWORD@HOST:PORT/DATABASE"
 
 
@@ -45,7 +47,8 @@ def parse_address(text: str) -> Address:
         return Address(text, database or DATABASE, collection or COLLECTION)
     match = SHORT.match(text)
     if match is None or not text:
-        raise UserError(f"mongo={masked(text)} cannot be. Type {FORMS}.")
+        shown = re.sub(r"^([^:@]*):(?!\d{1,5}(?:[:/!]|$))[^:@]*", rf"\1:{MASK}", masked(text))
+        raise UserError(f"mongo={shown} cannot be. Type {FORMS}.")
     if match["overwrite"]:
         raise UserError(
             f"mongo={text} names a run to overwrite, which is never done. Leave out "
@@ -71,6 +74,8 @@ def masked(text: str) -> str:
     As users type it: its name or password may have signs that should have been escaped.
     """
     text = re.sub(r"(^(?!.*mongodb(?:\+srv)?://)|//)([^:]*):.*@", rf"\1\2:{MASK}@", text)
+    if "@" not in text:
+        text = re.sub(WITHOUT_HOST, rf"\1:{MASK}", text)
     secrets = r"(?i)([?&][^=&]*(?:password|token|authmechanismproperties)[^=&]*=)[^&]*"
     return re.sub(secrets, rf"\1{MASK}", text)
 
