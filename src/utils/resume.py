@@ -113,6 +113,8 @@ def known_run(results: Path, run_id: str) -> EarlierRun:
             f"run {run_id} has no config.json that can be used: {folder / 'config.json'} lacks "
             f"{', '.join(odd)}."
         )
+    unverifiable = files.unverifiable()
+    told = [*told, unverifiable] if unverifiable else told
     models = models_folder(results, config)
     steps = [s for s in checkpoint_steps(models) if (models / str(s) / STATE_FILE).exists()]
     try:

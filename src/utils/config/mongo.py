@@ -20,7 +20,9 @@ SHORT = re.compile(
     r"(?:!-?\d+)?$"
 )
 # USER:PASSWORD whose host was forgotten: what stands where a port would is none.
-WITHOUT_HOST = r"(mongodb(?:\+srv)?://(?:[^:@/?\[]*:\d{1,5}(?=[,/?]|$))*[^:@/?\[]*):(?!\d{1,5}(?:[,/?]|$)).*"
+WITHOUT_HOST = (
+    r"(mongodb(?:\+srv)?://(?:[^:@/?\[]*:\d{1,5}(?=[,/?]|$))*[^:@/?\[]*):(?!\d{1,5}(?:[,/?]|$)).*"
+)
 FORMS = "host:port:database or mongodb://USER:PASSWORD@HOST:PORT/DATABASE"
 
 

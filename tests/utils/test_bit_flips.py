@@ -1,0 +1,209 @@
+"""Flipped bits and truncations in all files of a run: noticed, and never read as something else."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from dashboard.folders import FolderRuns
+from dashboard.library import Library
+from main import main
+from reporting.records import find_records
+from reporting.series import Series
+from tests.support import Results
+from utils.checkpoint import ReplayParts, find_checkpoint, load_state
+from utils.errors import UserError
+from utils.memory_use import read_use
+from utils.resume import known_run, sound_run
+
+MUTATIONS = 200
+RUN = ("--config=qmix", "--env-config=two_step", "with", "seed=3", "t_max=60", "batch_size=4",
+       "buffer_size=8", "test_interval=20", "test_nepisode=2", "checkpoint_interval=20",
+       "log_interval=10", "learner_log_interval=10", "runner_log_interval=10",
+       "use_cuda=False")  # fmt: skip
+NETWORKS = ("agent.th", "mixer.th", "opt.th")
+
+Points = dict[str, list[tuple[int, float]]]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    results = Results(tmp_path_factory.mktemp("flips") / "results")
+    assert main([*RUN, f"local_results_path={results.root}"]) == 0
+    return results
+
+
+class ShownBuffer:
+    """Keeps what is restored as it is."""
+
+    def restore(self, inserted: int, parts: Iterator[Mapping[str, np.ndarray]]) -> None:
+        self.held = [inserted, *({key: part[key] for key in part} for part in parts)]
+
+
+def text_of(value: Any) -> str:
+    """The same for the same numbers."""
+    if isinstance(value, torch.Tensor):
+        value = value.numpy()
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype}{value.shape}{value.tobytes().hex()}"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key!r}: {text_of(value[key])}' for key in value)}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(text_of, value))}]"
+    return repr(value)
+
+
+def points_of(metrics: Mapping[str, Series]) -> Points:
+    return {name: list(zip(s.steps.tolist(), s.values.tolist(), strict=True))
+            for name, s in metrics.items()}  # fmt: skip
+
+
+def all_in(part: Points, whole: Points) -> bool:
+    return all(set(points) <= set(whole.get(name, [])) for name, points in part.items())
+
+
+def contents(folder: Path) -> str:
+    """A checkpoint: its state, its replay, its networks."""
+    state = load_state(folder)
+    buffer = ShownBuffer()
+    ReplayParts(folder.parent / "replay").load_into(buffer, state["replay"])
+    return text_of([state, buffer.held]) + networks(folder)
+
+
+def networks(folder: Path) -> str:
+    return text_of([torch.load(folder / name, weights_only=True) for name in NETWORKS])
+
+
+@dataclass
+class Original:
+    """What is right."""
+
+    checkpoints: list[str]  # the newest first
+    networks: list[str]
+    best: str
+    points: Points
+    config: dict[str, Any]
+    printed: str
+    memory: Any
+
+    @staticmethod
+    def of(results: Results) -> Original:
+        run = known_run(results.root, "1")
+        (record,), _ = find_records([results.root])
+        (best,) = (results.models / "best").iterdir()
+        return Original(
+            [contents(folder) for folder in run.checkpoints],
+            [networks(folder) for folder in run.checkpoints],
+            networks(best),
+            points_of(record.metrics),
+            dict(record.config),
+            (results.folder() / "cout.txt").read_text(),
+            read_use(results.models),
+        )
+
+
+def check_checkpoints(results: Results, models: Path, original: Original) -> bool:
+    """Whether something was said; fails if something else was loaded."""
+    said = False
+    try:
+        sound = sound_run(known_run(results.root, "1"))
+        loaded = original.checkpoints.index(contents(sound.checkpoint))
+        said = bool(sound.remarks)
+        assert loaded == 0 or said
+        assert sound.run.config == original.config
+    except UserError as error:
+        said = bool(str(error))
+    for folder, known in ((models, original.networks), (models / "best", [original.best])):
+        try:
+            found = find_checkpoint(folder, 0)
+        except UserError:
+            said = True
+            continue
+        loaded = known.index(networks(found.folder))
+        assert loaded == 0 or found.remarks
+        said = said or bool(found.remarks)
+    memory = read_use(models)
+    assert memory in (None, original.memory)
+    return said or memory is None
+
+
+def check_reports(results: Results, original: Original) -> bool:
+    records, problems = find_records([results.root])
+    said = bool(problems)
+    for record in records:
+        assert record.config == original.config
+        try:
+            points = points_of(record.metrics)
+            said = said or bool(record.notices)
+        except UserError:
+            return True
+        assert all_in(points, original.points)
+        assert points == original.points or record.notices
+        assert record.status == "COMPLETED" or (record.status == "?" and record.notices)
+    return said
+
+
+def check_dashboard(results: Results, original: Original) -> bool:
+    with Library([FolderRuns([results.root])]).shelf(patience=60) as shelf:
+        said = bool(shelf.problems)
+        for key, run in shelf.runs.items():
+            assert run.record.config == original.config
+            if key not in shelf.unreadable:
+                assert all_in(points_of(run.record.metrics), original.points)
+            text, _ = run.output(10**6)
+            told = "damaged" in text or "cannot be read" in text
+            assert text == original.printed or told
+            said = said or told
+    return said
+
+
+def mutate(path: Path, chance: random.Random) -> str:
+    data = bytearray(path.read_bytes())
+    if chance.random() < 0.3:
+        length = chance.randrange(len(data))
+        path.write_bytes(data[:length])
+        return f"cut to {length}"
+    at, bit = chance.randrange(len(data)), chance.randrange(8)
+    data[at] ^= 1 << bit
+    path.write_bytes(data)
+    return f"bit {bit} of byte {at}"
+
+
+# What is read of these only when another file is damaged, or when a question is about them.
+SPARE = ("metrics.json", "info.json")
+
+
+def test_two_hundred_flips_and_truncations(finished: Results, tmp_path: Path) -> None:
+    original = Original.of(finished)
+    chance = random.Random(16)
+    results = Results(tmp_path / "results")
+    shutil.copytree(finished.root, results.root)
+    models = results.models
+    files = [p for p in sorted(results.root.rglob("*")) if p.is_file() and p.stat().st_size]
+    files = [p for p in files if "_sources" not in p.parts]
+    silent = []
+    for number in range(MUTATIONS):
+        path = files[number % len(files)]
+        before = path.read_bytes()
+        what = f"{path.relative_to(results.root)}: {mutate(path, chance)}"
+        said = [
+            check_checkpoints(results, models, original),
+            check_reports(results, original),
+            check_dashboard(results, original),
+        ]
+        if not any(said):
+            silent.append(what)
+        path.write_bytes(before)
+    # the checkpoint before the newest is read only when that is damaged
+    earlier = {f"{run.name}/" for run in known_run(results.root, "1").checkpoints[1:]}
+    unread = [w for w in silent if not any(f"/{name}" in w for name in (*earlier, *SPARE))]
+    assert unread == []
+    assert len(silent) < MUTATIONS / 2
