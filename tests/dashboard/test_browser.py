@@ -183,7 +183,8 @@ def type_keys(page: Browser, text: str) -> None:
 
 
 def test_an_odd_bookmark_shows_what_is_usual(page: Browser, visitor: Visitor) -> None:
-    for words in ("axis=foo", "axis=seconds&together=x&toString=1"):
+    odd = ("axis=foo", "axis=seconds&together=x&toString=1", "sort=__proto__", "tab=toString")
+    for words in odd:
         page.open("about:blank")
         page.open(f"{visitor.server.url}#runs={visitor.key('2')}&{words}")
         page.until(lambda: drawn(page) == 1, "a curve")

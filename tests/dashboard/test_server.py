@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import struct
@@ -18,6 +19,7 @@ from dashboard.command import main, make_server
 from dashboard.server import STATIC
 from main import dispatch
 from tests.dashboard.conftest import Visitor
+from tests.dashboard.runs import make_run
 from tests.support import command_line, killed_at_the_end, start_process
 from utils.errors import UserError
 
@@ -192,3 +194,61 @@ def test_the_command_starts_without_torch(tmp_path: Path) -> None:
     assert process.returncode == 0
     assert "dashboard.server" in imported
     assert not {"torch", "sacred", "pymongo"} & {row.split()[-1] for row in imported.splitlines()}
+
+
+def test_two_hundred_visitors_at_the_same_moment(tmp_path: Path) -> None:
+    """All are let in before anybody is served: the queue holds them."""
+    with make_server([str(tmp_path)], "127.0.0.1", 0) as server:
+        visitors = []
+        try:
+            for _ in range(200):
+                visitor = socket.socket()
+                visitors.append(visitor)
+                visitor.settimeout(1)
+                visitor.connect(("127.0.0.1", server.server_port))
+        finally:
+            for visitor in visitors:
+                visitor.close()
+
+
+@pytest.mark.parametrize("name", ["config.json", "run.json", "metrics.csv", "cout.txt"])
+def test_links_that_lead_out_are_not_followed(tmp_path: Path, visit: Visit, name: str) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text('{"env": "geheim", "status": "geheim"}')
+    make_run(tmp_path / "results" / "1", [(10, 0.5)])
+    folder = make_run(tmp_path / "results" / "2", [(10, 0.5)])
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(secret)
+    visitor = visit(tmp_path / "results")
+
+    answer = visitor.ask("runs")
+    keys = {run["run_id"]: run["key"] for run in answer["runs"]}
+    texts = [json.dumps(answer)]
+    if "2" in keys:
+        texts += [json.dumps(visitor.ask(word, run=keys["2"])) for word in ("run", "console")]
+    assert "1" in keys
+    assert "geheim" not in " ".join(texts)
+    assert f"a link that leads out of {tmp_path / 'results'}" in " ".join(texts)
+
+
+def test_links_within_the_results_are_followed(tmp_path: Path, visit: Visit) -> None:
+    folder = make_run(tmp_path / "1", [(10, 0.5)])
+    (folder / "metrics.csv").rename(tmp_path / "numbers")
+    (folder / "metrics.csv").symlink_to(tmp_path / "numbers")
+
+    assert visit(tmp_path).lines()["1"]["last"] == 0.5
+
+
+@pytest.mark.parametrize("name", ["config.json", "run.json", "metrics.csv", "cout.txt"])
+def test_a_pipe_makes_nobody_wait(tmp_path: Path, visit: Visit, name: str) -> None:
+    make_run(tmp_path / "1", [(10, 0.5)])
+    folder = make_run(tmp_path / "2", [(10, 0.5)])
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    visitor = visit(tmp_path)
+
+    assert visitor.lines()["1"]["last"] == 0.5
+    if name == "cout.txt":
+        assert "no regular file" in visitor.ask("console", run=visitor.key("2"))["text"]
+    else:
+        assert "no regular file" in visitor.ask("runs")["problems"][0]

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import torch
 
 from dashboard.folders import FolderRuns
 from dashboard.library import Library
@@ -20,7 +17,7 @@ from main import main
 from reporting.records import find_records
 from reporting.series import Series
 from tests.support import Results
-from utils.checkpoint import ReplayParts, find_checkpoint, load_state
+from utils.checkpoint import find_checkpoint, load_state
 from utils.errors import UserError
 from utils.memory_use import read_use
 from utils.resume import known_run, sound_run
@@ -42,26 +39,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Results:
     return results
 
 
-class ShownBuffer:
-    """Keeps what is restored as it is."""
-
-    def restore(self, inserted: int, parts: Iterator[Mapping[str, np.ndarray]]) -> None:
-        self.held = [inserted, *({key: part[key] for key in part} for part in parts)]
-
-
-def text_of(value: Any) -> str:
-    """The same for the same numbers."""
-    if isinstance(value, torch.Tensor):
-        value = value.numpy()
-    if isinstance(value, np.ndarray):
-        return f"{value.dtype}{value.shape}{hashlib.md5(value.tobytes()).hexdigest()}"
-    if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{key!r}: {text_of(value[key])}' for key in value)}}}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(text_of, value))}]"
-    return repr(value)
-
-
 def points_of(metrics: Mapping[str, Series]) -> Points:
     return {name: list(zip(s.steps.tolist(), s.values.tolist(), strict=True))
             for name, s in metrics.items()}  # fmt: skip
@@ -71,25 +48,28 @@ def all_in(part: Points, whole: Points) -> bool:
     return all(set(points) <= set(whole.get(name, [])) for name, points in part.items())
 
 
-def contents(folder: Path) -> str:
-    """A checkpoint: its state, its replay, its networks."""
-    state = load_state(folder)
-    buffer = ShownBuffer()
-    ReplayParts(folder.parent / "replay").load_into(buffer, state["replay"])
-    return text_of([state, buffer.held]) + networks(folder)
+def contents(folder: Path) -> bytes:
+    """A checkpoint that was chosen: all that is loaded of it is in these bytes."""
+    replay = folder.parent / "replay"
+    parts = [replay / name for name in load_state(folder)["replay"]["names"]]
+    return joined([folder / "state.pt", *parts])
 
 
-def networks(folder: Path) -> str:
-    return text_of([torch.load(folder / name, weights_only=True) for name in NETWORKS])
+def networks(folder: Path) -> bytes:
+    return joined([folder / name for name in NETWORKS])
+
+
+def joined(paths: list[Path]) -> bytes:
+    return b"".join(path.read_bytes() for path in paths)
 
 
 @dataclass
 class Original:
     """What is right."""
 
-    checkpoints: list[str]  # the newest first
-    networks: list[str]
-    best: str
+    checkpoints: list[bytes]  # the newest first
+    networks: list[bytes]
+    best: bytes
     points: Points
     config: dict[str, Any]
     printed: str
