@@ -204,8 +204,8 @@ def test_resuming_from_a_damaged_state(
     capsys: pytest.CaptureFixture[str], earlier: Results, tmp_path: Path, damage: str
 ) -> None:
     results = copy_of(earlier, tmp_path)
-    state = newest(results) / "state.pt"
-    truncate(state) if damage == "truncated" else state.write_bytes(b"junk" * 100)
+    for state in results.models.glob("[0-9]*/state.pt"):  # else an earlier one is taken
+        truncate(state) if damage == "truncated" else state.write_bytes(b"junk" * 100)
 
     before = files(results.root / "sacred")
     assert "state.pt" in refused(capsys, *resume(results))
@@ -242,7 +242,8 @@ def test_a_truncated_network_file(
     capsys: pytest.CaptureFixture[str], earlier: Results, tmp_path: Path
 ) -> None:
     results = copy_of(earlier, tmp_path)
-    truncate(newest(results) / "agent.th")
+    for agent in results.models.glob("[0-9]*/agent.th"):  # else an earlier one is taken
+        truncate(agent)
 
     assert "agent.th" in refused(capsys, *evaluate(results.models, results))
 
