@@ -17,6 +17,7 @@ from run import run
 from training.session import Folders
 from utils.allocation import keep_freed_memory
 from utils.checkpoint import ReplayParts, load_state
+from utils.commit import Commit, commit_of
 from utils.config import COMMAND_LINE, LoadedConfig, load_config
 from utils.config.mongo import usable
 from utils.console import head_lines
@@ -34,7 +35,7 @@ from utils.resume import (
     models_folder,
     with_seed,
 )
-from utils.tracking import REPOSITORY, Interrupted, RunFolder, make_experiment
+from utils.tracking import MAIN, REPOSITORY, Interrupted, RunFolder, make_experiment
 
 
 def launch(argv: list[str]) -> int:
@@ -58,12 +59,13 @@ def launch(argv: list[str]) -> int:
     facts = preflight(config["env"], config["env_args"], n_envs) if running else None
     folder = RunFolder(results / "sacred", resumed=earlier is not None)
     before = environments_so_far(results / "sacred" / earlier.run_id) if earlier else []
-    task = Task(loaded, config, results, folder, earlier, facts, before)
+    commit = commit_of(MAIN)
+    task = Task(loaded, config, results, folder, earlier, facts, before, commit)
 
     def main(_run: Any) -> dict[str, float]:  # Sacred wants a plain function
         return task.run(_run)
 
-    experiment = make_experiment(config, folder, main)
+    experiment = make_experiment(config, folder, commit, main)
     options = docopt(experiment.get_usage()[2], loaded.sacred_argv, default_help=False)
     if earlier:
         options["--id"] = int(earlier.run_id)
@@ -98,10 +100,12 @@ class Task:
         earlier: EarlierRun | None,
         facts: RunFacts | None,
         environments: list[dict[str, Any]],
+        commit: Commit,
     ) -> None:
         self._loaded, self._config, self._results = loaded, config, results
         self._folder, self._earlier, self._facts = folder, earlier, facts
         self._environments = environments  # of the sessions before this one
+        self._commit = commit
 
     def run(self, _run: Any) -> dict[str, float]:
         config, console = self._config, get_logger()
@@ -110,6 +114,8 @@ class Task:
         args = arguments(config)
         run_dir = self._folder.path if _run.observers else None
         self._say_head(args.device, run_dir)
+        if self._commit.commit is None:
+            _run.info["commit"] = str(self._commit)
         if self._facts:
             for warning in [*self._facts.warnings, *self._record_environment(_run.info)]:
                 console.warning(f"Warning: {warning}")
@@ -144,6 +150,8 @@ class Task:
         elif self._config["resume"]:
             facts.append("nothing to resume: a new run")
         lines = head_lines(self._config, self._loaded.changed, run_dir, facts)
+        if self._commit.commit is None:
+            lines.append(f"  {self._commit}")
         if self._facts:
             lines.append(f"  {self._facts.details}")
         for line in lines:
