@@ -12,7 +12,7 @@ from reporting.page import page
 from reporting.records import RESULTS, Record, UnreadableRunError, find_records
 from reporting.results import Result, common_metric, notices, result_of
 from reporting.tables import Table, final_table, improvement_table, overall_table
-from utils.errors import UserError
+from utils.parser import Parser
 
 EXAMPLES = """\
 examples:
@@ -23,7 +23,7 @@ examples:
 
 
 def main(argv: list[str]) -> int:
-    options = _parser().parse_args(argv)
+    options = _parser().options(argv)
     records, problems = find_records(options.places)
     records = chosen(records, options.where)
     records, tests = _trainings(records)
@@ -106,9 +106,9 @@ def _with_numbers(records: Sequence[Record]) -> tuple[list[Record], list[str]]:
     return kept, said
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "report.py",
+def _parser() -> Parser:
+    parser = Parser(
+        "python src/report.py",
         description="Curves, tables and intervals of many runs: ours, PyMARL's, EPyMARL's.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -137,12 +137,3 @@ def _parser() -> argparse.ArgumentParser:
     add("--no-figures", action="store_true", help="tables alone, which need no matplotlib")
     add("--title", help="of the page")
     return parser  # fmt: skip
-
-
-def run(argv: list[str]) -> int:
-    """With mistakes as one sentence."""
-    try:
-        return main(argv)
-    except UserError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code

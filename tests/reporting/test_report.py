@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from reporting.command import run
+from cli import guarded
+from cli import report as write_report
 from reporting.grouping import INCIDENTAL, chosen, groups_of
 from reporting.listing import main as list_runs
 from reporting.records import find_records
@@ -29,7 +30,7 @@ def report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Report:
     def say(*options: str, code: int = 0) -> str:
         figures = () if "--draw" in options else ("--no-figures",)
         words = [str(tmp_path), "--to", str(tmp_path / "report"), *figures, *options]
-        assert run([word for word in words if word != "--draw"]) == code
+        assert guarded(write_report, [word for word in words if word != "--draw"]) == code
         captured = capsys.readouterr()
         return captured.err if code else captured.out
 
@@ -316,7 +317,7 @@ def test_the_repositorys_own_results_are_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     demo = Path(__file__).resolve().parents[2] / "docs" / "examples" / "demo_results"
-    assert run([str(demo), "--to", str(tmp_path), "--no-figures"]) == 0
+    assert guarded(write_report, [str(demo), "--to", str(tmp_path), "--no-figures"]) == 0
     said = capsys.readouterr().out
 
     rows = [line.split()[:3] for line in said.splitlines() if line.startswith("  skirmish")]
