@@ -20,7 +20,7 @@ from utils.checkpoint import ReplayParts, load_state
 from utils.commit import Commit, commit_of
 from utils.config import COMMAND_LINE, LoadedConfig, load_config
 from utils.config.mongo import usable
-from utils.console import head_lines
+from utils.console import head_lines, test_line
 from utils.errors import UserError
 from utils.logging import Logger, get_logger
 from utils.resume import (
@@ -150,6 +150,8 @@ class Task:
         elif self._config["resume"]:
             facts.append("nothing to resume: a new run")
         lines = head_lines(self._config, self._loaded.changed, run_dir, facts)
+        if self._config["testing_on"]:
+            lines.append(test_line(self._config))
         if self._commit.commit is None:
             lines.append(f"  {self._commit}")
         if self._facts:

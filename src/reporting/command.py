@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reporting.grouping import chosen, groups_of, one_environment_each
-from reporting.page import page
+from reporting.page import caption, page
 from reporting.records import RESULTS, Record, UnreadableRunError, find_records
 from reporting.results import Result, common_metric, notices, result_of
 from reporting.tables import Table, final_table, improvement_table, overall_table
@@ -59,7 +59,8 @@ def _write(
     texts = {
         "report.md": "\n".join([f"# {title}\n", *(f"- {warning}" for warning in warnings), "",
                                 *(table.markdown() for table in tables),
-                                *(f"![{name}]({path.name})" for name, path in pictures.items())]),
+                                *(f"![{caption(name)}]({path.name})"
+                                  for name, path in pictures.items())]),
         "tables.tex": "\n".join(table.latex() for table in tables),
         "report.html": page(title, warnings, tables, pictures),
     }  # fmt: skip

@@ -36,6 +36,18 @@ def head_lines(
     return lines
 
 
+def test_line(config: dict[str, Any]) -> str:
+    """How a run is tested, and what ± means behind its results."""
+    every = human(config["test_interval"])
+    return (
+        f"  tests: {config['test_nepisode']} episodes every {every} steps; ± is the standard error "
+        "of their mean"
+    )
+
+
+test_line.__test__ = False  # type: ignore[attr-defined]  # not a test case
+
+
 def task_name(config: dict[str, Any]) -> str:
     """ "sc2/corridor", "two_step": the environment and, if it has several, its map or scenario."""
     env_args = config["env_args"]
@@ -51,11 +63,12 @@ class TestResult:
 
     metric: str
     value: float
-    spread: float  # standard error over the test episodes
+    spread: float | None  # standard error over the test episodes; None if unknown
     t_env: int
 
     def __str__(self) -> str:
-        return f"{short_name(self.metric)} {self.value:.2f} ±{self.spread:.2f}"
+        text = f"{short_name(self.metric)} {self.value:.2f}"
+        return text if self.spread is None else f"{text} ±{self.spread:.2f}"
 
 
 def short_name(metric: str) -> str:

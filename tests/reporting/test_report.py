@@ -12,6 +12,7 @@ from cli import guarded
 from cli import report as write_report
 from reporting.grouping import INCIDENTAL, chosen, groups_of
 from reporting.listing import main as list_runs
+from reporting.page import caption
 from reporting.records import find_records
 from reporting.results import result_of
 from tests.reporting.conftest import MakeRun, amend
@@ -52,6 +53,7 @@ def test_final_scores_are_those_of_the_last_tenth(make_run: MakeRun, report: Rep
     assert row[:4] == ["sc2/3m", "vdn", "4", "100"]
     assert row[4] == "0.50"
     assert "0.50 ± 0.26" in said
+    assert "± sd: standard deviation over seeds" in " ".join(said.split())
     assert said.startswith("Final test win")
 
 
@@ -324,3 +326,12 @@ def test_the_repositorys_own_results_are_reported(
     names = ("kmappo", "mappo", "qmix")
     assert rows == [[f"skirmish/{m}", name, "3"] for m in ("2s3z", "3m") for name in names]
     assert "Note:" not in said
+
+
+def test_the_captions_of_the_levels_speak_of_gradients() -> None:
+    """As docs/k-level.md does, and as `k/cosine` and `k/norm_ratio` are computed."""
+    assert caption("k_cosine") == (
+        "Cosine between the gradient of the highest level and that of level 1"
+    )
+    assert "gradient" in caption("k_norm_ratio")
+    assert "step" in caption("k_contraction")
