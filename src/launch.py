@@ -23,6 +23,7 @@ from utils.config.mongo import usable
 from utils.console import head_lines, test_line
 from utils.errors import UserError
 from utils.logging import Logger, get_logger
+from utils.places import results_folder
 from utils.resume import (
     FREE_KEYS,
     EarlierRun,
@@ -35,7 +36,7 @@ from utils.resume import (
     models_folder,
     with_seed,
 )
-from utils.tracking import MAIN, REPOSITORY, Interrupted, RunFolder, make_experiment
+from utils.tracking import MAIN, Interrupted, RunFolder, make_experiment
 
 
 def launch(argv: list[str]) -> int:
@@ -43,7 +44,7 @@ def launch(argv: list[str]) -> int:
     earlier = named_run(argv)
     base = earlier.config if earlier and not names_files(argv) else None
     loaded = load_config(argv, base=base)
-    results = results_folder(loaded.config)
+    results = results_folder(loaded.config["local_results_path"])
     if loaded.config["resume"] == "latest" and not earlier:
         t_max = loaded.config["t_max"] if loaded.origins["t_max"] == COMMAND_LINE else None
         earlier = find_latest(results, loaded.config, t_max)
@@ -200,7 +201,7 @@ def named_run(argv: list[str]) -> EarlierRun | None:
     wanted = given.get("resume", "")
     if wanted == "latest" and not names_files(argv):
         place = given.get("local_results_path", "results")
-        latest = find_latest(results_folder({"local_results_path": place}))
+        latest = find_latest(results_folder(place))
         if latest is None:
             raise UserError(f"resume=latest: {place} holds no unfinished run.")
         return latest
@@ -209,18 +210,13 @@ def named_run(argv: list[str]) -> EarlierRun | None:
     if Path(wanted).is_dir() and Path(wanted).resolve().parent.name == "sacred":
         results = Path(wanted).resolve().parent.parent
     else:
-        results = results_folder({"local_results_path": given.get("local_results_path", "results")})
+        results = results_folder(given.get("local_results_path", "results"))
     return find_named(results, wanted)
 
 
 def names_files(argv: list[str]) -> bool:
     """Whether the command line says which algorithm or environment."""
     return any(word.startswith(("--config", "--env-config")) for word in argv)
-
-
-def results_folder(config: dict[str, Any]) -> Path:
-    """One root for everything, relative to the repository wherever the command was typed."""
-    return REPOSITORY / Path(config["local_results_path"]).expanduser()
 
 
 def make_folder(folder: Path) -> None:

@@ -10,6 +10,7 @@ from dashboard.library import Library, Source
 from dashboard.server import Server
 from utils.errors import UserError
 from utils.parser import Parser
+from utils.places import expanded
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 MONGO = "mongo="
@@ -30,7 +31,7 @@ def main(argv: list[str]) -> int:
 def make_server(words: list[str], host: str, port: int) -> Server:
     """`words`: folders and mongo=URL; the usual results folder where there are none."""
     urls = [word.removeprefix(MONGO) for word in words if word.startswith(MONGO)]
-    places = [Path(word).expanduser() for word in words if not word.startswith(MONGO)]
+    places = [expanded(word) for word in words if not word.startswith(MONGO)]
     for place in places:
         if not place.is_dir():
             raise UserError(f"{place} is no folder. Name one with runs in it, such as results.")

@@ -22,9 +22,9 @@ from sacred.utils import SacredInterrupt, apply_backspaces_and_linefeeds  # noqa
 from utils.commit import Commit  # noqa: E402
 from utils.errors import UserError  # noqa: E402
 from utils.logging import get_logger  # noqa: E402
+from utils.places import REPOSITORY  # noqa: E402
 
 SRC = Path(__file__).resolve().parent.parent
-REPOSITORY = SRC.parent
 MAIN = SRC / "main.py"
 
 sacred.SETTINGS.CAPTURE_MODE = "sys"  # "fd" hangs at exit when workers hold the descriptor

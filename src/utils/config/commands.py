@@ -81,7 +81,7 @@ COMMANDS = {
     "doctor": Command(
         "doctor [--config=ALG] [--env-config=ENV] [with key=value ...] [--launch]",
         "whether this machine is ready: torch, GPU, extras, disk, results; StarCraft II",
-        "doctor",
+        "doctor.command",
         """\
   Give it the words of a run that you plan, and it looks at what that run needs; without
   --env-config it looks at StarCraft II (sc2).
