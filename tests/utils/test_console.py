@@ -63,6 +63,7 @@ def test_the_last_round_may_pass_the_end() -> None:
 
 
 RESULT = TestResult("test_battle_won_mean", 0.97, 0.03, 5000)
+MARK = "\0"
 LEAST = 30  # columns in which share and result fit
 
 
@@ -109,9 +110,8 @@ class Terminal:
 
     def rows(self) -> list[str]:
         """Everything written since the last call, on rows of the present width."""
-        self.stream.flush()
         rows, column = [""], 0
-        for character in os.read(self.master, 1 << 16).decode():
+        for character in self._written():
             if character == "\r":
                 column = 0
             elif character == "\n":
@@ -122,6 +122,15 @@ class Terminal:
                 rows[-1] = rows[-1][:column] + character + rows[-1][column + 1 :]
                 column += 1
         return [row.rstrip() for row in rows]
+
+    def _written(self) -> str:
+        """Up to a mark, as the terminal hands on what it gets in pieces."""
+        self.stream.write(MARK)
+        self.stream.flush()
+        written = b""
+        while not written.endswith(MARK.encode()):
+            written += os.read(self.master, 1 << 16)
+        return written.decode().removesuffix(MARK)
 
 
 @pytest.fixture
