@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import importlib.metadata
+import io
 import platform
 import sys
 import tomllib
@@ -25,6 +26,7 @@ def main(argv: list[str]) -> int:
 
 def guarded(command: Callable[[list[str]], int], argv: list[str]) -> int:
     """The exit code of `command`. A mistake of the user costs one screen."""
+    allow_poor_alphabets()
     try:
         return command(argv)
     except UserError as error:
@@ -51,6 +53,13 @@ def guarded(command: Callable[[list[str]], int], argv: list[str]) -> int:
         return 130
 
 
+def allow_poor_alphabets() -> None:
+    """A terminal that cannot show ± or █ shows ? instead."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # neither closed nor replaced by somebody
+            stream.reconfigure(errors="replace")
+
+
 def dispatch(argv: list[str]) -> int:
     """What needs neither torch nor sacred comes first, and stays fast."""
     from utils import config
@@ -58,8 +67,7 @@ def dispatch(argv: list[str]) -> int:
     if not argv or "--help" in argv or "-h" in argv:
         return show_help(argv)
     if argv[0] == "--version":
-        sys.stdout.write(version_text())
-        return 0
+        return show_version()
     if "--list" in argv:
         return show_list([word for word in argv if word != "--list"])
     if module := config.COMMANDS[argv[0]].module if argv[0] in config.COMMANDS else None:
@@ -90,14 +98,16 @@ def show_help(argv: list[str]) -> int:
     return 0
 
 
-def version_text() -> str:
+def show_version() -> int:
     """PyMARL-K's version, and those of what it stands on; torch is not imported for it."""
     project = tomllib.loads((Path(ROOT) / "pyproject.toml").read_text())["project"]
     try:
         torch = f"torch {importlib.metadata.version('torch')}"
     except importlib.metadata.PackageNotFoundError:
         torch = "no torch"
-    return f"PyMARL-K {project['version']} (Python {platform.python_version()}, {torch})\n"
+    python = platform.python_version()
+    sys.stdout.write(f"PyMARL-K {project['version']} (Python {python}, {torch})\n")
+    return 0
 
 
 def sweep(argv: list[str]) -> int:
@@ -107,6 +117,8 @@ def sweep(argv: list[str]) -> int:
 
         sys.stdout.write(SWEEP)
         return 0
+    if argv[0] == "--version":
+        return show_version()
     from sweeps.drive import sweep as drive
 
     return drive(argv)
@@ -114,6 +126,8 @@ def sweep(argv: list[str]) -> int:
 
 def report(argv: list[str]) -> int:
     """The command of report.py."""
+    if argv[:1] == ["--version"]:
+        return show_version()
     from reporting.command import main as write_report
 
     return write_report(argv)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
 import runpy
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from cli import CORE, guarded, main
+from cli import CORE, guarded, main, report, sweep
 from utils.config import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -75,6 +77,19 @@ def test_another_module_that_is_missing_keeps_its_traceback() -> None:
         guarded(broken, [])
 
 
+def test_a_terminal_that_lacks_a_character_gets_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+
+    def say(argv: list[str]) -> int:
+        sys.stdout.write("8.00 ±0.50\n")
+        sys.stdout.flush()
+        return 0
+
+    assert guarded(say, []) == 0
+    assert written.getvalue() == b"8.00 ?0.50\n"
+
+
 def test_every_package_of_the_core_is_known_by_its_module() -> None:
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     named = {line.split("#")[0].strip() for line in lines} - {""}
@@ -129,8 +144,11 @@ def test_a_command_stands_first(capsys: pytest.CaptureFixture[str]) -> None:
     assert "python src/main.py curve [RUN]" in capsys.readouterr().err
 
 
-def test_the_version_is_the_projects(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--version"]) == 0
+@pytest.mark.parametrize("command", [main, sweep, report])
+def test_the_version_is_the_projects(
+    command: Callable[[list[str]], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(["--version"]) == 0
     said = capsys.readouterr().out
 
     assert re.fullmatch(r"PyMARL-K \d+\.\d+\.\d+ \(Python 3[\d.]+\w*, torch [\w.+]+\)\n", said)
@@ -140,8 +158,6 @@ def test_the_version_is_the_projects(capsys: pytest.CaptureFixture[str]) -> None
 def test_options_of_report_and_dashboard_get_the_nearest_name(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from cli import report
-
     assert guarded(report, ["--metrc", "loss"]) == 2
     assert "Did you mean '--metric'?" in capsys.readouterr().err
     assert main(["dashboard", "--prot=1"]) == 2
