@@ -56,8 +56,16 @@ def guarded(command: Callable[[list[str]], int], argv: list[str]) -> int:
 def allow_poor_alphabets() -> None:
     """A terminal that cannot show ± or █ shows ? instead."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # neither closed nor replaced by somebody
+        if isinstance(stream, io.TextIOWrapper) and not can_say_all(stream):
             stream.reconfigure(errors="replace")
+
+
+def can_say_all(stream: io.TextIOWrapper) -> bool:
+    try:
+        "±█".encode(stream.encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def dispatch(argv: list[str]) -> int:
