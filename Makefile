@@ -1,40 +1,46 @@
 # make train | test | check | clean: each prepares what it needs in .venv first.
-PYTHON ?= python3
+# TORCH=cpu installs torch's build for machines without a GPU, which saves gigabytes.
+PYTHON ?= $(shell python3 src/utils/prerequisites.py 2>/dev/null && echo python3 || command -v python3.11 || echo python3)
 VENV := .venv
-BIN := $(VENV)/bin
+TORCH ?= default
+CPU_BUILD := https://download.pytorch.org/whl/cpu
+PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check
 export OMP_NUM_THREADS ?= 1
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: train test check format clean
 
 train: $(VENV)/show
-	$(BIN)/python src/main.py --config=kfacmac --env-config=skirmish with env_args.map_name=3m \
+	python src/main.py --config=kfacmac --env-config=skirmish with env_args.map_name=3m \
 		runner=batched batch_size_run=8 t_max=200000 test_interval=5000 seed=1
-	$(BIN)/python src/main.py curve
-	$(BIN)/python src/main.py replay
+	python src/main.py curve
+	python src/main.py replay
 
 test: $(VENV)/dev check
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	python -m pytest -n 2 --dist worksteal
 
 check: $(VENV)/dev
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	ruff check .
+	ruff format --check .
+	mypy
 
 format: $(VENV)/dev
-	$(BIN)/ruff check --fix .
-	$(BIN)/ruff format .
+	ruff check --fix .
+	ruff format .
 
 $(VENV)/core: requirements.txt
+	@$(PYTHON) src/utils/prerequisites.py  # a Python that is too old is told so
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	if [ "$(TORCH)" = cpu ]; then $(PIP) --index-url $(CPU_BUILD) "$$(grep '^torch==' requirements.txt)"; fi
+	$(PIP) -r requirements.txt
 	touch $@
 
 $(VENV)/show: $(VENV)/core requirements/*.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/plots.txt -r requirements/render.txt
+	$(PIP) -r requirements/plots.txt -r requirements/render.txt
 	touch $@
 
 $(VENV)/dev: $(VENV)/core requirements/*.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	$(PIP) -r requirements/dev.txt
 	touch $@
 
 clean:

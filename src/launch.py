@@ -16,12 +16,14 @@ from envs.multiagentenv import RunFacts
 from run import run
 from training.session import Folders
 from utils.allocation import keep_freed_memory
+from utils.commit import Commit, commit_of
 from utils.config import COMMAND_LINE, LoadedConfig, load_config
 from utils.config.mongo import usable
-from utils.console import head_lines
+from utils.console import head_lines, test_line
 from utils.errors import UserError
 from utils.logging import Logger, get_logger
 from utils.mending import mend_numbers
+from utils.places import results_folder
 from utils.resume import (
     FREE_KEYS,
     EarlierRun,
@@ -36,7 +38,7 @@ from utils.resume import (
     sound_run,
     with_seed,
 )
-from utils.tracking import REPOSITORY, Interrupted, RunFolder, make_experiment
+from utils.tracking import MAIN, Interrupted, RunFolder, make_experiment
 from utils.trust import check_plugins
 
 
@@ -46,7 +48,7 @@ def launch(argv: list[str]) -> int:
     remarks = check_plugins(earlier, argv) if earlier else []
     base = earlier.config if earlier and not names_files(argv) else None
     loaded = load_config(argv, base=base)
-    results = results_folder(loaded.config)
+    results = results_folder(loaded.config["local_results_path"])
     if loaded.config["resume"] == "latest" and not earlier:
         t_max = loaded.config["t_max"] if loaded.origins["t_max"] == COMMAND_LINE else None
         earlier = find_latest(results, loaded.config, t_max)
@@ -63,12 +65,13 @@ def launch(argv: list[str]) -> int:
     facts = preflight(config["env"], config["env_args"], n_envs) if running else None
     folder = RunFolder(results / "sacred", resumed=earlier is not None)
     before = environments_so_far(results / "sacred" / earlier.run_id) if earlier else []
-    task = Task(loaded, config, results, folder, sound, facts, before, remarks)
+    commit = commit_of(MAIN)
+    task = Task(loaded, config, results, folder, sound, facts, before, remarks, commit)
 
     def main(_run: Any) -> dict[str, float]:  # Sacred wants a plain function
         return task.run(_run)
 
-    experiment = make_experiment(config, folder, main)
+    experiment = make_experiment(config, folder, commit, main)
     options = docopt(experiment.get_usage()[2], loaded.sacred_argv, default_help=False)
     if earlier:
         options["--id"] = int(earlier.run_id)
@@ -104,11 +107,13 @@ class Task:
         facts: RunFacts | None,
         environments: list[dict[str, Any]],
         remarks: list[str],
+        commit: Commit,
     ) -> None:
         self._loaded, self._config, self._results = loaded, config, results
         self._folder, self._earlier, self._facts = folder, earlier, facts
         self._remarks = remarks  # on the run that is continued
         self._environments = environments  # of the sessions before this one
+        self._commit = commit
 
     def run(self, _run: Any) -> dict[str, float]:
         config, console = self._config, get_logger()
@@ -117,6 +122,8 @@ class Task:
             console.warning(f"Warning: {warning}")
         args = arguments(config)
         self._say_head(args.device, run_dir)
+        if self._commit.commit is None:
+            _run.info["commit"] = str(self._commit)
         if self._facts:
             for warning in [*self._facts.warnings, *self._record_environment(_run.info)]:
                 console.warning(f"Warning: {warning}")
@@ -158,6 +165,10 @@ class Task:
         elif self._config["resume"]:
             facts.append("nothing to resume: a new run")
         lines = head_lines(self._config, self._loaded.changed, run_dir, facts)
+        if self._config["testing_on"]:
+            lines.append(test_line(self._config))
+        if self._commit.commit is None:
+            lines.append(f"  {self._commit}")
         if self._facts:
             lines.append(f"  {self._facts.details}")
         for line in lines:
@@ -204,7 +215,7 @@ def named_run(argv: list[str]) -> EarlierRun | None:
     wanted = given.get("resume", "")
     if wanted == "latest" and not names_files(argv):
         place = given.get("local_results_path", "results")
-        latest = find_latest(results_folder({"local_results_path": place}))
+        latest = find_latest(results_folder(place))
         if latest is None:
             raise UserError(f"resume=latest: {place} holds no unfinished run.")
         return latest
@@ -213,18 +224,13 @@ def named_run(argv: list[str]) -> EarlierRun | None:
     if Path(wanted).is_dir() and Path(wanted).resolve().parent.name == "sacred":
         results = Path(wanted).resolve().parent.parent
     else:
-        results = results_folder({"local_results_path": given.get("local_results_path", "results")})
+        results = results_folder(given.get("local_results_path", "results"))
     return find_named(results, wanted)
 
 
 def names_files(argv: list[str]) -> bool:
     """Whether the command line says which algorithm or environment."""
     return any(word.startswith(("--config", "--env-config")) for word in argv)
-
-
-def results_folder(config: dict[str, Any]) -> Path:
-    """One root for everything, relative to the repository wherever the command was typed."""
-    return REPOSITORY / Path(config["local_results_path"]).expanduser()
 
 
 def make_folder(folder: Path) -> None:
@@ -256,7 +262,7 @@ def continued(earlier: EarlierRun, loaded: LoadedConfig) -> dict[str, Any]:
     typed = {key for key, origin in loaded.origins.items() if origin == COMMAND_LINE}
     free = {key: loaded.config[key] for key in FREE_KEYS & typed}
     config = {**earlier.config, **free, "unique_token": earlier.config["unique_token"]}
-    if results_folder(config) != earlier.results:  # it has been moved
+    if results_folder(config["local_results_path"]) != earlier.results:  # it has been moved
         config["local_results_path"] = str(earlier.results)
     return config
 

@@ -1,10 +1,9 @@
 """Curves, tables and intervals of many runs: `python src/report.py --help`."""
 
-from __future__ import annotations
-
 import sys
 
-from reporting.command import run
+import utils.prerequisites  # noqa: F401  # before anything that an old Python cannot read
+from cli import guarded, report
 
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(guarded(report, sys.argv[1:]))

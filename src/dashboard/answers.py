@@ -11,7 +11,7 @@ from dashboard.differences import differences
 from dashboard.library import Library, Shelf, ShownRun
 from dashboard.plain import flat, plain
 from dashboard.summary import summary
-from reporting.records import HEADLINES
+from utils.headlines import headline
 
 MOST_OUTPUT = 60_000  # bytes of a run's console that are shown
 
@@ -46,7 +46,7 @@ def metrics(library: Library, query: Query) -> Answer:
     counts = {name: every.count(name) for name in sorted(set(every))}
     return {
         "metrics": [{"name": name, "runs": count} for name, count in counts.items()],
-        "headline": next((name for name in HEADLINES if name in counts), None),
+        "headline": headline(counts),
     }
 
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 from dashboard.folders import FolderRuns
 from dashboard.library import Library, Source
 from dashboard.server import Server
 from utils.errors import UserError
+from utils.parser import Parser
+from utils.places import expanded
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 MONGO = "mongo="
 
 
 def main(argv: list[str]) -> int:
-    options = _parser().parse_args(argv)
+    options = _parser().options(argv)
     with make_server(options.places, options.host, options.port) as server:
         try:
             sys.stdout.write(f"{head(server, options.host)}\n")
@@ -31,7 +31,7 @@ def main(argv: list[str]) -> int:
 def make_server(words: list[str], host: str, port: int) -> Server:
     """`words`: folders and mongo=URL; the usual results folder where there are none."""
     urls = [word.removeprefix(MONGO) for word in words if word.startswith(MONGO)]
-    places = [Path(word).expanduser() for word in words if not word.startswith(MONGO)]
+    places = [expanded(word) for word in words if not word.startswith(MONGO)]
     for place in places:
         if not place.is_dir():
             raise UserError(f"{place} is no folder. Name one with runs in it, such as results.")
@@ -56,15 +56,10 @@ def head(server: Server, host: str) -> str:
     return "\n".join(lines)
 
 
-class Parser(argparse.ArgumentParser):
-    """Mistakes are answered as everywhere in the program."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}\n{self.format_usage()}")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser("main.py dashboard", description="A live web page of runs; it only reads.")
+def _parser() -> Parser:
+    parser = Parser(
+        "python src/main.py dashboard", description="A live web page of runs; it only reads."
+    )
     add = parser.add_argument
     add("places", nargs="*", metavar="FOLDER | mongo=URL", help="where runs are; usual: results")
     add("--port", type=int, default=8800, help="usual: 8800; 0 for any that is free")

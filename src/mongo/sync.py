@@ -15,12 +15,12 @@ from mongo.store import Store, reason
 from utils.config.mongo import VARIABLE, from_environment, parse_address, usable
 from utils.errors import UserError
 from utils.logging import get_logger
+from utils.places import named_results
 from utils.resume import locked, models_folder, read_run, run_ids
 from utils.run_files import RunFiles
-from utils.tracking import REPOSITORY, read_json
+from utils.tracking import read_json
 
 USAGE = "python src/main.py sync [RUN...] [-m host:port:database | mongo=ADDRESS]"
-PLACE = "local_results_path="
 
 
 def main(argv: list[str]) -> int:
@@ -68,9 +68,7 @@ def sort_out(argv: list[str]) -> tuple[str | None, list[str]]:
 
 def find_folders(words: list[str]) -> tuple[list[Path], bool]:
     """The runs that are named; else all of them, oldest first."""
-    places = [word.removeprefix(PLACE) for word in words if word.startswith(PLACE)]
-    results = REPOSITORY / Path(places[-1] if places else "results").expanduser()
-    named = [word for word in words if not word.startswith(PLACE)]
+    results, named = named_results(words)
     if named:
         return [_folder(results, word) for word in named], True
     return [results / "sacred" / run_id for run_id in reversed(run_ids(results))], False

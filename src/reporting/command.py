@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reporting.grouping import chosen, groups_of, one_environment_each
-from reporting.page import page
+from reporting.page import caption, page
 from reporting.records import RESULTS, Record, find_records
 from reporting.results import Result, common_metric, notices, result_of
 from reporting.tables import Table, final_table, improvement_table, overall_table
-from utils.errors import UserError
+from utils.parser import Parser
 from utils.run_files import UnreadableRunError
 
 EXAMPLES = """\
@@ -24,7 +24,7 @@ examples:
 
 
 def main(argv: list[str]) -> int:
-    options = _parser().parse_args(argv)
+    options = _parser().options(argv)
     records, problems = find_records(options.places)
     records = chosen(records, options.where)
     records, tests = _trainings(records)
@@ -61,7 +61,8 @@ def _write(
     texts = {
         "report.md": "\n".join([f"# {title}\n", *(f"- {warning}" for warning in warnings), "",
                                 *(table.markdown() for table in tables),
-                                *(f"![{name}]({path.name})" for name, path in pictures.items())]),
+                                *(f"![{caption(name)}]({path.name})"
+                                  for name, path in pictures.items())]),
         "tables.tex": "\n".join(table.latex() for table in tables),
         "report.html": page(title, warnings, tables, pictures),
     }  # fmt: skip
@@ -108,9 +109,9 @@ def _with_numbers(records: Sequence[Record]) -> tuple[list[Record], list[str]]:
     return kept, said
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "report.py",
+def _parser() -> Parser:
+    parser = Parser(
+        "python src/report.py",
         description="Curves, tables and intervals of many runs: ours, PyMARL's, EPyMARL's.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -139,12 +140,3 @@ def _parser() -> argparse.ArgumentParser:
     add("--no-figures", action="store_true", help="tables alone, which need no matplotlib")
     add("--title", help="of the page")
     return parser  # fmt: skip
-
-
-def run(argv: list[str]) -> int:
-    """With mistakes as one sentence."""
-    try:
-        return main(argv)
-    except UserError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code

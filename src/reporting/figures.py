@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reporting.grouping import Group
-from reporting.results import Result, by_label, curve_of, is_rate, normalised
+from reporting.results import Result, by_label, curve_of, normalised
 from reporting.statistics import iqm, profile
 from utils.console import human, short_name
 from utils.errors import UserError
+from utils.headlines import is_rate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

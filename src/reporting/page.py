@@ -14,10 +14,11 @@ CAPTIONS = {
     "curves_over_time": "The same over the time that the runs took",
     "final": "Final scores: interquartile mean, 95 % interval, and every seed as a mark",
     "profiles": "Performance profiles: share of runs that end above a score",
-    "k_cosine": "Cosine between the step of the highest level and that of level 1",
-    "k_contraction": "How much a level changes less than the one before",
-    "k_norm_ratio": "Length of the highest level's step, in units of level 1's",
-    "k_changed": "Share of greedy actions that the levels changed",
+    "k_cosine": "Cosine between the gradient of the highest level and that of level 1",
+    "k_contraction": "Length of the last level's step over that of the one before: below 1 "
+    "the levels converge",
+    "k_norm_ratio": "Norm of the highest level's gradient, in units of level 1's",
+    "k_changed": "Share of the other agents' likeliest actions that the levels changed",
 }
 STYLE = """
 :root { color-scheme: light; }
@@ -54,8 +55,13 @@ def page(
 
 def _figure(name: str, path: Path) -> str:
     content = base64.b64encode(path.read_bytes()).decode()
-    caption = html.escape(CAPTIONS.get(name, name))
+    text = html.escape(caption(name))
     return (
-        f'<figure><img alt="{caption}" src="data:image/png;base64,{content}">'
-        f"<figcaption>{caption}</figcaption></figure>"
+        f'<figure><img alt="{text}" src="data:image/png;base64,{content}">'
+        f"<figcaption>{text}</figcaption></figure>"
     )
+
+
+def caption(name: str) -> str:
+    """What the figure of that name shows."""
+    return CAPTIONS.get(name, name)

@@ -19,10 +19,10 @@ from reporting.series import Series
 from utils.console import task_name
 from utils.errors import UserError
 from utils.files import reason
+from utils.headlines import headline
 from utils.run_files import RunFiles, UnreadableRunError
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"  # where runs go by default
-HEADLINES = ("test_battle_won_mean", "test_solved_mean", "test_return_mean", "return_mean")
 HEARTBEAT_LIMIT = 120.0  # seconds; Sacred's is due every 10
 NOT_RUNS = {"_sources", "models", "tb_logs", "replays", "node_modules"}
 
@@ -113,7 +113,7 @@ class Record:
     @cached_property
     def headline(self) -> str | None:
         """The metric that says most about a run of this kind."""
-        return next((name for name in HEADLINES if name in self.metrics), None)
+        return headline(self.metrics, self.config.get("best_metric"))
 
     @property
     def last_step(self) -> int:

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 
 from reporting.grouping import Group
-from reporting.records import HEADLINES, Record
+from reporting.records import Record
 from reporting.series import Series
 from reporting.statistics import curve_iqm, pointwise
 from utils.console import human
 from utils.errors import UserError, did_you_mean
+from utils.headlines import headline, is_rate
 
 Array = np.ndarray[Any, Any]
 
 POINTS = 201  # of a drawn curve
 LAST_PART = 0.1  # of the steps, whose evaluations make the final score
 EARLY = 0.95  # runs that end before this share of their group's longest are named
-RATES = ("won_mean", "solved_mean")
 
 
 @dataclass(frozen=True)
@@ -60,18 +60,12 @@ def common_metric(records: Sequence[Record], wanted: str | None) -> str:
                 f"type one that all have: {', '.join(sorted(everywhere))}."
             )
         raise UserError(f"No run has a metric '{wanted}'.{did_you_mean(wanted, anywhere)}")
-    for name in HEADLINES:
-        if name in everywhere:
-            return name
+    if (name := headline(everywhere)) is not None:
+        return name
     raise UserError(
         "The runs have no test result in common, so say which metric to report: --metric NAME. "
         f"All have: {', '.join(sorted(everywhere)) or 'nothing'}."
     )
-
-
-def is_rate(metric: str) -> bool:
-    """From 0 to 1, and so comparable between tasks as it is."""
-    return metric.endswith(RATES)
 
 
 def finite(series: Series) -> Series:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import html
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from reporting.results import Result, by_label, is_rate, normalised
+from reporting.results import Result, by_label, normalised
 from reporting.statistics import Estimate, improvement, iqm
 from utils.console import human, short_name
+from utils.headlines import is_rate
 
+NOTE_WIDTH = 96  # columns of a note below a table on screen
 LATEX_SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {"~": r"\textasciitilde{}", "^": r"\^{}"}
 LATEX_SPECIAL |= {"\\": r"\textbackslash{}", "±": r"$\pm$", "–": "--"}
 
@@ -34,7 +37,8 @@ class Table:
             for row in (self.head, *self.rows)
             for cells in [enumerate(zip(row, widths, strict=True))]
         ]
-        return "\n".join([self.title, *(f"  {line}" for line in lines)]) + "\n"
+        note = textwrap.wrap(self.note, NOTE_WIDTH)
+        return "\n".join([self.title, *(f"  {line}" for line in [*lines, *note])]) + "\n"
 
     def markdown(self) -> str:
         line = ("---",) * self.names + ("--:",) * (len(self.head) - self.names)
@@ -111,7 +115,8 @@ def final_table(results: Sequence[Result], metric: str) -> Table:
         tuple(rows),
         "A run's final score is the mean of its evaluations in the last tenth of the steps that "
         "all seeds of its group reached; best is its highest single evaluation. IQM: mean of the "
-        "middle half of the runs, with the 95 % interval of 2,000 stratified bootstrap samples.",
+        "middle half of the runs, with the 95 % interval of 2,000 stratified bootstrap samples; "
+        "± sd: standard deviation over seeds.",
         names=2,
     )
 

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from launch import make_folder, results_folder
+from launch import make_folder
 from sweeps.book import RunPages, held, write_json
 from sweeps.fleet import Fleet
 from sweeps.known import KnownRuns
@@ -21,6 +21,7 @@ from sweeps.table import DONE, FAILED, Entry, Table
 from utils.console import short_name
 from utils.errors import UserError
 from utils.logging import get_logger
+from utils.places import results_folder
 from utils.signals import StopRequest
 from utils.tracking import read_json
 
@@ -31,7 +32,7 @@ def sweep(argv: list[str]) -> int:
     """Play what is missing; the exit code says whether all runs are there now."""
     order = read_order(argv)
     plan = make_plan(order)
-    known = KnownRuns(results_folder(plan.runs[0].config))
+    known = KnownRuns(results_folder(plan.runs[0].config["local_results_path"]))
     folder = known.results / "sweeps" / plan.name
     entries = [Entry(run, RunPages(folder / "runs" / run.identity)) for run in plan.runs]
     for entry in entries:

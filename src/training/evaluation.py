@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from training.outcome import summary
+from training.outcome import summary, with_error
 from training.session import Session, runner_state
 from utils.console import TestResult, task_name
 from utils.errors import UserError, did_you_mean
+from utils.headlines import headline, is_rate
+from utils.logging import Logger
 from utils.replays import ReplayNotSavedError, collect_replays
 from utils.signals import StopRequest
 from utils.tracking import Interrupted
@@ -55,18 +57,26 @@ def run_test_episodes(session: Session, stop: StopRequest) -> bool:
 def read_result(session: Session) -> TestResult:
     """The headline of the evaluation that has just been logged."""
     args, logger = session.args, session.logger
-    won = "test_battle_won_mean"
-    metric = args.best_metric or (won if won in logger.stats else "test_return_mean")
+    known = sorted(key for key in logger.stats if key.startswith("test_"))
+    metric = args.best_metric or headline(known) or "test_return_mean"
     if metric not in logger.stats:
-        known = sorted(key for key in logger.stats if key.startswith("test_"))
         raise UserError(
             f"best_metric={metric} is not measured.{did_you_mean(metric, known)}\n"
             f"Tests measure: {', '.join(known)}."
         )
     value = logger.latest(metric)
-    std = logger.latest("test_return_std")
-    variance = value * (1 - value) if metric == won else std**2
-    return TestResult(metric, value, math.sqrt(variance / args.test_nepisode), session.t_env)
+    spread = standard_error(metric, value, logger, args.test_nepisode)
+    return TestResult(metric, value, spread, session.t_env)
+
+
+def standard_error(metric: str, mean: float, logger: Logger, episodes: int) -> float | None:
+    """Of the mean over the test's episodes; None where their spread is not logged."""
+    std = f"{metric.removesuffix('_mean')}_std"
+    if std in logger.stats:
+        return logger.latest(std) / math.sqrt(episodes)
+    if is_rate(metric) and 0 <= mean <= 1:
+        return math.sqrt(mean * (1 - mean) / episodes)
+    return None
 
 
 def evaluate_only(
@@ -82,7 +92,7 @@ def evaluate_only(
     for key in sorted(session.logger.stats):
         console.info(f"  {key:<28} {session.logger.latest(key):.4f}")
     name = f"{task_name(vars(args))} {args.name}"
-    console.info(f"{name}: {session.last_test} over {args.test_nepisode} episodes")
+    console.info(f"{name}: {with_error(session.last_test, args.test_nepisode)}")
     if args.save_replay:
         save_replays(session, replays, needs_replay)
     return summary(session)

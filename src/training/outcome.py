@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from training.session import Session
-from utils.console import duration, human, short_name, task_name
+from utils.console import TestResult, duration, human, short_name, task_name
 
 
 def summary(session: Session) -> dict[str, float]:
@@ -21,10 +21,16 @@ def result_line(session: Session) -> str:
     parts = [f"{task_name(vars(args))} {args.name} seed {args.seed}: {human(session.t_env)} steps"]
     if session.last_test is not None:
         name = short_name(session.last_test.metric)
-        parts.append(str(session.last_test))
+        parts.append(with_error(session.last_test, args.test_nepisode))
         parts.append(f"best {name} {counters.best_value:.2f} at {human(counters.best_step)}")
     parts.append(duration(session.logger.seconds))
     return ", ".join(parts)
+
+
+def with_error(result: TestResult, episodes: int) -> str:
+    """The result of a test, with what its ± means."""
+    what = f"over {episodes} episodes"
+    return f"{result} ({what if result.spread is None else f'standard error {what}'})"
 
 
 def nothing_learned(session: Session) -> str:

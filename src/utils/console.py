@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-WIDTH = 20  # cells of the bar
+WIDTH, LEAST_WIDTH = 20, 5  # cells of the bar; with less room it is left out
+USUAL_COLUMNS = 80  # of a terminal that does not say how wide it is
 REDRAW_SECONDS = 0.5
+SHARE, BAR = "{:4.0%} ", "|{}| "  # at the beginning of the live line
+SHARE_WIDTH = len(SHARE.format(1))
+SPARED = ("speed", "best", "steps", "left")  # of the live line where it is narrow, first one first
 PLAIN_SECONDS = 30.0  # between two lines when the output is not a terminal
 
 
@@ -31,6 +36,18 @@ def head_lines(
     return lines
 
 
+def test_line(config: dict[str, Any]) -> str:
+    """How a run is tested, and what ± means behind its results."""
+    every = human(config["test_interval"])
+    return (
+        f"  tests: {config['test_nepisode']} episodes every {every} steps; ± is the standard error "
+        "of their mean"
+    )
+
+
+test_line.__test__ = False  # type: ignore[attr-defined]  # not a test case
+
+
 def task_name(config: dict[str, Any]) -> str:
     """ "sc2/corridor", "two_step": the environment and, if it has several, its map or scenario."""
     env_args = config["env_args"]
@@ -46,11 +63,12 @@ class TestResult:
 
     metric: str
     value: float
-    spread: float  # standard error over the test episodes
+    spread: float | None  # standard error over the test episodes; None if unknown
     t_env: int
 
     def __str__(self) -> str:
-        return f"{short_name(self.metric)} {self.value:.2f} ±{self.spread:.2f}"
+        text = f"{short_name(self.metric)} {self.value:.2f}"
+        return text if self.spread is None else f"{text} ±{self.spread:.2f}"
 
 
 def short_name(metric: str) -> str:
@@ -66,7 +84,7 @@ class Progress:
         self._t_start, self._t_max, self._console = t_start, t_max, console
         self._began = self._shown = time.monotonic()
         self._stream = sys.__stderr__  # past Sacred's capture: a live line is no log
-        self._live = self._stream is not None and self._stream.isatty()
+        self._live = self._stream is not None and self._stream.isatty() and not is_dumb()
         self._drawn = 0  # length of the line now on screen
 
     def show(self, t_env: int, last: TestResult | None, best: float) -> None:
@@ -75,11 +93,11 @@ class Progress:
         if now - self._shown < (REDRAW_SECONDS if self._live else PLAIN_SECONDS):
             return
         self._shown = now
-        line = self._line(t_env, last, best)
         if self._live:
-            self._draw(line)
+            columns = self._columns()
+            self._draw(self._line(t_env, last, best, columns), columns)
         else:
-            self._console.info(line)
+            self._console.info(self._line(t_env, last, best))
 
     def __enter__(self) -> Progress:
         self._console.addFilter(self._make_way)
@@ -96,29 +114,60 @@ class Progress:
 
     def clear(self) -> None:
         if self._live and self._drawn:
-            self._draw("")
+            self._draw("", self._columns())
             assert self._stream is not None
             self._stream.write("\r")
 
-    def _draw(self, line: str) -> None:
+    def _columns(self) -> int:
+        """Those that can be written to now; the last one is left free, as some terminals break
+        the line there."""
         assert self._stream is not None
-        self._stream.write("\r" + line.ljust(self._drawn))
+        try:
+            columns = os.get_terminal_size(self._stream.fileno()).columns
+        except (OSError, ValueError):
+            columns = 0
+        return (columns or USUAL_COLUMNS) - 1
+
+    def _draw(self, line: str, columns: int) -> None:
+        """In place of the line that is there; below it, if the terminal has become too narrow for
+        that one: only some terminals have then laid it out anew, in two lines."""
+        assert self._stream is not None
+        back = "\r" if self._drawn <= columns + 1 else "\n"
+        self._stream.write(back + line.ljust(min(self._drawn, columns)))
         self._stream.flush()
         self._drawn = len(line)
 
-    def _line(self, t_env: int, last: TestResult | None, best: float) -> str:
+    def _line(
+        self, t_env: int, last: TestResult | None, best: float, columns: int = sys.maxsize
+    ) -> str:
+        """As much as fits: first the bar becomes shorter, then what matters least goes."""
         share = min(1.0, t_env / max(1, self._t_max))
+        words = self._words(t_env, last, best)
+        text = "  ".join(words.values())
+        for spared in SPARED:
+            if len(text) + SHARE_WIDTH <= columns:
+                break
+            words.pop(spared, None)
+            text = "  ".join(words.values())
+        cells = min(WIDTH, columns - len(text) - SHARE_WIDTH - len(BAR.format("")))
+        bar = BAR.format(f"{'█' * int(share * cells):<{cells}}") if cells >= LEAST_WIDTH else ""
+        return (SHARE.format(share) + bar + text)[:columns]
+
+    def _words(self, t_env: int, last: TestResult | None, best: float) -> dict[str, str]:
+        """What stands to the right of the bar."""
         speed = (t_env - self._t_start) / max(1e-9, time.monotonic() - self._began)
         left = max(0, self._t_max - t_env) / speed if speed > 0 else float("inf")
-        bar = "█" * int(share * WIDTH)
-        parts = [
-            f"{share:4.0%} |{bar:<{WIDTH}}| {human(min(t_env, self._t_max))}/{human(self._t_max)}",
-            f"{speed:.0f} steps/s",
-            f"left {duration(left)}",
-        ]
-        if last is not None:
-            parts.append(f"{last}  best {best:.2f}")
-        return "  ".join(parts)
+        words = {
+            "steps": f"{human(min(t_env, self._t_max))}/{human(self._t_max)}",
+            "speed": f"{speed:.0f} steps/s",
+            "left": f"left {duration(left)}",
+        }
+        return words if last is None else {**words, "test": str(last), "best": f"best {best:.2f}"}
+
+
+def is_dumb() -> bool:
+    """Whether the terminal says that it cannot go back in a line."""
+    return os.environ.get("TERM") == "dumb"
 
 
 def human(number: float) -> str:

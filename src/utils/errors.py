@@ -26,9 +26,32 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     """The entry of `names` that is spelt most like `name`, if any is close."""
     by_lower = {candidate.lower(): candidate for candidate in names}
     wanted = str(name).lower()
-    begun = [known for known in by_lower if len(wanted) > 2 and known.startswith(wanted)]
-    match = difflib.get_close_matches(wanted, by_lower, n=1, cutoff=0.78) or begun
-    return by_lower[match[0]] if match else None
+    matches = (
+        _mistyped(wanted, by_lower)
+        or difflib.get_close_matches(wanted, by_lower, n=1, cutoff=0.78)
+        or [known for known in by_lower if len(wanted) > 2 and known.startswith(wanted)]
+    )
+    return by_lower[matches[0]] if matches else None
+
+
+def _mistyped(wanted: str, names: Iterable[str]) -> list[str]:
+    """Those few slips of the fingers away, nearest first: one slip, or one in four letters."""
+    limit = max(1, len(wanted) // 4) if len(wanted) > 2 else 0
+    near = [name for name in names if abs(len(name) - len(wanted)) <= limit]
+    counted = sorted((slips(wanted, name), name) for name in near)
+    return [name for count, name in counted if count <= limit]
+
+
+def slips(typed: str, meant: str) -> int:
+    """Letters that are wrong, missing or too many, or swapped with their neighbour."""
+    before, row = [0] * (len(meant) + 1), list(range(len(meant) + 1))
+    for i, letter in enumerate(typed, start=1):
+        earlier, before, row = before, row, [i]
+        for j, other in enumerate(meant, start=1):
+            row.append(min(before[j] + 1, row[-1] + 1, before[j - 1] + (letter != other)))
+            if i > 1 and j > 1 and letter == meant[j - 2] and typed[i - 2] == other:
+                row[j] = min(row[j], earlier[j - 2] + 1)
+    return row[-1]
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:

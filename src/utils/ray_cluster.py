@@ -14,7 +14,7 @@ from utils.errors import UserError
 
 SRC = Path(__file__).resolve().parent.parent
 STORE_BYTES = 100 * 2**20  # what travels here is small
-TOKEN_FILE = Path("~/.ray/auth_token").expanduser()  # where Ray keeps it
+TOKEN_FILE = Path(os.path.expanduser("~/.ray/auth_token"))  # where Ray keeps it
 KNOCK_SECONDS = 10.0
 
 

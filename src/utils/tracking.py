@@ -15,23 +15,20 @@ from typing import Any
 warnings.filterwarnings("ignore", message="pkg_resources is deprecated")  # sacred imports it
 
 import sacred  # noqa: E402
-from sacred.dependencies import (  # noqa: E402
-    PackageDependency,
-    Source,
-    get_commit_if_possible,
-    get_digest,
-)
+from sacred.dependencies import PackageDependency, Source, get_digest  # noqa: E402
 from sacred.observers import FileStorageObserver  # noqa: E402
 from sacred.utils import SacredInterrupt, apply_backspaces_and_linefeeds  # noqa: E402
 
+from utils.commit import Commit  # noqa: E402
 from utils.errors import UserError  # noqa: E402
 from utils.files import read_bytes  # noqa: E402
 from utils.logging import get_logger  # noqa: E402
+from utils.places import REPOSITORY  # noqa: E402
 from utils.run_checksums import RunChecksums  # noqa: E402
 from utils.run_files import CONFIG_COPY  # noqa: E402
 
 SRC = Path(__file__).resolve().parent.parent
-REPOSITORY = SRC.parent
+MAIN = SRC / "main.py"
 
 sacred.SETTINGS.CAPTURE_MODE = "sys"  # "fd" hangs at exit when workers hold the descriptor
 sacred.SETTINGS.CONFIG.READ_ONLY_CONFIG = False
@@ -155,7 +152,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def make_experiment(
-    config: dict[str, Any], folder: RunFolder, main: Callable[..., Any]
+    config: dict[str, Any], folder: RunFolder, commit: Commit, main: Callable[..., Any]
 ) -> sacred.Experiment:
     """The Sacred experiment of one run; `main` is called as `main(_run, _config, _log)`."""
     experiment = sacred.Experiment("pymarlk", base_dir=str(REPOSITORY), save_git_info=False)
@@ -163,9 +160,9 @@ def make_experiment(
     setattr(experiment, "captured_out_filter", apply_backspaces_and_linefeeds)  # noqa: B010
     experiment.observers.append(folder)
     experiment.add_config(config)
-    repository = get_commit_if_possible(str(SRC / "main.py"), save_git_info=True)
+    known = (commit.repository, commit.commit, commit.is_dirty)
     for path in source_files():
-        of_all = repository if path == SRC / "main.py" else (None, None, None)  # recorded once
+        of_all = known if path == MAIN else (None, None, None)  # recorded once
         source = Source(str(path), get_digest(str(path)), *of_all)
         experiment.sources.add(source)  # add_source_file refuses all but Python
     for distribution in importlib.metadata.distributions():

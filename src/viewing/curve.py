@@ -6,11 +6,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from reporting.records import HEADLINES
 from reporting.results import finite
 from reporting.series import Series
 from utils.console import human, short_name, task_name
 from utils.errors import UserError, did_you_mean
+from utils.headlines import headline, is_rate
 from viewing.runs import ChosenRun, choose
 
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -21,7 +21,7 @@ def main(argv: list[str]) -> int:
     chosen, words = choose(argv)
     record = chosen.record()
     metrics = record.metrics
-    metric = _metric(chosen.run.run_id, metrics, words)
+    metric = _metric(chosen, metrics, words)
     logged = len(metrics[metric].steps)
     series = finite(metrics[metric])
     points = list(zip(series.steps.tolist(), series.values.tolist(), strict=True))
@@ -71,7 +71,7 @@ def draw(points: list[tuple[int, float]], metric: str, title: str, path: Path) -
     figure, axes = pyplot.subplots(figsize=(6.4, 4), layout="constrained")
     steps, values = zip(*points, strict=True)
     axes.plot(steps, values, ".-", color="tab:blue")
-    if metric.endswith("won_mean") or metric.endswith("solved_mean"):
+    if is_rate(metric):
         axes.set_ylim(-0.03, 1.03)
     axes.set(xlabel="environment steps", ylabel=short_name(metric), title=title)
     axes.grid(alpha=0.3)
@@ -79,7 +79,9 @@ def draw(points: list[tuple[int, float]], metric: str, title: str, path: Path) -
     pyplot.close(figure)
 
 
-def _metric(run_id: str, known: Mapping[str, Series], words: list[str]) -> str:
+def _metric(chosen: ChosenRun, known: Mapping[str, Series], words: list[str]) -> str:
+    """The one that is typed, else the one that the run's live line shows."""
+    run_id = chosen.run.run_id
     if not known:
         raise UserError(f"Run {run_id} has logged nothing yet.")
     for word in words:
@@ -92,7 +94,7 @@ def _metric(run_id: str, known: Mapping[str, Series], words: list[str]) -> str:
                 f"Known: {', '.join(sorted(known))}."
             )
         return name
-    return next((name for name in HEADLINES if name in known), next(iter(known)))
+    return headline(known, chosen.config.get("best_metric")) or next(iter(known))
 
 
 def _title(chosen: ChosenRun) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 
 from reporting.records import Record, read_record
 from utils.errors import UserError
+from utils.places import RESULTS, named_results
 from utils.resume import EarlierRun, known_run, models_folder, run_ids
-from utils.tracking import REPOSITORY
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,12 @@ def choose(words: list[str]) -> tuple[ChosenRun, list[str]]:
 
     `local_results_path=...` among the words says where to look.
     """
-    key = "local_results_path="
-    places = [word.removeprefix(key) for word in words if word.startswith(key)]
-    words = [word for word in words if not word.startswith(key)]
-    results = REPOSITORY / Path(places[-1] if places else "results").expanduser()
+    results, words = named_results(words)
     named = words[0] if words and "=" not in words[0] else None
     if named is None:
         known = run_ids(results)
         if not known:
-            raise UserError(f"{results} holds no run yet. Train one, or say where: {key}FOLDER")
+            raise UserError(f"{results} holds no run yet. Train one, or say where: {RESULTS}FOLDER")
         return _read(results, known[0]), words
     if Path(named).is_dir() and Path(named).resolve().parent.name == "sacred":
         results = Path(named).resolve().parent.parent

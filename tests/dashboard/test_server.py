@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from cli import dispatch
 from dashboard.answers import ANSWERS
 from dashboard.command import main, make_server
 from dashboard.server import STATIC
-from main import dispatch
 from tests.dashboard.conftest import Visitor
 from tests.dashboard.runs import make_run
 from tests.support import command_line, killed_at_the_end, start_process
@@ -169,7 +169,7 @@ def test_help_is_of_the_dashboard_alone(capsys: pytest.CaptureFixture[str]) -> N
         (["--port", "99999"], "from 0 to 65535"),
         (["--port", "-1"], "from 0 to 65535"),
         (["--host", "999.1.1.1"], "Cannot serve at 999.1.1.1"),
-        (["--prot", "1"], "unrecognized arguments"),
+        (["--prot", "1"], "Did you mean '--port'"),
         (["mongo=what ever"], "host:port:database"),
         (["mongo=mongodb://me:secret@[bad"], "cannot be"),
     ],

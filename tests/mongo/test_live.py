@@ -54,7 +54,7 @@ def test_sources_and_artifacts_can_be_read_back_and_sources_are_stored_once(
     assert first["experiment"]["sources"] == second["experiment"]["sources"]
     names = {name: file_id for name, file_id in first["experiment"]["sources"]}
     chunk = database["fs.chunks"].find_one({"files_id": names["src/main.py"]})
-    assert chunk["data"] == (launching.REPOSITORY / "src" / "main.py").read_bytes()
+    assert chunk["data"] == launching.MAIN.read_bytes()
     (artifact,) = first["artifacts"]
     chunk = database["fs.chunks"].find_one({"files_id": artifact["file_id"]})
     assert artifact["name"] == "metrics.csv"

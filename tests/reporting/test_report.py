@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from reporting.command import run
+from cli import guarded
+from cli import report as write_report
 from reporting.grouping import INCIDENTAL, chosen, groups_of
 from reporting.listing import main as list_runs
+from reporting.page import caption
 from reporting.records import find_records
 from reporting.results import result_of
 from tests.reporting.conftest import MakeRun, amend
@@ -29,7 +31,7 @@ def report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Report:
     def say(*options: str, code: int = 0) -> str:
         figures = () if "--draw" in options else ("--no-figures",)
         words = [str(tmp_path), "--to", str(tmp_path / "report"), *figures, *options]
-        assert run([word for word in words if word != "--draw"]) == code
+        assert guarded(write_report, [word for word in words if word != "--draw"]) == code
         captured = capsys.readouterr()
         return captured.err if code else captured.out
 
@@ -51,6 +53,7 @@ def test_final_scores_are_those_of_the_last_tenth(make_run: MakeRun, report: Rep
     assert row[:4] == ["sc2/3m", "vdn", "4", "100"]
     assert row[4] == "0.50"
     assert "0.50 ± 0.26" in said
+    assert "± sd: standard deviation over seeds" in " ".join(said.split())
     assert said.startswith("Final test win")
 
 
@@ -316,10 +319,19 @@ def test_the_repositorys_own_results_are_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     demo = Path(__file__).resolve().parents[2] / "docs" / "examples" / "demo_results"
-    assert run([str(demo), "--to", str(tmp_path), "--no-figures"]) == 0
+    assert guarded(write_report, [str(demo), "--to", str(tmp_path), "--no-figures"]) == 0
     said = capsys.readouterr().out
 
     rows = [line.split()[:3] for line in said.splitlines() if line.startswith("  skirmish")]
     names = ("kmappo", "mappo", "qmix")
     assert rows == [[f"skirmish/{m}", name, "3"] for m in ("2s3z", "3m") for name in names]
     assert "Note:" not in said
+
+
+def test_the_captions_of_the_levels_speak_of_gradients() -> None:
+    """As docs/k-level.md does, and as `k/cosine` and `k/norm_ratio` are computed."""
+    assert caption("k_cosine") == (
+        "Cosine between the gradient of the highest level and that of level 1"
+    )
+    assert "gradient" in caption("k_norm_ratio")
+    assert "step" in caption("k_contraction")

@@ -31,10 +31,10 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def show(folder: Path, *lines: str, metric: str = "loss") -> None:
+def show(folder: Path, *lines: str, metric: str | None = "loss") -> None:
     pytest.importorskip("matplotlib")
     (folder / "metrics.csv").write_text("\n".join([HEAD, *lines, ""]))
-    curve.main([str(folder), f"metric={metric}"])
+    curve.main([str(folder), *([f"metric={metric}"] if metric else [])])
 
 
 def test_a_name_with_a_slash_becomes_a_file(folder: Path) -> None:
@@ -66,3 +66,22 @@ def test_half_a_line_is_skipped(
     show(folder, "10,loss,0.5,1", "20,loss,0.25,1", broken)
 
     assert "from 0.50 to 0.25 at 20 steps" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("best_metric", "shown"),
+    [
+        (None, "test solved"),
+        ("test_ep_length_mean", "test ep length"),
+        ("test_x_mean", "test solved"),
+    ],
+)
+def test_the_curve_is_of_what_the_live_line_showed(
+    folder: Path, capsys: pytest.CaptureFixture[str], best_metric: str | None, shown: str
+) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "best_metric": best_metric}))
+    lines = ["10,loss,1,1", "10,test_return_mean,2,1", "10,test_solved_mean,0,1"]
+    show(folder, *lines, "10,test_ep_length_mean,7,1", metric=None)
+
+    assert f"\n{shown} from " in capsys.readouterr().out

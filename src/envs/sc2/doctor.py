@@ -1,56 +1,31 @@
-"""`python src/main.py doctor`: is this machine ready for StarCraft II? Exit codes say what is not.
-
-doctor [--config=kfacmac] [--env-config=sc2] [with env_args.map_name=corridor] [--launch]
-
-How many games a run will have up is taken from the same words: batch_size_run and its like.
-"""
+"""Is this machine ready for StarCraft II? A part of `python src/main.py doctor`."""
 
 from __future__ import annotations
 
 import os
-import sys
 import time
 from typing import Any
 
 import numpy as np
 
 from components.replay.memory import human
-from envs import REGISTRY
 from envs.build import make_env, n_environments
-from envs.sc2.adapter import SC2
 from envs.sc2.failures import LAUNCH_FAILED, PreflightError
 from envs.sc2.leftovers import dead_folders, orphans, resident_memory
-from envs.sc2.preflight import CHECKS, Finding, Plan, look, plan_for
-from envs.sc2.suites import LOCAL
-from utils.errors import UserError
+from envs.sc2.preflight import CHECKS, Plan, look, plan_for
+from envs.sc2.suites import LOCAL, Suite
+from utils.findings import FAULT, OK, WARNING, Finding, say
 
 NEEDS = {"version": "game", "binary": "version", "map": "game"}  # else nothing to look at
-OK, WARNING, FAULT = "ok  ", "look", "BAD "
 
 
-def main(argv: list[str]) -> int:
+def examine_game(suite: Suite, config: dict[str, Any], launch: bool) -> int:
     """Print what was found; 0 if a run can start, else the exit code of the first fault."""
-    config = planned([word for word in argv if word != "--launch"])
-    name, env_args = config["env"], config["env_args"]
-    env_class = REGISTRY[name]
-    if not (isinstance(env_class, type) and issubclass(env_class, SC2)):
-        raise UserError(f"doctor is for StarCraft II; env={name} needs none. Try check-env.")
-    n_games = n_environments(config)
-    exit_code = examine(plan_for(env_class.suite, env_args, n_games))
-    if exit_code == 0 and "--launch" in argv:
-        exit_code = try_it(name, env_args, n_games)
+    env_args, n_games = config["env_args"], n_environments(config)
+    exit_code = examine(plan_for(suite, env_args, n_games))
+    if exit_code == 0 and launch:
+        exit_code = try_it(config["env"], env_args, n_games)
     return exit_code
-
-
-def planned(words: list[str]) -> dict[str, Any]:
-    """The settings of the run; its algorithm need not be known."""
-    from utils.config import load_config, load_env_config
-
-    if not any(word.startswith("--env-config") for word in words):
-        words = ["--env-config=sc2", *words]
-    if any(word.startswith("--config") for word in words):
-        return load_config(words).config
-    return load_env_config(words)
 
 
 def examine(plan: Plan) -> int:
@@ -69,11 +44,6 @@ def examine(plan: Plan) -> int:
             unsound.add(name)
             say(FAULT, name, str(error))
     return exit_code
-
-
-def say(mark: str, name: str, text: str) -> None:
-    indented = text.replace("\n", "\n" + " " * 24)
-    sys.stdout.write(f"{mark} {name:<18} {indented}\n")
 
 
 def try_it(name: str, env_args: dict[str, Any], n_games: int) -> int:

@@ -15,8 +15,8 @@ from envs.sc2.failures import (
     WRONG_VERSION,
     PreflightError,
 )
+from utils.places import REPOSITORY, expanded
 
-REPOSITORY = Path(__file__).resolve().parents[3]
 OWN_FOLDER = REPOSITORY / "3rdparty" / "StarCraftII"  # where install_sc2.sh puts it
 USUAL_FOLDERS = {
     "Linux": "~/StarCraftII",
@@ -37,10 +37,11 @@ One of three ways out:
 def game_folder() -> Path:
     """As pysc2 looks for it, and as PyMARL did: SC2PATH, else beside the code, else the usual."""
     if given := os.environ.get("SC2PATH"):
-        return Path(given).expanduser()
+        return expanded(given)
     if (OWN_FOLDER / "Versions").is_dir():  # maps alone do not hide a game elsewhere
         return OWN_FOLDER
-    return Path(USUAL_FOLDERS.get(platform.system(), USUAL_FOLDERS["Linux"])).expanduser()
+    usual = USUAL_FOLDERS.get(platform.system(), USUAL_FOLDERS["Linux"])
+    return Path(os.path.expanduser(usual))  # without a home, a place where no game will be
 
 
 def installer(root: Path, *options: str) -> str:

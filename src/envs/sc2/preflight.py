@@ -36,19 +36,12 @@ from envs.sc2.suites import (
     version_of,
 )
 from utils.errors import did_you_mean
+from utils.findings import Finding
 
 PACKAGES = ("SMAC", "SMACv2", "pysc2", "s2clientprotocol", "websocket-client", "protobuf", "numpy")
 DIFFICULTIES = (*"123456789", "A")
 ROOM = 200 * 2**20  # bytes that one game may unpack into the temporary folder, generously
 GAME_MEMORY = 10**9  # bytes that a game may hold: a guess, as no figure is published
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at, and whether the user should know about it."""
-
-    text: str
-    warning: bool = False
 
 
 @dataclass(frozen=True)

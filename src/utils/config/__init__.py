@@ -1,5 +1,7 @@
 """Settings: files, command line, checks. Imports neither torch nor sacred."""
 
+from utils.config.command_line import sort_words, unknown_command
+from utils.config.commands import COMMANDS, SWEEP, command_help
 from utils.config.help_text import config_text, help_text, list_text
 from utils.config.loading import (
     COMMAND_LINE,
@@ -10,12 +12,17 @@ from utils.config.loading import (
 )
 
 __all__ = [
+    "COMMANDS",
     "COMMAND_LINE",
+    "SWEEP",
     "LoadedConfig",
+    "command_help",
     "config_text",
     "default_config",
     "help_text",
     "list_text",
     "load_config",
     "load_env_config",
+    "sort_words",
+    "unknown_command",
 ]

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from utils.config.commands import COMMANDS
 from utils.config.mongo import masked
 from utils.errors import UserError, did_you_mean
 
 FILES = ("--config", "--env-config")
 TRUST = "--trust"  # see docs/resume.md
-COMMANDS = (
-    "print_config",
-    "print_dependencies",
-    "print_named_configs",
-    "check-env",
-    "doctor",
-    "main",
-)
 # Sacred's options, short -> long; those in TAKING_VALUE are followed by a value.
 SACRED = {
     "-b": "--beat-interval",
@@ -101,7 +94,7 @@ def _take_option(words: Words, word: str, rest: list[str]) -> None:
     if name in ("-F", "--file_storage", "--file-storage"):
         raise UserError(f"{word}: results go to one place. Type local_results_path=DIR instead.")
     if short is None:
-        known = [*FILES, TRUST, "--help", "--list", *SACRED.values()]
+        known = [*FILES, TRUST, "--help", "--list", "--version", *SACRED.values()]
         raise UserError(
             f"Unknown option {masked(word)}.{did_you_mean(name, known)} Example: {EXAMPLE}\n"
             "--help shows all settings."
@@ -119,15 +112,20 @@ def _take_option(words: Words, word: str, rest: list[str]) -> None:
 
 
 def _take_command(words: Words, word: str) -> None:
-    if words.updates and word in COMMANDS:
-        raise UserError(f"The command {word} comes first: python src/main.py {word} --config=...")
-    if words.command is not None or word not in COMMANDS:
-        raise UserError(
-            f"'{masked(word)}' is neither a command nor of the form key=value."
-            f"{did_you_mean(word, COMMANDS)} Commands: {', '.join(COMMANDS[:-1])}.\n"
-            f"Example: {EXAMPLE}"
-        )
+    if word not in COMMANDS:
+        raise unknown_command(word)
+    if words.command is not None:
+        raise UserError(f"{words.command} {word}: type one command at a time.")
+    if words.updates or COMMANDS[word].module:
+        raise UserError(f"The command {word} comes first: python src/main.py {COMMANDS[word].form}")
     words.command = word
+
+
+def unknown_command(word: str) -> UserError:
+    return UserError(
+        f"'{masked(word)}' is neither a command nor of the form key=value."
+        f"{did_you_mean(word, COMMANDS)} Commands: {', '.join(COMMANDS)}.\nExample: {EXAMPLE}"
+    )
 
 
 def _dashed(option: str) -> str:

@@ -6,12 +6,12 @@ import importlib
 import textwrap
 from collections.abc import Callable
 
+from utils.config.commands import WIDTH, command_lines
 from utils.config.loading import LoadedConfig
 from utils.config.schema import REGISTRIES, Setting, settings
 from utils.config.yaml_files import find_yaml, names
 from utils.errors import UserError, did_you_mean
 
-WIDTH = 100
 USAGE = """\
 PyMARL-K: cooperative multi-agent reinforcement learning
 
@@ -20,26 +20,20 @@ PyMARL-K: cooperative multi-agent reinforcement learning
   ALG, ENV       a name (--list algs, --list envs) or the path of a YAML file
   --list [TOPIC] algs, envs, learners, mixers, agents, controllers, selectors, runners, maps
   --list runs    the runs in results (or in FOLDER ...): status, steps, last and best result
-  print_config   all settings of a run and where they come from
-  meetup         the paper's meet-up problem: its table and pictures
-  check-env      whether an environment keeps the contract: check-env --env-config=NAME
-  curve [RUN]    how a run (the newest) went, as text and as a picture
-  replay [RUN]   an episode of what a run learned, as an animation; with render=True in a window
-  sync [RUN...]  send runs to MongoDB that it does not have, or not all of: sync -m host:port:db
-  python src/sweep.py --help     many runs;   python src/report.py --help   what they say together
-  dashboard      a live web page of runs: dashboard [FOLDER ...] [mongo=URL] [--port 8800]
-                 [--host 127.0.0.1]; port 0 is any free one, host 0.0.0.0 lets other machines in
-  doctor         whether StarCraft II, its maps and SMAC are ready: doctor --env-config=sc2
+  --version      of PyMARL-K, Python and torch
   with resume=latest | resume=ID     go on with an earlier run, bit for bit
   --trust        run the plugins of a run from elsewhere that is resumed or replayed
   -u, -c TEXT, -l LEVEL, -m DB ...   Sacred's options; -m DB is mongo=DB
+  python src/sweep.py --help     many runs;   python src/report.py --help   what they say together
+
+Commands: python src/main.py COMMAND ...; COMMAND --help says more
 
 """
 
 
 def help_text() -> str:
     """The usage and every setting."""
-    lines = [USAGE]
+    lines = [USAGE, "\n".join(command_lines()), "\n"]
     section = ""
     for setting in settings().values():
         if setting.section != section:

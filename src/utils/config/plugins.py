@@ -6,9 +6,9 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from pathlib import Path
 
 from utils.errors import UserError
+from utils.places import expanded
 
 
 def load_plugins(plugins: list[str]) -> None:
@@ -38,7 +38,7 @@ def _load(plugin: str) -> None:
                 "of a .py file."
             ) from error
         return
-    path = Path(plugin).expanduser().resolve()
+    path = expanded(plugin).resolve()
     name = f"plugin_{path.stem}"
     if name in sys.modules and sys.modules[name].__file__ == str(path):
         return

@@ -10,6 +10,7 @@ import yaml
 
 from utils.config.schema import CONFIG
 from utils.errors import UserError, did_you_mean
+from utils.places import expanded
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def find_yaml(kind: str, name: str) -> YamlFile:
     built_in = CONFIG / kind / f"{name}.yaml"
     if built_in.is_file():
         return read_yaml(built_in)
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.is_file():
         return read_yaml(path.resolve())
     hint = did_you_mean(name, names(kind))

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from doctor.command import main as doctor
 from envs.sc2 import failures, installation, leftovers, processes, suites
-from envs.sc2.doctor import main as doctor
 from envs.sc2.failures import PreflightError
 from envs.sc2.preflight import (
     check_map,

@@ -1,0 +1,178 @@
+"""From the words of a command line to what they ask for, and from its mistakes to one screen."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import importlib.metadata
+import io
+import platform
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+from utils.errors import UserError
+from utils.prerequisites import REMEDY, ROOT
+
+# What requirements.txt installs, by the names that are imported.
+CORE = {"torch", "numpy", "yaml", "sacred", "docopt", "pymongo", "pkg_resources"}
+
+
+def main(argv: list[str]) -> int:
+    """Run one command; returns the exit code."""
+    return guarded(dispatch, argv)
+
+
+def guarded(command: Callable[[list[str]], int], argv: list[str]) -> int:
+    """The exit code of `command`. A mistake of the user costs one screen."""
+    allow_poor_alphabets()
+    try:
+        return command(argv)
+    except UserError as error:
+        return complain(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        if error.name not in CORE:
+            raise
+        return complain(
+            f"This Python ({sys.executable}) lacks packages of PyMARL-K, first '{error.name}'.\n"
+            f"{REMEDY}"
+        )
+    except OSError as error:
+        if error.errno in STORAGE_REMEDIES:
+            return complain(storage_message(error))
+        raise
+    except RuntimeError as error:
+        if "memory" not in str(error):  # torch has no class of its own for this on the CPU
+            raise
+        return complain(
+            f"Out of memory: {str(error).splitlines()[0]}\nMake it smaller: batch_size, "
+            "batch_size_run, buffer_size or the networks (rnn_hidden_dim, hypernet_embed)."
+        )
+    except KeyboardInterrupt:
+        return 130
+
+
+def allow_poor_alphabets() -> None:
+    """A terminal that cannot show ± or █ shows ? instead."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not can_say_all(stream):
+            stream.reconfigure(errors="replace")
+
+
+def can_say_all(stream: io.TextIOWrapper) -> bool:
+    try:
+        "±█".encode(stream.encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def dispatch(argv: list[str]) -> int:
+    """What needs neither torch nor sacred comes first, and stays fast."""
+    from utils import config
+
+    if not argv or "--help" in argv or "-h" in argv:
+        return show_help(argv)
+    if argv[0] == "--version":
+        return show_version()
+    if "--list" in argv:
+        return show_list([word for word in argv if word != "--list"])
+    if module := config.COMMANDS[argv[0]].module if argv[0] in config.COMMANDS else None:
+        return int(importlib.import_module(module).main(argv[1:]))
+    if "print_config" in argv:
+        sys.stdout.write(config.config_text(config.load_config(argv)))
+        return 0
+    config.sort_words(argv)  # words that fit nowhere are told before torch is imported
+    from launch import launch
+
+    return launch(argv)
+
+
+def show_help(argv: list[str]) -> int:
+    """That of the command among the words, else the program's."""
+    from utils import config
+
+    first = argv[0] if argv else "with"
+    if first not in [*config.COMMANDS, "with"] and first[:1] != "-" and "=" not in first:
+        raise config.unknown_command(first)
+    named = next((word for word in argv if word in config.COMMANDS), None)
+    if named is None:
+        sys.stdout.write(config.help_text())
+    elif config.COMMANDS[named].own_help:
+        return int(importlib.import_module(str(config.COMMANDS[named].module)).main(["--help"]))
+    else:
+        sys.stdout.write(config.command_help(named))
+    return 0
+
+
+def show_version() -> int:
+    """PyMARL-K's version, and those of what it stands on; torch is not imported for it."""
+    project = tomllib.loads((Path(ROOT) / "pyproject.toml").read_text())["project"]
+    try:
+        torch = f"torch {importlib.metadata.version('torch')}"
+    except importlib.metadata.PackageNotFoundError:
+        torch = "no torch"
+    python = platform.python_version()
+    sys.stdout.write(f"PyMARL-K {project['version']} (Python {python}, {torch})\n")
+    return 0
+
+
+def sweep(argv: list[str]) -> int:
+    """The command of sweep.py."""
+    if "--help" in argv or "-h" in argv or not argv:
+        from utils.config import SWEEP
+
+        sys.stdout.write(SWEEP)
+        return 0
+    if argv[0] == "--version":
+        return show_version()
+    from sweeps.drive import sweep as drive
+
+    return drive(argv)
+
+
+def report(argv: list[str]) -> int:
+    """The command of report.py."""
+    if argv[:1] == ["--version"]:
+        return show_version()
+    from reporting.command import main as write_report
+
+    return write_report(argv)
+
+
+def show_list(topics: list[str]) -> int:
+    """`--list TOPIC`; the list of runs takes folders."""
+    if topics[:1] == ["runs"]:
+        from reporting.listing import main as list_runs
+
+        return list_runs(topics[1:])
+    from utils import config
+
+    sys.stdout.write(config.list_text(*topics[:1]))
+    return 0
+
+
+STORAGE_REMEDIES = {
+    errno.ENOSPC: "The disk is full. Free some space, or use another place: local_results_path=...",
+    errno.EDQUOT: "Your disk quota is used up. Free some, or use local_results_path=...",
+    errno.ENOTDIR: "A file is where a folder must be. Give another place: local_results_path=...",
+    errno.EEXIST: "A file is where a folder must be. Give another place: local_results_path=...",
+    errno.EROFS: "That place is read-only. Give another one: local_results_path=...",
+    errno.EACCES: "You may not write there. Give another place: local_results_path=...",
+    errno.EPERM: "You may not write there. Give another place: local_results_path=...",
+}
+
+
+def storage_message(error: OSError) -> str:
+    where = f" ({error.filename})" if error.filename else ""
+    assert error.errno is not None
+    return (
+        f"Cannot write results{where}: {STORAGE_REMEDIES[error.errno]} "
+        "What was written before is intact; resume=latest continues from the last checkpoint."
+    )
+
+
+def complain(message: str, exit_code: int = UserError.exit_code) -> int:
+    sys.stderr.write(f"\n{message}\n")
+    return exit_code
