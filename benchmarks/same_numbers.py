@@ -33,7 +33,7 @@ TASKS = {
     "discrete": "--env-config=skirmish with env_args.map_name=3m runner=batched",
     "continuous": "--env-config=meet_up with runner=episode",
 }
-STEPS = {"discrete": (300, 600), "continuous": (120, 240)}  # to stop at, and to resume to
+STEPS = {"discrete": (150, 300), "continuous": (80, 160)}  # to stop at, and to resume to
 NETWORKS = {"recurrent": "rnn", "feed-forward": "mlp"}
 JUDGES = {"rnn": "cemrnn", "mlp": "cem"}  # of COMIX and COVDN
 OFF_POLICY = "batch_size=4 buffer_size=16 updates_per_episode=0.5"
@@ -147,6 +147,7 @@ def serve(tree: str, out: str) -> None:
     sys.path[0] = str(Path(tree) / "src")
     import launch  # noqa: F401
     import main
+    import torch._dynamo  # noqa: F401  the first optimiser would, in every fork anew
 
     os.environ["COLUMNS"] = "100"
     for number, line in enumerate(sys.stdin):

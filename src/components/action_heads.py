@@ -15,6 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.special import log_ndtr
 
+from utils.errors import DivergedError
+
 HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
 
 
@@ -45,7 +47,40 @@ class ActionHead(Protocol):
         """Stored actions as `relaxed` represents them. (..., A)"""
 
     def stored(self, vectors: Tensor) -> Tensor:
-        """The inverse of `vector`: what the environment and the batch want."""
+        """The inverse of `vector`: what the batch holds. (..., 1 or A)"""
+
+    def differ(self, vectors: Tensor, others: Tensor) -> Tensor | None:
+        """Where two actions are not the same (...); None if they never are."""
+
+    def to_played(self, stored: Tensor) -> Tensor:
+        """Stored actions as environments and PyMARL's selectors speak of them. (...) or (..., A)"""
+
+    def to_stored(self, played: Tensor) -> Tensor:
+        """The inverse of `to_played`."""
+
+    # Choosing. Preferences are what a selector chooses by: values, or what a policy draws from.
+
+    def preferences(self, outputs: Tensor, avail: Tensor, floor: float | None = None) -> Tensor:
+        """Raw outputs made fit to choose by; probabilities may be mixed with a uniform `floor`."""
+
+    def most_preferred(self, preferences: Tensor, avail: Tensor) -> Tensor:
+        """The greedy action, as it is played."""
+
+    def sample(self, preferences: Tensor, avail: Tensor) -> Tensor:
+        """An action drawn from the policy, as it is played."""
+
+    def uniform(self, avail: Tensor) -> Tensor:
+        """An action drawn without regard to any policy, as it is stored."""
+
+
+def draw(weights: Tensor) -> Tensor:
+    """Indices with probabilities in proportion to `weights` >= 0. (..., A) -> (...)
+
+    The way and the random numbers of `torch.multinomial`, whose checks take as long.
+    """
+    if not math.isfinite(float(weights.sum())):
+        raise DivergedError("The policy's probabilities hold")
+    return (weights / torch.empty_like(weights).exponential_()).argmax(dim=-1)
 
 
 def mask_unavailable(values: Tensor, avail: Tensor) -> Tensor:
@@ -62,10 +97,14 @@ def one_hot_of_first_maximum(values: Tensor) -> Tensor:
 
 
 class DiscreteHead:
-    """Outputs are logits over A actions; actions are stored as indices (..., 1)."""
+    """Outputs are logits over A actions, or values of them; stored are indices (..., 1).
 
-    def __init__(self, n_actions: int) -> None:
+    `logits` says which, and `masked` whether what is unavailable has any probability.
+    """
+
+    def __init__(self, n_actions: int, logits: bool = True, masked: bool = True) -> None:
         self.n_actions = self.n_outputs = n_actions
+        self._logits, self._masked = logits, masked
 
     def mode(self, outputs: Tensor, avail: Tensor) -> Tensor:
         return one_hot_of_first_maximum(mask_unavailable(outputs, avail))
@@ -100,6 +139,37 @@ class DiscreteHead:
 
     def stored(self, vectors: Tensor) -> Tensor:
         return vectors.argmax(dim=-1, keepdim=True)
+
+    def differ(self, vectors: Tensor, others: Tensor) -> Tensor | None:
+        return vectors.argmax(dim=-1) != others.argmax(dim=-1)
+
+    def to_played(self, stored: Tensor) -> Tensor:
+        return stored.squeeze(-1)
+
+    def to_stored(self, played: Tensor) -> Tensor:
+        return played.unsqueeze(-1)
+
+    def preferences(self, outputs: Tensor, avail: Tensor, floor: float | None = None) -> Tensor:
+        if not self._logits:
+            return outputs
+        masked = self._masked
+        probs = torch.softmax(mask_unavailable(outputs, avail) if masked else outputs, dim=-1)
+        if floor is None:
+            return probs
+        choices = avail.sum(dim=-1, keepdim=True) if masked else outputs.shape[-1]
+        probs = (1 - floor) * probs + floor / choices
+        return probs.masked_fill(avail == 0, 0.0) if masked else probs
+
+    def most_preferred(self, preferences: Tensor, avail: Tensor) -> Tensor:
+        """An unavailable action loses even where all probabilities have underflowed."""
+        return preferences.masked_fill(avail == 0, -1.0).argmax(dim=-1)
+
+    def sample(self, preferences: Tensor, avail: Tensor) -> Tensor:
+        tiny = torch.finfo(preferences.dtype).tiny
+        return draw(preferences.clamp_min(tiny).masked_fill(avail == 0, 0.0))
+
+    def uniform(self, avail: Tensor) -> Tensor:
+        return draw(avail.float()).unsqueeze(-1)
 
 
 class ContinuousHead:
@@ -146,6 +216,28 @@ class ContinuousHead:
 
     def stored(self, vectors: Tensor) -> Tensor:
         return vectors
+
+    def differ(self, vectors: Tensor, others: Tensor) -> Tensor | None:
+        return None
+
+    def to_played(self, stored: Tensor) -> Tensor:
+        return stored
+
+    def to_stored(self, played: Tensor) -> Tensor:
+        return played
+
+    def preferences(self, outputs: Tensor, avail: Tensor, floor: float | None = None) -> Tensor:
+        return outputs
+
+    def most_preferred(self, preferences: Tensor, avail: Tensor) -> Tensor:
+        return self.mode(preferences, avail)
+
+    def sample(self, preferences: Tensor, avail: Tensor) -> Tensor:
+        return self.explore(preferences, avail)
+
+    def uniform(self, avail: Tensor) -> Tensor:
+        low, high = self.low.cpu(), self.high.cpu()
+        return low + (high - low) * torch.rand(len(avail), *low.shape)
 
     def _sum(self, parts: Tensor) -> Tensor:
         """Over an action's parts, without padding: (..., N, A) -> (..., N)."""
@@ -210,4 +302,6 @@ def build_head(args: SimpleNamespace) -> ActionHead:
         stochastic = args.action_selector == "soft_policies"
         head = GaussianHead if stochastic else ContinuousHead
         return head(args.action_low, args.action_high, args.act_noise)
-    return DiscreteHead(args.n_actions)
+    return DiscreteHead(
+        args.n_actions, args.agent_output_type == "pi_logits", args.mask_before_softmax
+    )

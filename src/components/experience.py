@@ -8,14 +8,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from components.steps import Steps, running_rows
+from components.minibatch import Steps, running_rows
 from modules.agents.gru import Running
 
 
 class Experience(NamedTuple):
     """R rows of L slots: whole episodes, chunks of them, or single steps.
 
-    Or all that is real in them laid end to end (1, n, ...), as `components.steps` does.
+    Or all that is real in them laid end to end (1, n, ...), as `components.minibatch` does.
     """
 
     inputs: Tensor  # of the actors (R, L, N, F)

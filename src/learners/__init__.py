@@ -8,7 +8,7 @@ REGISTRY = Registry(
         "q_learner": "learners.q_learner:QLearner",
         "qtran_learner": "learners.qtran_learner:QTranLearner",
         "cq_learner": "learners.cq_learner:CQLearner",
-        "facmac_learner": "learners.factored:FACMACLearner",
+        "facmac_learner": "learners.facmac_learner:FACMACLearner",
         "kfacmac_learner": "learners.kfacmac_learner:KFACMACLearner",
         "maddpg_learner": "learners.maddpg_learner:MADDPGLearner",
         "kmaddpg_learner": "learners.kmaddpg_learner:KMADDPGLearner",
@@ -17,7 +17,7 @@ REGISTRY = Registry(
         "coma_learner": "learners.coma_learner:COMALearner",
         "kmappo_learner": "learners.kmappo_learner:KMAPPOLearner",
         # FACMAC's names for discrete actions; here one learner serves both kinds.
-        "facmac_learner_discrete": "learners.factored:FACMACLearner",
+        "facmac_learner_discrete": "learners.facmac_learner:FACMACLearner",
         "kfacmac_learner_discrete": "learners.kfacmac_learner:KFACMACLearner",
         "maddpg_learner_discrete": "learners.maddpg_learner:MADDPGLearner",
         "kmaddpg_learner_discrete": "learners.kmaddpg_learner:KMADDPGLearner",

@@ -4,30 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from components.episode_buffer import EpisodeBatch
-from components.steps import Situation, Steps
-from learners.klevel import Climb, Objective
+from components.minibatch import At, Minibatch, Views
+from learners.objective import ActorStep, Objective
 from learners.policy_learner import PolicyLearner
-from learners.recall import Recall
-from modules.dense import rounded_up
+from policies.contract import Policy
 from utils.errors import UserError
 from utils.logging import Logger
-from utils.returns import td_targets, valid_steps
+from utils.returns import td_targets
 
-
-class Lesson(NamedTuple):
-    """A batch, at the steps to learn from."""
-
-    batch: EpisodeBatch
-    steps: Steps
-    recall: Recall
-    seen: Situation
-    replayed: Tensor  # the stored actions, as vectors (1, n, N, A)
+Statistics = dict[str, Any]
 
 
 class ActorCriticLearner(PolicyLearner):
@@ -41,49 +31,53 @@ class ActorCriticLearner(PolicyLearner):
 
     # What subclasses say. Actions are vectors: one-hots, or what is continuous.
 
-    def value(self, critic: Any, mixer: Any, seen: Situation, actions: Tensor) -> Tensor:
-        """The value of `actions` (1, n, N, A). (1, n, 1 or N)"""
+    def value(self, at: At, actions: Tensor) -> Tensor:
+        """The value of `actions` (1, n, N, A) where agents are. (1, n, 1 or N)"""
         raise NotImplementedError
 
-    def objective(self, seen: Situation, own: Tensor, replayed: Tensor, steps: Steps) -> Objective:
+    def target_value(self, at: At, actions: Tensor) -> Tensor:
+        """The same of the target networks."""
+        raise NotImplementedError
+
+    def objective(self, minibatch: Minibatch, own: Tensor) -> Objective:
         """What the actors climb, for their present actions `own` (1, n, N, A)."""
         raise NotImplementedError
 
     # One update
 
-    def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
+    def train(self, batch: Any, t_env: int, episode_num: int) -> None:
         """Critic, actors, targets: in this order (FACMAC, Algorithm 1)."""
-        steps = Steps(valid_steps(batch["filled"], batch["terminated"]), round_up=rounded_up)
-        lesson = self.lesson(batch, steps)
+        minibatch = Minibatch(batch)
+        views = self.policy.look(minibatch)
         diagnose = self.log_due(t_env)
-        of_critic = self.improve_critic(lesson)
+        of_critic = self.improve_critic(minibatch, views)
         self.critic_training_steps += 1
         if not self.args.actor_mask:
-            lesson = self.lesson(batch, Steps(steps.put(steps.mask), keep_padding=True))
-        climb = self.improve_actors(lesson, t_env, diagnose)
+            minibatch = Minibatch(batch, keep_padding=True)
+            views = self.policy.look(minibatch)
+        step = self.improve_actors(minibatch, views, t_env, diagnose)
         self.update_targets(self.critic_training_steps)
 
-        def statistics() -> dict[str, Any]:
-            of_actors = {"pg_loss": climb.loss, "agent_grad_norm": climb.grad_norm}
-            return {**of_critic(), **of_actors, **climb.diagnostics}
+        def statistics() -> Statistics:
+            of_actors = {"pg_loss": step.loss, "agent_grad_norm": step.grad_norm}
+            return {**of_critic(), **of_actors, **step.diagnostics}
 
         self.log_if_due(t_env, statistics)
 
-    def lesson(self, batch: EpisodeBatch, steps: Steps) -> Lesson:
-        replayed = self.head.vector(steps.take(batch["actions"]))
-        recall = Recall(self.mac, batch, steps)
-        return Lesson(batch, steps, recall, situation(batch, steps), replayed)
-
-    def improve_critic(self, lesson: Lesson) -> Callable[[], dict[str, Tensor]]:
+    def improve_critic(self, minibatch: Minibatch, views: Views) -> Callable[[], Statistics]:
         """One step towards the TD targets; returns what computes its statistics."""
-        taken = self.value(self.critic, self.mixer, lesson.seen, lesson.replayed)
-        targets = self.targets(lesson)  # (1, n, 1 or N)
-        mask = lesson.steps.mask.expand_as(taken)
+        stored = self.head.vector(minibatch.now.actions)  # (1, n, N, A)
+        taken = self.value(minibatch.now, stored)  # (1, n, 1 or N)
+        with torch.no_grad():  # the greedy actions of the target actors, one slot later
+            greedy = self.target_policy.greedy(views.at(views.next), minibatch.next.avail)
+            following = self.target_value(minibatch.next, greedy)
+            targets = td_targets(minibatch, following, self.args.gamma, self.args.td_lambda)
+        mask = minibatch.mask.expand_as(taken)
         td_error = (taken - targets) * mask
         loss = td_error.square().sum() / mask.sum()
         grad_norm = self.step(loss, self.critic_optimiser, self.critic_params)
 
-        def statistics() -> dict[str, Tensor]:
+        def statistics() -> Statistics:
             count = mask.sum()
             return {
                 "critic_loss": loss.detach(),
@@ -96,62 +90,18 @@ class ActorCriticLearner(PolicyLearner):
 
         return statistics
 
-    @torch.no_grad()
-    def targets(self, lesson: Lesson) -> Tensor:
-        """TD targets with the greedy actions of the target actors. (1, n, 1 or N)"""
-        batch, steps = lesson.batch, lesson.steps
-        outputs = lesson.recall.following(self.target_mac)  # (1, n, N, A)
-        greedy = self.head.mode(outputs, steps.take(batch["avail_actions"], first=1))
-        seen = situation(batch, steps, first=1)
-        following = self.value(self.target_critic, self.target_mixer, seen, greedy)
-        return td_targets(batch, steps, following, self.args.gamma, self.args.td_lambda)
-
-    def improve_actors(self, lesson: Lesson, t_env: int, diagnose: bool) -> Climb:
+    def improve_actors(
+        self, minibatch: Minibatch, views: Views, t_env: int, diagnose: bool
+    ) -> ActorStep:
         """One step up the critic as it is now, from freshly drawn actions."""
-        steps, recall = lesson.steps, lesson.recall
-        avail = steps.take(lesson.batch["avail_actions"])
-        outputs = recall.now(self.mac)  # (1, n, N, A)
-        noise = self.head.noise(outputs)
-        own = self.head.relaxed(outputs, avail, noise)
+        view, avail = views.at(views.now), minibatch.now.avail
+        own, noise = self.policy.draw(view, avail)  # (1, n, N, A)
 
-        def respond(mac: Any) -> Tensor:
+        def respond(policy: Policy, *, fresh: bool, hard: bool) -> Tensor:
             """The actions of other actors in the same situations. (1, n, N, A)"""
-            others = recall.now(mac)
-            fresh = self.args.k_noise == "fresh"
-            hard = self.args.k_level_action == "hard"
-            draw = self.head.noise(others) if fresh else noise
-            return self.head.relaxed(others, avail, draw, hard=hard)
+            return policy.draw(view, avail, None if fresh else noise, hard)[0]
 
-        objective = self.objective(lesson.seen, own, lesson.replayed, steps)
-        return self.climb(objective, respond, t_env, diagnose)
-
-
-class PolicyObjective:
-    """What objectives of policies have in common; `level0` is what level 1 takes others to do."""
-
-    def __init__(self, own: Tensor, level0: Tensor, steps: Steps, args: SimpleNamespace) -> None:
-        self.own, self.steps = own, steps  # (1, n, N, A)
-        self._level0, self._args = level0, args
-        # FACMAC's weak pull of continuous actions to zero.
-        self._penalty: Tensor | float = 0.0
-        if args.action_l2:
-            self._penalty = args.action_l2 * steps.mean(own.square().mean(dim=(2, 3)).unsqueeze(2))
-
-    def loss_of(self, values: Tensor) -> Tensor:
-        """values (1, n, X), which add up"""
-        return self._penalty - self.steps.mean(values)
-
-    def diagnostics(self, others: Tensor | None) -> dict[str, Tensor]:
-        """The share of actions that differ from those that level 1 answered."""
-        if others is None or self._args.action_kind == "continuous":  # there all always do
-            return {}
-        changed = others.argmax(dim=3) != self._level0.argmax(dim=3)  # (1, n, N)
-        return {"k/changed": self.steps.mean(changed.float().mean(dim=2, keepdim=True))}
-
-
-def situation(batch: EpisodeBatch, steps: Steps, first: int = 0) -> Situation:
-    """At the steps' slots, or with `first` 1 at those that follow."""
-    return Situation(steps.take(batch["obs"], first), steps.take(batch["state"], first))
+        return self.step_actors(self.objective(minibatch, own), respond, t_env, diagnose)
 
 
 VALUE_AGENTS = {"cem": "mlp", "cemrnn": "rnn"}  # agents that judge actions -> those that choose

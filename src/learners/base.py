@@ -15,6 +15,9 @@ from torch.optim import Optimizer
 from components.episode_buffer import EpisodeBatch
 from learners.divergence import larger, require_sound
 from modules.mixers import REGISTRY as MIXERS
+from policies.contract import Policy
+from pymarl.controllers import policy_of
+from pymarl.mixers import mixer_of
 from utils.logging import Logger
 from utils.optim import gradients_of, take_step
 from utils.weights import load_weights, save_weights
@@ -23,13 +26,18 @@ from utils.weights import load_weights, save_weights
 class Learner:
     """PyMARL's learner interface. All that must survive a resume is kept in plain attributes."""
 
+    reads = "outputs"  # of the networks, or only the "probabilities" that the agents act by
+
     def __init__(
         self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace
     ) -> None:
         self.args, self.mac, self.logger, self.scheme = args, mac, logger, scheme
-        self.target_mac = copy.deepcopy(mac)
+        self.policy: Policy = policy_of(mac, self.reads)
+        self.target_policy = copy.deepcopy(self.policy)
         self.mixer = build_mixer(args)
         self.target_mixer = copy.deepcopy(self.mixer)
+        self.mixing: Any = mixer_of(self.mixer)
+        self.target_mixing: Any = mixer_of(self.target_mixer)
         self.log_stats_t = -args.learner_log_interval - 1  # the first update logs
         self.last_target_update = 0
         self.largest_norm = torch.zeros(())  # of a gradient so far; NaN if one was
@@ -54,7 +62,7 @@ class Learner:
 
     def networks_and_targets(self) -> list[tuple[nn.Module, nn.Module]]:
         """Pairs that the target update copies."""
-        pairs = [(self.mac.agent, self.target_mac.agent)]
+        pairs = [(self.policy.agent, self.target_policy.agent)]
         if self.mixer is not None:
             pairs.append((self.mixer, self.target_mixer))
         return pairs
@@ -90,7 +98,7 @@ class Learner:
 
     def cuda(self) -> None:
         self.mac.cuda()
-        self.target_mac.cuda()
+        self.target_policy.agent.cuda()
         for network, target in self.networks_and_targets():
             network.cuda()
             target.cuda()

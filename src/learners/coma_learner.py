@@ -10,9 +10,9 @@ from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
 from components.experience import mean_over
+from components.minibatch import valid_steps
 from learners.on_policy import OnPolicyLearner
-from learners.retrace import policies
-from utils.returns import build_td_lambda_targets, n_step_returns, valid_steps
+from utils.returns import build_td_lambda_targets, n_step_returns
 
 Statistics = dict[str, Any]
 
@@ -20,6 +20,7 @@ Statistics = dict[str, Any]
 class COMALearner(OnPolicyLearner):
     """The policy holds the floor of epsilon that its actors explore with, as in PyMARL."""
 
+    reads = "probabilities"
     default_critic = "coma_critic"
 
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
@@ -85,7 +86,8 @@ class COMALearner(OnPolicyLearner):
         """One step of the policy gradient with counterfactual advantages."""
         T = mask.shape[1]
         avail, actions = batch["avail_actions"][:, :T], batch["actions"][:, :T]
-        policy = renormalised(policies(self.mac, batch, T), avail)  # (B, T, N, A)
+        probabilities = self.policy.probabilities(self.policy.whole(batch, T), avail)
+        policy = renormalised(probabilities, avail)  # (B, T, N, A)
         advantages = taken(counterfactual(values, policy.detach()), actions)  # (B, T, N)
         counts = mask.expand_as(advantages)
         log_probs = taken(policy, actions).masked_fill(counts == 0, 1.0).log()

@@ -7,11 +7,15 @@ from types import SimpleNamespace
 from torch import Tensor
 
 from learners.q_learner import QLearner
+from policies.cem import CEMPolicy
 from utils.errors import UserError
 
 
 class CQLearner(QLearner):
     """As QMIX, but the greedy action of the target networks is searched for, not read off."""
+
+    policy: CEMPolicy
+    target_policy: CEMPolicy
 
     def check(self, args: SimpleNamespace) -> None:
         if args.mac != "cem_mac":
@@ -21,9 +25,9 @@ class CQLearner(QLearner):
             )
 
     def utilities_of(self, outputs: Tensor, actions: Tensor) -> Tensor:
-        return self.mac.judge(outputs, actions)
+        return self.policy.values(outputs, actions)
 
     def utilities_at_best(self, slow: Tensor, online: Tensor, avail: Tensor) -> Tensor:
-        """`slow` (1, n, N, H) are the features that the target networks judge by."""
-        found = self.target_mac.search(slow)
-        return self.target_mac.judge(slow, self.target_mac.head.mode(found, found))
+        """`slow` (1, n, N, H) are the features that the target networks value actions by."""
+        found = self.target_policy.search(slow)
+        return self.target_policy.values(slow, self.policy.head.mode(found, found))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from learners.factored import FACMACLearner
+from learners.facmac_learner import FACMACLearner
 from learners.klevel import KLevelActors
 
 

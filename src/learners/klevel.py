@@ -1,4 +1,4 @@
-"""K-level policy gradients (Algorithms 1 and 2): the only place that knows about levels.
+"""K-level policy gradients (Algorithms 1 and 2): the one place where levels are taken.
 
 An ordinary policy gradient answers the other agents' old policies. Level k takes the same step
 from the same parameters theta against the others as they are after level k - 1:
@@ -9,69 +9,28 @@ where Omega is the optimiser's step from its state before the update. Level 1 is
 
 Levels below K are played by a copy of the actors and of their optimiser, the "shadow". The real
 ones move once, with the gradient of level K, so there is nothing to roll back.
-All agents climb together: with the others frozen, the gradient of the sum of all J_i with respect
+All agents step together: with the others frozen, the gradient of the sum of all J_i with respect
 to agent i's parameters is that of J_i alone, so one backward pass a level serves all agents.
 """
 
 from __future__ import annotations
 
 import copy
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from types import SimpleNamespace
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from learners.klevel_trace import Trace
+from learners.objective import ActorStep, Objective, Respond, about_levels
 from utils.errors import UserError
 from utils.optim import Gradients, gradients_of, take_step
 
-Respond = Callable[[Any], Tensor]  # a controller -> what its agents do on the batch
-
-
-class Objective(Protocol):
-    """The agents' objectives J_i(own_i, others_-i) on one batch, added up, as losses.
-
-    `own` is what the agents do at their current parameters, with its graph.
-    """
-
-    own: Tensor  # (B, T, N, ...)
-
-    def base(self) -> Tensor:
-        """The base algorithm's loss: everybody plays `own`."""
-
-    def against(self, others: Tensor) -> Tensor:
-        """Minus the sum over i of J_i(own_i, others_-i); `others`, shaped as `own`, is constant."""
-
-    def diagnostics(self, others: Tensor | None) -> dict[str, Tensor]:
-        """What the log should know of the others' last answer, None if they gave none."""
-
-
-def joint_of(own: Tensor, others: Tensor) -> Tensor:
-    """joint[:, :, i, j] = own_j if i = j else others_j: row i is what agent i's objective sees.
-
-    own, others (B, T, N, ...) -> (B, T, N, N, ...)
-    """
-    N = own.shape[2]
-    is_own = torch.eye(N, dtype=torch.bool, device=own.device)
-    is_own = is_own.reshape(N, N, *[1] * (own.ndim - 3))
-    return torch.where(is_own, own.unsqueeze(2), others.unsqueeze(2))
-
-
-@dataclass
-class Climb:
-    """What one update of the actors did."""
-
-    loss: Tensor  # the base algorithm's, at level 1
-    grad_norm: Tensor  # of the last level, before clipping
-    diagnostics: Mapping[str, Tensor | float] = field(default_factory=dict)
-
-
 class KLevels:
-    """Steps the actors of `mac` by K-level gradients; `optimiser` is theirs.
+    """Steps the actors of `policy` by K-level gradients; `optimiser` is theirs.
 
     `k_opt_state` is the optimiser state that a level below K starts from: "rollback", that before
     the update (Algorithm 2); "carry", that after the level below, and level K goes on from it;
@@ -81,22 +40,26 @@ class KLevels:
 
     def __init__(
         self,
-        mac: Any,
+        policy: Any,
         optimiser: Optimizer,
         make_optimiser: Callable[[Iterable[nn.Parameter]], Optimizer],
         args: SimpleNamespace,
     ) -> None:
         self.args, self.optimiser = args, optimiser
         self.schedule = LevelSchedule(args.k_level)
-        self.shadow = copy.deepcopy(mac)
-        self.params: list[nn.Parameter] = list(mac.parameters())
+        self.drawing = {
+            "fresh": args.k_noise == "fresh",
+            "hard": args.k_level_action == "hard",
+        }
+        self.shadow = copy.deepcopy(policy)
+        self.params: list[nn.Parameter] = list(policy.parameters())
         self.shadow_params: list[nn.Parameter] = list(self.shadow.parameters())
         n_states = self.schedule.highest - 1 if args.k_opt_state == "per_level" else 1
         self.shadow_optimisers = [make_optimiser(self.shadow_params) for _ in range(n_states)]
 
     def step(
         self, objective: Objective, respond: Respond, t_env: int, diagnose: bool = False
-    ) -> Climb:
+    ) -> ActorStep:
         """One update of the actors; `diagnose` also measures what the levels did."""
         alone = objective.own.shape[2] == 1  # nobody to answer
         K = 1 if alone else self.schedule.at(t_env)
@@ -109,7 +72,7 @@ class KLevels:
                 trace.note_gradients(gradients)
             norm = self._look_ahead(level, gradients)
             with torch.no_grad():
-                others = respond(self.shadow)
+                others = respond(self.shadow, **self.drawing)
             if trace:
                 trace.note_step(norm, self.shadow_params)
             loss = objective.against(others)
@@ -118,9 +81,10 @@ class KLevels:
             trace.note_gradients(gradients)
         norm = self._move(gradients, K)
         if not trace:
-            return Climb(base.detach(), norm)
+            return ActorStep(base.detach(), norm)
         trace.note_step(norm, self.params)
-        return Climb(base.detach(), norm, {**trace.summary(), **objective.diagnostics(others)})
+        found = {**trace.summary(), **objective.diagnostics(others)}
+        return ActorStep(base.detach(), norm, about_levels(found))
 
     def _look_ahead(self, level: int, gradients: Gradients) -> Tensor:
         """Put the shadow where one step with `gradients` leads; returns the unclipped norm."""
@@ -150,7 +114,7 @@ class KLevels:
             shadow.copy_(where(shadow, param))
 
     def cuda(self) -> None:
-        self.shadow.cuda()
+        self.shadow.agent.cuda()
 
     def state_dict(self) -> dict[str, Any]:
         """Only "per_level" states outlive an update."""
@@ -164,7 +128,7 @@ class KLevels:
 class KLevelActors:
     """Makes a learner K-level: to be named before the learner among a class's bases.
 
-    The learner improves its actors by `climb(objective, respond, ...)`; here that climbs levels.
+    The learner steps its actors by `step_actors(objective, respond, ...)`; here that takes levels.
     """
 
     default_actor_optimizer: str | None = "rmsprop"  # the paper's: momentum misleads the look-ahead
@@ -172,13 +136,17 @@ class KLevelActors:
     def __init__(self, mac: Any, scheme: Any, logger: Any, args: SimpleNamespace) -> None:
         super().__init__(mac, scheme, logger, args)  # type: ignore[call-arg]
         learner: Any = self
-        self.levels = KLevels(mac, learner.agent_optimiser, learner.make_agent_optimiser, args)
+        self.levels = KLevels(
+            learner.policy, learner.agent_optimiser, learner.make_agent_optimiser, args
+        )
 
-    def climb(self, objective: Objective, respond: Respond, t_env: int, diagnose: bool) -> Climb:
-        climb = self.levels.step(objective, respond, t_env, diagnose)
+    def step_actors(
+        self, objective: Objective, respond: Respond, t_env: int, diagnose: bool
+    ) -> ActorStep:
+        step = self.levels.step(objective, respond, t_env, diagnose)
         learner: Any = self
-        learner.note_norm(climb.grad_norm)
-        return climb
+        learner.note_norm(step.grad_norm)
+        return step
 
     def cuda(self) -> None:
         super().cuda()  # type: ignore[misc]
@@ -254,53 +222,3 @@ class LevelSchedule:
 
 def is_whole(number: Any) -> bool:
     return isinstance(number, int) and not isinstance(number, bool)
-
-
-# ---------------------------------------------------------------- what the levels did
-
-
-class Trace:
-    """Notes of one update, level by level."""
-
-    def __init__(self, params: Sequence[Tensor], args: SimpleNamespace) -> None:
-        # Steps of differently made levels say nothing about convergence.
-        scaled = args.k_lookahead_scale != 1.0 or not args.k_clip_each_level
-        self._alike = args.k_opt_state == "rollback" and not scaled
-        self._began = time.perf_counter()
-        self._base_seconds = 0.0
-        self._thetas = [flatten(params)]  # theta(0), theta(1) ...
-        self._gradients: list[Tensor] = []
-        self._norms: list[Tensor] = []
-
-    def note_gradients(self, gradients: Gradients) -> None:
-        """A level's gradient, before a step shortens some of its parts in place."""
-        self._gradients.append(flatten([g for g in gradients if g is not None]))
-
-    def note_step(self, norm: Tensor, after: Sequence[Tensor]) -> None:
-        """Its norm, and where it led."""
-        self._norms.append(norm)
-        self._thetas.append(flatten(after))
-        if len(self._norms) == 1:
-            self._base_seconds = time.perf_counter() - self._began
-
-    def summary(self) -> dict[str, Tensor | float]:
-        """Names and values for the log; docs/k-level.md explains them."""
-        moves = [(b - a).norm() for a, b in zip(self._thetas, self._thetas[1:], strict=False)]
-        found: dict[str, Tensor | float] = {"k/level": float(len(moves))}
-        for level, (move, norm) in enumerate(zip(moves, self._norms, strict=True), start=1):
-            found[f"k/step_{level}"] = move
-            found[f"k/grad_norm_{level}"] = norm
-        if len(moves) == 1:
-            return found
-        first, last = self._gradients[0], self._gradients[-1]
-        seconds = time.perf_counter() - self._began
-        found["k/cosine"] = torch.cosine_similarity(first, last, dim=0)
-        found["k/norm_ratio"] = self._norms[-1] / self._norms[0].clamp_min(1e-30)
-        if self._alike:
-            found["k/contraction"] = moves[-1] / moves[-2].clamp_min(1e-30)
-        found["k/seconds"] = seconds - self._base_seconds
-        return found
-
-
-def flatten(tensors: Iterable[Tensor]) -> Tensor:
-    return torch.cat([tensor.detach().reshape(-1) for tensor in tensors])

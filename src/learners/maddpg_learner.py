@@ -7,10 +7,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from components.steps import Situation, Steps
-from learners.actor_critic import ActorCriticLearner, PolicyObjective
+from components.minibatch import At, Minibatch
+from learners.actor_critic import ActorCriticLearner
 from learners.base import without_mixer
-from learners.slopes import by_agent
+from learners.objective import CriticObjective, by_agent
 from modules.critics.maddpg import MADDPGCritic
 
 
@@ -26,46 +26,45 @@ class MADDPGLearner(ActorCriticLearner):
     def build_critic(self, scheme: dict[str, Any], args: SimpleNamespace) -> nn.Module:
         return MADDPGCritic(scheme, args)
 
-    def value(self, critic: Any, mixer: Any, seen: Situation, actions: Tensor) -> Tensor:
-        return critic(seen.state, actions)[0]  # (1, n, 1)
+    def value(self, at: At, actions: Tensor) -> Tensor:
+        return self.critic(at.state, actions)[0]  # (1, n, 1)
 
-    def objective(
-        self, seen: Situation, own: Tensor, replayed: Tensor, steps: Steps
-    ) -> JointObjective:
-        level0 = replayed if self.args.k_maddpg_level0 == "replay" else own.detach()
-        return JointObjective(self.critic, seen.state, own, level0, steps, self.args)
+    def target_value(self, at: At, actions: Tensor) -> Tensor:
+        return self.target_critic(at.state, actions)[0]  # (1, n, 1)
+
+    def objective(self, minibatch: Minibatch, own: Tensor) -> CriticObjective:
+        if self.args.k_maddpg_level0 == "policy":
+            return JointObjective(self, minibatch, own, None)
+        return JointObjective(self, minibatch, own, self.head.vector(minibatch.now.actions))
 
 
-class JointObjective(PolicyObjective):
+class JointObjective(CriticObjective):
     """J_i = Q(s, own_i, others_-i). The mean over agents, as FACMAC's MADDPG takes it.
 
-    At level 1 the others do what `own` says: one joint action, whose gradient has all agents'.
+    At level 1 the others do what `own` says, one joint action, whose gradient has all agents';
+    or, if they are given, what was `stored`.
     """
 
     def __init__(
-        self,
-        critic: Any,
-        states: Tensor,
-        own: Tensor,
-        level0: Tensor,
-        steps: Steps,
-        args: SimpleNamespace,
+        self, learner: MADDPGLearner, minibatch: Minibatch, own: Tensor, stored: Tensor | None
     ) -> None:
-        super().__init__(own, level0, steps, args)
-        self._critic, self._states = critic, states
+        level0 = own.detach() if stored is None else stored
+        super().__init__(own, level0, minibatch, learner.head, learner.args)
+        self._critic, self._stored = learner.critic, stored
+        self._states = minibatch.now.state
 
     def base(self) -> Tensor:
-        if self._args.k_maddpg_level0 == "replay":
-            return self.against(self._level0)
+        if self._stored is not None:
+            return self.against(self._stored)
         return self._mean_loss(by_agent(self._value_of, self.own))
 
     def against(self, others: Tensor) -> Tensor:
         return self._mean_loss(self._critic.counterfactual(self._states, self.own, others))
 
     def _value_of(self, joint: Tensor) -> Tensor:
-        """(B, T, N, A) -> (B, T, 1)"""
+        """(1, n, N, A) -> (1, n, 1)"""
         return self._critic(self._states, joint)[0]
 
     def _mean_loss(self, values: Tensor) -> Tensor:
-        """values (B, T, N)"""
+        """values (1, n, N)"""
         return self.loss_of(values / values.shape[2])

@@ -11,12 +11,13 @@ from torch import Tensor
 from components.action_heads import ActionHead
 from components.episode_buffer import EpisodeBatch
 from components.experience import Experience, cut, mean_over, memory_before
-from learners.klevel import Climb
+from components.minibatch import Steps, View, running_rows, valid_steps
+from learners.objective import ActorStep
 from learners.on_policy import OnPolicyLearner
-from learners.retrace import actor_inputs, unrolled_inputs, unrolled_steps, unrolls
 from learners.surrogate import Surrogate
+from policies.contract import Policy
 from utils.logging import Logger
-from utils.returns import gae, n_step_returns, valid_steps
+from utils.returns import gae, n_step_returns
 from utils.value_norm import ValueNorm
 
 Statistics = dict[str, Tensor]
@@ -58,7 +59,7 @@ class MAPPOLearner(OnPolicyLearner):
         for epoch in range(self.args.epochs):
             last = diagnose and epoch == self.args.epochs - 1
             for rows in played.minibatches(self.args.minibatches):
-                part = rows.packed() if unrolls(self.mac) else rows
+                part = rows.packed() if self.policy.packs else rows
                 of_critic = self.improve_critic(part)
                 of_actors = self.improve_actors(part, t_env, last)
                 if last:
@@ -81,8 +82,8 @@ class MAPPOLearner(OnPolicyLearner):
         T = batch.max_seq_length - 1
         avail, actions = batch["avail_actions"][:, :T], batch["actions"][:, :T]
         mask = valid_steps(batch["filled"], batch["terminated"])  # (B, T, 1)
-        inputs, start = actor_inputs(self.mac, batch, T)
-        outputs, hidden = unrolled_steps(self.mac, inputs, start, mask)
+        view = self.policy.whole(batch, T)
+        outputs, hidden = unrolled_steps(self.policy, view, mask)
         seen = self.critic.inputs(batch)  # (B, T + 1, 1 or N, F)
         said = self.critic.judge(seen)  # (B, T + 1, N)
         returns = self.returns(batch, mask, seen, said)  # (B, T, N)
@@ -93,8 +94,8 @@ class MAPPOLearner(OnPolicyLearner):
             self.norm.update(returns, valid)
         length = self.row_length(T)
         played = Experience(
-            memory=memory_before(start, hidden, length),
-            inputs=cut(inputs, length),
+            memory=memory_before(view.start, hidden, length),
+            inputs=cut(view.inputs, length),
             avail=cut(avail, length),
             actions=cut(actions, length),
             seen=cut(seen[:, :T], length),
@@ -124,7 +125,7 @@ class MAPPOLearner(OnPolicyLearner):
 
     def row_length(self, T: int) -> int:
         """Slots that must stay together, because memory runs through them."""
-        if not getattr(self.mac.agent, "recurrent", True):
+        if not self.policy.recurrent:
             return 1
         return min(T, self.args.chunk_length or T)
 
@@ -143,16 +144,17 @@ class MAPPOLearner(OnPolicyLearner):
 
     def improve_actors(self, played: Experience, t_env: int, diagnose: bool) -> Statistics:
         """One step up the surrogate."""
+        view = View(played.inputs, played.memory, played.running)
 
-        def log_probs(mac: Any) -> tuple[Tensor, Tensor]:
-            outputs, _ = unrolled_inputs(mac, played.inputs, played.memory, played.running)
-            return self.head.log_prob(outputs, played.avail, played.actions), outputs
+        def respond(policy: Policy, *, fresh: bool, hard: bool) -> Tensor:
+            """How probable other actors hold the stored actions; nothing is drawn. (R, L, N)"""
+            return policy.evaluate(view, played.avail, played.actions)[0]
 
-        own, outputs = log_probs(self.mac)  # (R, L, N), (R, L, N, A)
+        own, outputs = self.policy.evaluate(view, played.avail, played.actions)  # (R, L, N)
         entropy = self.head.entropy(outputs, played.avail)
         surrogate = Surrogate(own, entropy, played, self.args, self.reference(played))
-        climb = self.climb(surrogate, lambda mac: log_probs(mac)[0], t_env, diagnose)
-        return of_update(climb, surrogate, entropy, played, self.args.eps_clip) if diagnose else {}
+        step = self.step_actors(surrogate, respond, t_env, diagnose)
+        return of_update(step, surrogate, entropy, played, self.args.eps_clip) if diagnose else {}
 
     def reference(self, played: Experience) -> Tensor | None:
         """To what the others' ratios are, where they matter; None: their present policies."""
@@ -195,19 +197,32 @@ def of_round(whole: Round, head: ActionHead) -> Statistics:
 
 @torch.no_grad()
 def of_update(
-    climb: Climb, surrogate: Surrogate, entropy: Tensor, played: Experience, clip: float
+    step: ActorStep, surrogate: Surrogate, entropy: Tensor, played: Experience, clip: float
 ) -> Statistics:
     """How far this step's policy has come from the one that played."""
     ratio, where = surrogate.ratio, played.deciding
     return {
-        "pg_loss": climb.loss,
-        "agent_grad_norm": climb.grad_norm,
+        "pg_loss": step.loss,
+        "agent_grad_norm": step.grad_norm,
         # The mean of this is KL(old || new), and no single term is negative (Schulman's k3).
         "approx_kl": mean_over(ratio - 1 - ratio.log(), where),
         "clip_fraction": mean_over(((ratio - 1).abs() > clip).to(ratio.dtype), where),
         "entropy": mean_over(entropy, where),
-        **{key: torch.as_tensor(value) for key, value in climb.diagnostics.items()},
+        **{key: torch.as_tensor(value) for key, value in step.diagnostics.items()},
     }
+
+
+def unrolled_steps(policy: Policy, view: View, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Outputs and memory where `mask` (R, L, 1) is 1, computed for those slots alone; else zeros."""
+    steps = Steps(mask)
+    order = steps.ordered(mask) if policy.packs else None
+    if order is None:
+        return policy.unroll(view)
+    running = running_rows(mask)
+    assert view.start is not None
+    start = view.start[order[: running[0]]]  # a part may have no steps at all
+    outputs, hidden = policy.unroll(View(steps.take(view.inputs), start, running))
+    return steps.put(outputs), steps.put(hidden)
 
 
 def variance(values: Tensor, mask: Tensor) -> Tensor:

@@ -8,12 +8,12 @@ from typing import Any
 from torch import nn
 
 from components.episode_buffer import EpisodeBatch
+from components.minibatch import valid_steps
 from learners.base import without_mixer
 from learners.policy_learner import PolicyLearner
 from modules.critics import REGISTRY as CRITICS
 from utils.errors import UserError
 from utils.logging import Logger
-from utils.returns import valid_steps
 
 SAMPLERS = ("soft_policies", "multinomial", "gumbel")  # with a floor of epsilon, but for the first
 SENSIBLE_BATCH = 8  # episodes, to suggest to who has not chosen

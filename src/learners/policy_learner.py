@@ -9,9 +9,9 @@ from typing import Any
 from torch import nn
 from torch.optim import Optimizer
 
-from components.action_heads import ActionHead, build_head
+from components.action_heads import ActionHead
 from learners.base import Learner
-from learners.klevel import Climb, Objective, Respond
+from learners.objective import ActorStep, Objective, Respond, about_levels
 from utils.logging import Logger
 from utils.optim import build_optimiser
 
@@ -25,7 +25,7 @@ class PolicyLearner(Learner):
         self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace
     ) -> None:
         super().__init__(mac, scheme, logger, args)
-        self.head: ActionHead = build_head(args)
+        self.head: ActionHead = self.policy.head
         self.critic: Any = self.build_critic(scheme, args)
         self.target_critic: Any = copy.deepcopy(self.critic)
         self.agent_params = list(mac.parameters())
@@ -47,11 +47,14 @@ class PolicyLearner(Learner):
         name = args.actor_optimizer or self.default_actor_optimizer or args.optimizer
         return build_optimiser(name, params, args.lr, args)
 
-    def climb(self, objective: Objective, respond: Respond, t_env: int, diagnose: bool) -> Climb:
+    def step_actors(
+        self, objective: Objective, respond: Respond, t_env: int, diagnose: bool
+    ) -> ActorStep:
         """One step of the actors; `respond` is for those who care what the others will do."""
         loss = objective.base()
         grad_norm = self.step(loss, self.agent_optimiser, self.agent_params)
-        return Climb(loss.detach(), grad_norm, objective.diagnostics(None) if diagnose else {})
+        found = objective.diagnostics(None) if diagnose else {}
+        return ActorStep(loss.detach(), grad_norm, about_levels(found))
 
     # Devices and files
 

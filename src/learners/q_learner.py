@@ -10,14 +10,12 @@ from torch import Tensor
 
 from components.action_heads import mask_unavailable
 from components.episode_buffer import EpisodeBatch
-from components.steps import Steps
+from components.minibatch import Minibatch
 from learners.base import Learner
-from learners.recall import Recall
-from modules.dense import rounded_up
 from utils.errors import UserError
 from utils.logging import Logger
 from utils.optim import build_optimiser
-from utils.returns import td_targets, valid_steps
+from utils.returns import td_targets
 
 POLICY_SELECTORS = ("multinomial", "soft_policies", "gumbel", "gaussian")
 
@@ -39,14 +37,19 @@ class QLearner(Learner):
         self.optimiser = build_optimiser(args.optimizer, self.params, args.lr, args)
 
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
-        steps = Steps(valid_steps(batch["filled"], batch["terminated"]), round_up=rounded_up)
-        recall = Recall(self.mac, batch, steps)
-        now, following = recall.both(self.mac)  # (1, n, N, A)
-        utilities = self.utilities_of(now, steps.take(batch["actions"]))  # (1, n, N)
-        taken = self.mix(self.mixer, utilities, steps.take(batch["state"]))
-        targets = self.targets(batch, steps, recall, following.detach())  # (1, n, 1 or N)
+        minibatch = Minibatch(batch)
+        now, next = minibatch.now, minibatch.next
+        views = self.policy.look(minibatch)
+        outputs = self.policy.say(views.at(None))  # of this slot and the one after it
+        utilities = self.utilities_of(views.now(outputs), now.actions)  # (1, n, N)
+        taken = mixed(self.mixing, utilities, now.state)
+        with torch.no_grad():
+            slow = self.target_policy.say(views.at(views.next))  # (1, n, N, A)
+            best = self.utilities_at_best(slow, views.next(outputs.detach()), next.avail)
+            following = mixed(self.target_mixing, best, next.state)
+            targets = td_targets(minibatch, following, self.args.gamma, self.args.td_lambda)
 
-        mask = steps.mask.expand_as(taken)
+        mask = minibatch.mask.expand_as(taken)
         td_error = (taken - targets) * mask
         loss = td_error.square().sum() / mask.sum()
         grad_norm = self.step(loss, self.optimiser, self.params)
@@ -65,17 +68,6 @@ class QLearner(Learner):
 
         self.log_if_due(t_env, statistics)
 
-    @torch.no_grad()
-    def targets(self, batch: EpisodeBatch, steps: Steps, recall: Recall, online: Tensor) -> Tensor:
-        """TD targets from the target networks' values; `online` (1, n, N, A) may choose.
-
-        (1, n, 1 or N)
-        """
-        avail = steps.take(batch["avail_actions"], first=1)
-        best = self.utilities_at_best(recall.following(self.target_mac), online, avail)  # (1, n, N)
-        values = self.mix(self.target_mixer, best, steps.take(batch["state"], first=1))
-        return td_targets(batch, steps, values, self.args.gamma, self.args.td_lambda)
-
     # What depends on the kind of action
 
     def check(self, args: SimpleNamespace) -> None:
@@ -91,15 +83,13 @@ class QLearner(Learner):
         best = mask_unavailable(judge, avail).argmax(dim=3, keepdim=True)
         return slow.gather(3, best).squeeze(3)
 
-    @staticmethod
-    def mix(mixer: Any, utilities: Tensor, states: Tensor) -> Tensor:
-        """(B, T, N) -> (B, T, 1); without a mixer unchanged. Foreign mixers may flatten."""
-        if mixer is None:
-            return utilities
-        return mixer(utilities, states).reshape(*utilities.shape[:2], 1)
-
     def files(self) -> dict[str, Any]:
         return {**super().files(), "opt.th": self.optimiser}
+
+
+def mixed(mixer: Any, utilities: Tensor, states: Tensor) -> Tensor:
+    """(1, n, N) -> (1, n, 1); without a mixer unchanged."""
+    return utilities if mixer is None else mixer(utilities, states)
 
 
 def require_value_agents(args: SimpleNamespace) -> None:

@@ -11,14 +11,13 @@ from torch.nn import functional as F
 
 from components.action_heads import mask_unavailable
 from components.episode_buffer import EpisodeBatch
-from controllers.basic_controller import Unroll
+from components.minibatch import View, valid_steps
 from learners.base import Learner
 from learners.q_learner import require_value_agents
 from modules.mixers.qtran import QTranBase
 from utils.errors import UserError
 from utils.logging import Logger
 from utils.optim import build_optimiser
-from utils.returns import valid_steps
 
 
 class Losses(NamedTuple):
@@ -44,15 +43,16 @@ class QTranLearner(Learner):
 
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
         args = self.args
-        online = self.mac.unroll(batch)
-        greedy = self.greedy(batch, online)  # (B, T+1, N, 1)
-        best = online.outputs[:, :-1].gather(3, greedy[:, :-1]).squeeze(3)  # (B, T, N)
-        chosen = online.outputs[:, :-1].gather(3, batch["actions"][:, :-1]).squeeze(3)
-        states, features = batch["state"][:, :-1], online.features[:, :-1]
+        view = self.policy.whole(batch, batch.max_seq_length)
+        utilities, features = self.policy.unroll(view)  # (B, T+1, N, A), (B, T+1, N, H)
+        greedy = self.greedy(batch, utilities)  # (B, T+1, N, 1)
+        best = utilities[:, :-1].gather(3, greedy[:, :-1]).squeeze(3)  # (B, T, N)
+        chosen = utilities[:, :-1].gather(3, batch["actions"][:, :-1]).squeeze(3)
+        states, features = batch["state"][:, :-1], features[:, :-1]
         joint, state_value = self.mixer(states, features, batch["actions_onehot"][:, :-1])
         with torch.no_grad():  # L_opt and L_nopt hold the joint value fixed
             joint_of_greedy, _ = self.mixer(states, features, self._one_hot(greedy[:, :-1]))
-            targets = self.targets(batch, greedy)
+            targets = self.targets(batch, view, greedy)
 
         mask = valid_steps(batch["filled"], batch["terminated"])  # (B, T, 1)
         td_error = joint - targets
@@ -87,21 +87,20 @@ class QTranLearner(Learner):
 
         self.log_if_due(t_env, statistics)
 
-    def targets(self, batch: EpisodeBatch, greedy: Tensor) -> Tensor:
+    def targets(self, batch: EpisodeBatch, view: View, greedy: Tensor) -> Tensor:
         """r + gamma (1 - end) Q_jt'(s', greedy). greedy (B, T+1, N, 1) -> (B, T, 1)"""
-        slow: Unroll = self.target_mac.unroll(batch)
+        utilities, features = self.target_policy.unroll(view)
         if not self.args.double_q:
-            greedy = self.greedy(batch, slow)
+            greedy = self.greedy(batch, utilities)
         actions = self._one_hot(greedy[:, 1:])
-        following, _ = self.target_mixer(batch["state"][:, 1:], slow.features[:, 1:], actions)
+        following, _ = self.target_mixer(batch["state"][:, 1:], features[:, 1:], actions)
         going_on = 1 - batch["terminated"][:, :-1].float()
         return batch["reward"][:, :-1] + self.args.gamma * going_on * following
 
     @staticmethod
-    def greedy(batch: EpisodeBatch, unroll: Unroll) -> Tensor:
+    def greedy(batch: EpisodeBatch, utilities: Tensor) -> Tensor:
         """The available action of the highest utility. (B, T+1, N, 1)"""
-        utilities = mask_unavailable(unroll.outputs, batch["avail_actions"])
-        return utilities.argmax(dim=3, keepdim=True)
+        return mask_unavailable(utilities, batch["avail_actions"]).argmax(dim=3, keepdim=True)
 
     def _one_hot(self, actions: Tensor) -> Tensor:
         """(B, T, N, 1) -> (B, T, N, A)"""

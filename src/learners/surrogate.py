@@ -62,7 +62,7 @@ class Surrogate:
         if self._others is None:
             return {}
         change = (self._others - 1).abs()
-        return {"k/others_ratio": mean_over(change, self._played.deciding)}
+        return {"others_ratio": mean_over(change, self._played.deciding)}
 
     def _loss(self, gain: Tensor) -> Tensor:
         return -mean_over(gain + self._bonus, self._played.deciding)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +12,9 @@ from torch import Tensor
 from components.episode_buffer import EpisodeBatch
 from components.parts import action_field
 from envs.batched import Array
+from policies.independent import Observed
 from runners.recorder import Recorder, Situation, rows_of
-from runners.writer import actions_on_host
+from runners.writer import on_host
 
 if TYPE_CHECKING:
     from runners.rollout import RolloutRunner, Side
@@ -39,15 +39,14 @@ class Nonstop:
 
     def __init__(self, runner: RolloutRunner, side: Side) -> None:
         self._runner, self._side = runner, side
-        self._vector, self._mac = side.vector, side.mac
+        self._vector, self._policy = side.vector, side.policy
         B = side.vector.n_envs
         self._rows = np.arange(B)
-        self._window = two_slots(runner.layout, B)
-        self._field = action_field(self._window.scheme)
-        self._mac.init_hidden(B)
-        self._blank = self._mac.hidden_states.reshape(B, self._mac.n_agents, -1).clone()
+        self._blank = self._policy.blank_memory(B).clone()
         self._memory = self._blank.clone()  # (B, N, H)
-        self._before = torch.zeros_like(self._window[self._field][:, 0])  # last actions (B, N, A)
+        scheme, groups, preprocess = runner.layout
+        layout = EpisodeBatch(scheme, groups, B, 1, preprocess=preprocess)
+        self._before = layout[action_field(layout.scheme)][:, 0]  # last actions (B, N, A)
         self._playing = np.zeros(B, bool)  # else the row begins an episode before its next step
         self._seeds = np.zeros(B, np.int64)
         self._returns, self._lengths = np.zeros(B), np.zeros(B, np.int64)  # so far
@@ -66,7 +65,7 @@ class Nonstop:
 
     def _follow(self) -> None:
         """The actors go to their device when the runner is already set up."""
-        device = self._mac.device
+        device = self._policy.device
         self._blank, self._memory = self._blank.to(device), self._memory.to(device)
 
     # One step
@@ -125,19 +124,17 @@ class Nonstop:
 
     def _act(self, situation: Situation, t_env: int) -> Array:
         """The actions of all rows, which go on in memory. (B, N) or (B, N, A)"""
-        self._mac.hidden_states = self._memory
-        actions = choose(self._mac, self._window, situation, self._before, t_env)
-        self._memory = self._mac.hidden_states.reshape(self._blank.shape)
-        self._before = self._window[self._field][:, 1].clone()
-        return actions
+        seen = observed(situation, self._before)
+        stored, self._memory = self._policy.act(seen, self._memory, t_env)
+        stored = on_host(stored)
+        self._before = self._policy.head.vector(stored).to(self._before, copy=True)
+        return self._policy.head.to_played(stored).numpy()
 
     def _last_actions(self, record: Recorder, t_env: int) -> Array:
         """What every part would have done next: PyMARL's last slot holds an action, too."""
         situation, memory, before = record.ends()
-        window = two_slots(self._runner.layout, len(memory))
-        mac = copy.copy(self._mac)
-        mac.hidden_states = memory
-        return choose(mac, window, situation, before, t_env)
+        stored, _ = self._policy.act(observed(situation, before), memory, t_env)
+        return self._policy.head.to_played(on_host(stored)).numpy()
 
     # Checkpoints
 
@@ -174,16 +171,7 @@ class Nonstop:
                 self._playing[rows[step.lost | step.ended]] = False
 
 
-def two_slots(layout: tuple[Any, Any, Any], n_rows: int) -> EpisodeBatch:
-    scheme, groups, preprocess = layout
-    return EpisodeBatch(scheme, groups, n_rows, 2, preprocess=preprocess)
-
-
-def choose(mac: Any, window: EpisodeBatch, situation: Situation, before: Tensor, t_env: int) -> Any:
-    """Actions in `situation` after those of `before`; `window` (rows, 2 slots) is written over."""
-    window[action_field(window.scheme)][:, 0] = before
-    window.update(situation, ts=1)
-    actions = actions_on_host(mac.select_actions(window, t_ep=1, t_env=t_env))
-    stored = actions if actions.ndim == 3 else actions[:, :, None]  # (n, N, 1 or A)
-    window.update({"actions": stored}, ts=1, mark_filled=False)
-    return actions
+def observed(situation: Situation, before: Tensor) -> Observed:
+    """What agents see who act in `situation`, after the actions `before`."""
+    fields = {key: torch.from_numpy(values) for key, values in situation.items()}
+    return Observed(fields["obs"].float(), before, fields["avail_actions"].int())

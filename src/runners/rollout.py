@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -11,14 +10,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from components.action_selectors.epsilon_greedy import random_available
 from components.episode_buffer import EpisodeBatch
 from envs.batched import Array, BatchedEnv, Step
 from envs.vector.rows import explain
 from envs.vector.workers import tail
+from policies.independent import Observed
+from pymarl.controllers import policy_of
 from runners.nonstop import Nonstop
 from runners.tally import Tally
-from runners.writer import StepWriter, actions_on_host
+from runners.writer import StepWriter, on_host
 from utils.errors import UserError
 from utils.logging import Logger
 from utils.replays import ReplayNotSavedError
@@ -33,7 +33,8 @@ class Side:
 
     stream: int  # TRAIN or TEST
     vector: BatchedEnv
-    mac: Any = None
+    policy: Any = None
+    memory: Any = None  # the agents', in episodes that are being played
     episodes: list[int] = field(default_factory=list)  # started so far, for each row
     failures: list[int] = field(default_factory=list)  # in a row, for each row
     tally: Tally = field(default_factory=Tally)
@@ -70,9 +71,8 @@ class RolloutRunner:
     def setup(self, scheme: Any, groups: Any, preprocess: Any, mac: Any) -> None:
         self.layout = (scheme, groups, preprocess)
         self._episode_limit = self.get_env_info()["episode_limit"]
-        self._mac = mac
-        # Shares the networks, not the hidden state: a learner may unroll while we are acting.
-        self._train.mac = self.mac = copy.copy(mac)
+        self.mac = mac
+        self._train.policy = policy_of(mac)
         if self.args.rollout_length:
             self._nonstop = Nonstop(self, self._train)
         if not self._train.vector.reseeds:
@@ -170,7 +170,7 @@ class RolloutRunner:
         self.note_failures(side, lost)
         present = np.setdiff1d(rows, lost)  # rows whose slot t is yet to be written
         ended, some_ended = np.zeros(batch.batch_size, bool), False
-        side.mac.init_hidden(batch.batch_size)
+        side.memory = side.policy.blank_memory(batch.batch_size)
         writer = StepWriter(batch)
         t = 0
         while len(present):
@@ -227,27 +227,18 @@ class RolloutRunner:
         t_start: int,
     ) -> Array:
         """Choose and store the actions of `rows` at slot t. (n, N) or (n, N, A)"""
-        testing = side.stream == TEST
+        testing, head = side.stream == TEST, side.policy.head
         if not testing and self.t_env < self.args.start_steps:
-            actions = self._random_actions(batch, rows, t)
+            stored = head.uniform(batch["avail_actions"][rows, t])
         else:
             chosen = slice(None) if len(rows) == batch.batch_size else rows.tolist()
             # PyMARL's schedules stand still during an episode, unless learning goes on in it.
             t_env = self.t_env if self.args.runner_scope == "transition" else t_start
-            actions = side.mac.select_actions(
-                batch, t_ep=t, t_env=t_env, bs=chosen, test_mode=testing
-            )
-        array = actions_on_host(actions)
-        stored = array if array.ndim == 3 else array[:, :, None]  # (n, N, 1 or A)
-        writer.write(rows, t, {"actions": stored})
-        return array
-
-    def _random_actions(self, batch: EpisodeBatch, rows: Array, t: int) -> torch.Tensor:
-        """Uniform over what is available, or between the bounds."""
-        if self.args.action_kind == "discrete":
-            return random_available(batch["avail_actions"][rows, t])
-        low, high = torch.tensor(self.args.action_low), torch.tensor(self.args.action_high)
-        return low + (high - low) * torch.rand(len(rows), *low.shape)
+            seen = Observed.of(batch, t)
+            stored, side.memory = side.policy.act(seen, side.memory, t_env, testing, chosen)
+        stored = on_host(stored)
+        writer.write(rows, t, {"actions": stored.numpy()})
+        return head.to_played(stored).numpy()
 
     @staticmethod
     def _store(writer: StepWriter, rows: Array, t: int, step: Step) -> None:
@@ -308,9 +299,9 @@ class RolloutRunner:
         if not side.tally.episodes:  # none has ended in the rollouts so far
             return
         side.tally.log("", log, t_env)
-        selector: Any = getattr(self.mac, "action_selector", None)  # some controllers have none
-        if hasattr(selector, "epsilon"):
-            log("epsilon", selector.epsilon, t_env)
+        epsilon = self._train.policy.epsilon
+        if epsilon is not None:
+            log("epsilon", epsilon, t_env)
         log("env_restarts", self.env_restarts, t_env)
         self.log_train_stats_t = t_env
 
@@ -344,9 +335,7 @@ class RolloutRunner:
             with RandomStream(derive_seed(self.args.seed, TEST, TEST)).active():
                 self._test = self._side(TEST, len(self._test_episodes))
             self._test.episodes = self._test_episodes
-            self._test.mac = copy.copy(self._mac)
-            if hasattr(self._mac, "action_selector"):
-                self._test.mac.action_selector = copy.deepcopy(self._mac.action_selector)
+            self._test.policy = self._train.policy.for_tests()
         return self._test
 
     def _side(self, stream: int, n_envs: int) -> Side:

@@ -14,12 +14,12 @@ from utils.errors import DivergedError
 Array = np.ndarray
 
 
-def actions_on_host(actions: torch.Tensor) -> Array:
-    """As environments are given them: (n, N) integers or (n, N, A) numbers, which are finite."""
-    array = actions.detach().cpu().numpy()
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+def on_host(stored: torch.Tensor) -> torch.Tensor:
+    """Stored actions where environments can be given them; numbers (n, N, A) are finite."""
+    stored = stored.detach().cpu()
+    if stored.is_floating_point() and not bool(stored.isfinite().all()):
         raise DivergedError("The policy's actions hold")
-    return array
+    return stored
 
 
 class StepWriter:

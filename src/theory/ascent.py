@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from learners.klevel import KLevels, joint_of
+from learners.klevel import KLevels
+from learners.objective import joint_of
 from theory.games import Payoff
 
 MakeOptimiser = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -43,6 +44,11 @@ class Exact:
         return {}
 
 
+def parameters_of(players: Players, *, fresh: bool, hard: bool) -> Tensor:
+    """What the others do is what their parameters are; nothing is drawn."""
+    return players.theta.detach().clone()
+
+
 class Ascent:
     """B independent games, updated together."""
 
@@ -60,6 +66,8 @@ class Ascent:
         settings = SimpleNamespace(
             k_level=k_level,
             k_opt_state=k_opt_state,
+            k_noise="shared",
+            k_level_action="hard",
             k_lookahead_scale=1.0,
             k_clip_each_level=False,
             grad_norm_clip=float("inf"),
@@ -70,7 +78,7 @@ class Ascent:
     def step(self) -> Tensor:
         """One update; returns theta(K), (B, N, D)."""
         objective = Exact(self._payoff, self._players.theta + 0)
-        self._levels.step(objective, lambda players: players.theta.detach().clone(), t_env=0)
+        self._levels.step(objective, parameters_of, t_env=0)
         return self.theta
 
     @property

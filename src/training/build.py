@@ -16,7 +16,7 @@ from learners import REGISTRY as LEARNERS
 from training.session import Session
 from utils.errors import UserError
 from utils.logging import Logger
-from utils.overrides import speaks_for
+from pymarl.controllers import ForeignPolicy, mac_of, policy_of
 
 MEMORYLESS = {"rnn": "mlp", "cemrnn": "cem"}  # agents with a memory -> the same without
 
@@ -37,7 +37,7 @@ def build(args: SimpleNamespace, logger: Logger, runner: Any) -> Session:
     )
     if not args.rollout_length:  # rollouts pass it by
         buffer.check_memory(args.buffer_fill)
-    mac = CONTROLLERS[args.mac](buffer.scheme, groups, args)
+    mac = mac_of(CONTROLLERS[args.mac](buffer.scheme, groups, args))
     if args.rollout_length:
         require_parts(args, runner, mac)
     if args.runner_scope == "transition":
@@ -59,7 +59,7 @@ def require_parts(args: SimpleNamespace, runner: Any, mac: Any) -> None:
     able = {
         f"learner={args.learner}": getattr(LEARNERS[args.learner], "learns_from_parts", False),
         f"runner={args.runner}": getattr(runner, "plays_on", False),
-        f"mac={args.mac}": speaks_for(type(mac), "build_all_inputs", "_build_inputs"),
+        f"mac={args.mac}": not isinstance(policy_of(mac), ForeignPolicy),
     }
     unable = [name for name, fit in able.items() if not fit]
     if unable:

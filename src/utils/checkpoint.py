@@ -32,8 +32,7 @@ from utils.files import digest_of, reason
 from utils.weights import save_tensors
 
 STATE_FILE = "state.pt"
-FORMAT = 2
-UNSEALED_FORMAT = 1  # before there were checksums
+FORMAT = 3
 PART_BYTES = 16 * 2**20  # of replay in a file: they are many times that while it is written
 
 

@@ -12,7 +12,7 @@ from utils.errors import UserError
 # What is asked of whom, as attributes of the session; whoever lacks it does not do it.
 PHASES = {
     "environment": ("runner._train.vector.reset", "runner._train.vector.step"),
-    "acting": ("runner._train.mac.select_actions",),
+    "acting": ("runner._train.policy.act",),
     "replay": ("buffer.insert_episode_batch", "buffer.sample"),
     "critic": ("learner.improve_critic",),
     "actors, all levels": ("learner.improve_actors",),

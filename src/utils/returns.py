@@ -1,44 +1,27 @@
-"""Masks and returns that several learners share."""
+"""Returns that several learners share."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from components.steps import Steps
+from components.minibatch import Minibatch
 
 
-def valid_steps(filled: Tensor, terminated: Tensor) -> Tensor:
-    """The mask of steps to learn from: (B, T, 1) float, from T + 1 slots of an episode batch.
-
-    PyMARL's mask (`filled` without the last slot, times "not terminated before") also counts the
-    last slot of an episode that was cut short by something else than a terminal: a slot without a
-    reward, whose successor is padding. Such a slot is no step; asking for a filled successor drops
-    it and changes nothing for episodes that end with a terminal or at the batch's last slot.
-    """
-    mask = (filled[:, :-1] * filled[:, 1:]).float()  # (B, T, 1)
-    mask[:, 1:] *= 1 - terminated[:, : mask.shape[1] - 1].float()
-    return mask
-
-
-def td_targets(
-    batch: Any, steps: Steps, following: Tensor, gamma: float, td_lambda: float
-) -> Tensor:
-    """TD(lambda) targets of `steps`; one-step targets if `td_lambda` is 0.
+def td_targets(minibatch: Minibatch, following: Tensor, gamma: float, td_lambda: float) -> Tensor:
+    """TD(lambda) targets of the steps; one-step targets if `td_lambda` is 0.
 
     following (1, n, X) are the values of the slots after each step -> (1, n, X).
     """
     if td_lambda == 0:
-        going_on = 1 - steps.take(batch["terminated"]).float()
-        return steps.take(batch["reward"]) + gamma * going_on * following
-    rewards, terminated = batch["reward"][:, :-1], batch["terminated"][:, :-1].float()
+        now = minibatch.now
+        return now.reward + gamma * (1 - now.terminated.float()) * following
+    steps, fields = minibatch.steps, minibatch.batch.data.transition_data
+    rewards, terminated = fields["reward"][:, :-1], fields["terminated"][:, :-1].float()
     values = steps.put(following)  # (B, T, X)
     values = torch.cat([torch.zeros_like(values[:, :1]), values], dim=1)  # slot 0 is not read
-    returns = build_td_lambda_targets(
-        rewards, terminated, steps.put(steps.mask), values, values.shape[2], gamma, td_lambda
-    )
+    mask, X = steps.put(steps.mask), values.shape[2]
+    returns = build_td_lambda_targets(rewards, terminated, mask, values, X, gamma, td_lambda)
     return steps.take(returns)
 
 

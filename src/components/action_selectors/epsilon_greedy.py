@@ -7,33 +7,26 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from components.action_selectors.drawing import draw
-from components.epsilon_schedules import DecayThenFlatSchedule
+from components.action_heads import draw
+from components.action_selectors.selector import ActionSelector
 
 
-def random_available(avail: Tensor) -> Tensor:
-    """A uniformly drawn available action. avail (..., A) -> (...)"""
-    return draw(avail.float())
-
-
-class EpsilonGreedyActionSelector:
+class EpsilonGreedyActionSelector(ActionSelector):
     """`epsilon` is the training schedule's; tests use `evaluation_epsilon` and leave it be."""
 
     def __init__(self, args: SimpleNamespace) -> None:
-        self.args = args
-        self.schedule = DecayThenFlatSchedule(
-            args.epsilon_start, args.epsilon_finish, args.epsilon_anneal_time, decay="linear"
-        )
-        self.epsilon = self.schedule.eval(0)
+        super().__init__(args)
+        self.schedule_epsilon()
 
     def select_action(
         self, agent_inputs: Tensor, avail_actions: Tensor, t_env: int, test_mode: bool = False
     ) -> Tensor:
         """Utilities (b, N, A) -> actions (b, N)."""
+        assert self.schedule is not None
         if not test_mode:
             self.epsilon = self.schedule.eval(t_env)
         epsilon = self.args.evaluation_epsilon if test_mode else self.epsilon
         lowest = torch.finfo(agent_inputs.dtype).min
         greedy = agent_inputs.masked_fill(avail_actions == 0, lowest).argmax(dim=-1)  # (b, N)
         explores = torch.rand_like(agent_inputs[..., 0]) < epsilon  # (b, N)
-        return torch.where(explores, random_available(avail_actions), greedy)
+        return torch.where(explores, draw(avail_actions.float()), greedy)

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 from torch import Tensor
 
-from components.action_heads import ContinuousHead
+from components.action_selectors.selector import ActionSelector
 from utils.errors import UserError
 
 
-class GaussianActionSelector:
+class GaussianActionSelector(ActionSelector):
     """Noise N(0, act_noise), clamped to the action bounds; none in tests."""
 
     def __init__(self, args: SimpleNamespace) -> None:
@@ -19,12 +19,11 @@ class GaussianActionSelector:
                 f"action_selector=gaussian is for continuous actions, and those of env={args.env} "
                 "are discrete. Type action_selector=gumbel for a policy, epsilon_greedy for values."
             )
-        self.head = ContinuousHead(args.action_low, args.action_high, args.act_noise)
+        super().__init__(args)
 
     def select_action(
         self, agent_inputs: Tensor, avail_actions: Tensor, t_env: int, test_mode: bool = False
     ) -> Tensor:
         """Outputs (b, N, A) -> actions (b, N, A)."""
-        if test_mode:
-            return self.head.mode(agent_inputs, avail_actions)
-        return self.head.explore(agent_inputs, avail_actions)
+        act = self.head.most_preferred if test_mode else self.head.sample
+        return act(agent_inputs, avail_actions)

@@ -7,22 +7,22 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from components.action_heads import DiscreteHead
-from components.action_selectors.drawing import draw
-from components.epsilon_schedules import DecayThenFlatSchedule
+from components.action_heads import draw
+from components.action_selectors.selector import ActionSelector
 
 
-class GumbelSoftmax:
+class GumbelSoftmax(ActionSelector):
     """explore: sample softmax mixed with a uniform epsilon. learn: straight-through Gumbel.
     test: the most probable action, the first one if several are."""
 
     def __init__(self, args: SimpleNamespace) -> None:
-        self.args = args
-        self.head = DiscreteHead(args.n_actions)
-        self.schedule = DecayThenFlatSchedule(
-            args.epsilon_start, args.epsilon_finish, args.epsilon_anneal_time, decay="linear"
-        )
-        self.epsilon = self.schedule.eval(0)
+        super().__init__(args)
+        self.schedule_epsilon()
+
+    def choose(self, outputs: Tensor, avail: Tensor, t_env: int, testing: bool = False) -> Tensor:
+        """Logits (b, N, A) -> indices (b, N, 1)."""
+        one_hots = self.select_action(outputs, avail, t_env, testing, explore=not testing)
+        return self.head.stored(one_hots)
 
     def select_action(
         self,
@@ -41,6 +41,7 @@ class GumbelSoftmax:
         return self.head.relaxed(agent_inputs, avail_actions, noise)
 
     def _explore(self, logits: Tensor, avail: Tensor, t_env: int) -> Tensor:
+        assert self.schedule is not None
         self.epsilon = self.schedule.eval(t_env)
         absent = avail == 0
         lowest = torch.finfo(logits.dtype).min

@@ -1,13 +1,98 @@
-"""The steps of a batch that count, laid end to end: padding costs nothing."""
+"""A batch laid out once for learning: its valid steps end to end, so that padding costs nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+
+from modules.agents.gru import Running
+from modules.dense import rounded_up
+
+
+class Minibatch:
+    """The steps of an episode batch to learn from, as (1, n, ...); fields are laid out when read.
+
+    `now` is at the slot of each step, `next` at the slot after it.
+    """
+
+    def __init__(self, batch: Any, keep_padding: bool = False) -> None:
+        """With `keep_padding` every slot counts, as some of FACMAC's actors learn."""
+        fields = batch.data.transition_data
+        self.batch, self.valid = batch, valid_steps(fields["filled"], fields["terminated"])
+        self.steps = Steps(self.valid, keep_padding, round_up=rounded_up)
+        self.mask = self.steps.mask  # (1, n, 1)
+        self.now, self.next = At(fields, self.steps, 0), At(fields, self.steps, 1)
+
+    @cached_property
+    def slots(self) -> Slots:
+        """The steps' slots and those after the last ones, for networks with a memory."""
+        return Slots(self.steps, self.valid)
+
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean over valid steps of the sum over the last dimension. (1, n, X) -> ()"""
+        return self.steps.mean(values)
+
+
+class At:
+    """What the batch holds at one slot of each step. (1, n, ...)"""
+
+    def __init__(self, fields: Mapping[str, Tensor], steps: Steps, first: int) -> None:
+        self._fields, self._steps, self._first = fields, steps, first
+
+    def _take(self, name: str) -> Tensor:
+        return self._steps.take(self._fields[name], self._first)
+
+    @cached_property
+    def obs(self) -> Tensor:  # (1, n, N, O)
+        return self._take("obs")
+
+    @cached_property
+    def state(self) -> Tensor:  # (1, n, S)
+        return self._take("state")
+
+    @cached_property
+    def avail(self) -> Tensor:  # (1, n, N, A)
+        return self._take("avail_actions")
+
+    @cached_property
+    def actions(self) -> Tensor:  # as stored (1, n, N, 1 or A)
+        return self._take("actions")
+
+    @cached_property
+    def reward(self) -> Tensor:  # (1, n, 1)
+        return self._take("reward")
+
+    @cached_property
+    def terminated(self) -> Tensor:  # (1, n, 1)
+        return self._take("terminated")
+
+
+class View(NamedTuple):
+    """Rows of consecutive slots as the agents' networks see them."""
+
+    inputs: Tensor  # (R, L, N, F); or laid end to end (1, m, N, F)
+    start: Tensor | None = None  # memory before the first slots (R, N, H); None is blank
+    running: Running = None  # how many rows reach each slot, once they are laid end to end
+    pick: Callable[[Tensor], Tensor] | None = None  # the slots that are asked for; None is all
+
+
+class Views(NamedTuple):
+    """The agents' inputs at the slots of a minibatch, built once for networks alike."""
+
+    inputs: Tensor
+    running: Running
+    now: Callable[[Tensor], Tensor]  # picks the steps' own slots
+    next: Callable[[Tensor], Tensor]  # picks the slots after them
+    start: Tensor | None = None  # memory before the first slots; None is blank
+
+    def at(self, pick: Callable[[Tensor], Tensor] | None) -> View:
+        """What networks go through so that the picked slots come out."""
+        return View(self.inputs, self.start, self.running, pick)
 
 
 class Steps:
@@ -28,14 +113,13 @@ class Steps:
         """mask (B, T, 1) is 1 where a step counts; with `keep_padding` all do."""
         self._B, self._T = mask.shape[:2]
         self.round_up = round_up
-        self._where = None
+        self._where: tuple[Tensor, Tensor] | None = None
         if not keep_padding and self.packs(mask) and not bool(mask.all()):
             self._order = mask.sum(dim=(1, 2)).argsort(descending=True, stable=True)
             episodes, slots = in_order(mask, self._order)
             self._n_real = len(slots)
             n = round_up(self._n_real)
             self._where = filled_up(episodes, n), filled_up(slots, n)
-        self.slots = Slots(self, mask)
         self.mask = torch.ones_like(mask) if keep_padding else self.take(mask)  # (1, n, 1)
         if self._where is not None:
             self.mask[:, self._n_real :] = 0
@@ -119,13 +203,6 @@ class Slots:
         return values[:, self.running[0] : self.running[0] + self._n]
 
 
-class Situation(NamedTuple):
-    """What a critic sees at some steps."""
-
-    obs: Tensor  # (1, n, N, O)
-    state: Tensor  # (1, n, S)
-
-
 def running_rows(mask: Tensor) -> list[int]:
     """How many of the rows of `mask` (R, L, 1) reach each slot, up to the last that any does."""
     return [int(rows) for rows in (mask > 0).sum(dim=(0, 2)) if rows > 0]
@@ -146,3 +223,16 @@ def pick(values: Tensor, episodes: Tensor, slots: Tensor) -> Tensor:
     """(B, T, ...) -> (1, n, ...). Whole rows of a flat tensor: much faster than two indices."""
     where = episodes * values.shape[1] + slots
     return values.flatten(0, 1).index_select(0, where).unsqueeze(0)
+
+
+def valid_steps(filled: Tensor, terminated: Tensor) -> Tensor:
+    """The mask of steps to learn from: (B, T, 1) float, from T + 1 slots of an episode batch.
+
+    PyMARL's mask (`filled` without the last slot, times "not terminated before") also counts the
+    last slot of an episode that was cut short by something else than a terminal: a slot without a
+    reward, whose successor is padding. Such a slot is no step; asking for a filled successor drops
+    it and changes nothing for episodes that end with a terminal or at the batch's last slot.
+    """
+    mask = (filled[:, :-1] * filled[:, 1:]).float()  # (B, T, 1)
+    mask[:, 1:] *= 1 - terminated[:, : mask.shape[1] - 1].float()
+    return mask

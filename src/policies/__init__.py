@@ -1,0 +1,1 @@
+"""What agents do: policies act, draw, evaluate and say, for runners, learners and levels."""

@@ -1,0 +1,49 @@
+"""The policy of agents that value continuous actions: it searches for the best one (COMIX)."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from components.cem import search
+from policies.independent import EVERY_ROW, IndependentPolicy, Observed
+from utils.errors import UserError
+
+
+class CEMPolicy(IndependentPolicy):
+    """The cross-entropy method on each agent's own value. `say` gives features to value by."""
+
+    def __init__(self, scheme: dict[str, Any], groups: Any, args: SimpleNamespace) -> None:
+        if args.action_kind != "continuous" or args.agent not in ("cem", "cemrnn"):
+            raise UserError(
+                "mac=cem_mac searches for continuous actions with agent=cem or agent=cemrnn; here "
+                f"agent={args.agent}, and the actions of env={args.env} are {args.action_kind}."
+            )
+        gaussian = SimpleNamespace(**{**vars(args), "action_selector": "gaussian"})
+        super().__init__(scheme, groups, gaussian)
+
+    def act(
+        self,
+        seen: Observed,
+        memory: Tensor,
+        t_env: int,
+        testing: bool = False,
+        rows: Any = EVERY_ROW,
+    ) -> tuple[Tensor, Tensor]:
+        """The best actions found, with noise while exploring. (b, N, A)"""
+        features, memory = self.one_slot(self._joined(seen.obs, seen.last_actions), memory)
+        found = self.search(features[rows])
+        return self.selector.choose(found, found, t_env, testing), memory
+
+    @torch.no_grad()
+    def search(self, features: Tensor) -> Tensor:
+        """The best actions, before the head's tanh. features (..., N, H) -> (..., N, A)"""
+        start = features.new_zeros(*features.shape[:-1], self.args.n_actions)
+        return search(lambda raw: self.values(features, self.head.mode(raw, raw)), start)
+
+    def values(self, features: Tensor, actions: Tensor) -> Tensor:
+        """Each agent's values of `actions` (samples, ..., N, A) or (..., N, A)."""
+        return self.agent.judge(features, actions)

@@ -1,0 +1,75 @@
+"""What runners, learners and levels may ask of a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol, Self
+
+import torch
+from torch import Tensor, nn
+
+from components.action_heads import ActionHead
+from components.minibatch import Minibatch, View, Views
+from policies.independent import Observed
+
+
+class Policy(Protocol):
+    """What the agents of a team do. `copy.deepcopy` makes targets and shadows of it."""
+
+    agent: Any  # the networks
+    head: ActionHead
+    n_agents: int
+    recurrent: bool
+    packs: bool  # takes rows that are laid end to end
+
+    # Acting
+
+    def blank_memory(self, n_episodes: int) -> Tensor:
+        """Before the first slot. (B, N, H)"""
+
+    def act(
+        self, seen: Observed, memory: Tensor, t_env: int, testing: bool = False, rows: Any = ...
+    ) -> tuple[Tensor, Tensor]:
+        """Stored actions of episodes `rows` (b, N, 1 or A), and everybody's memory (B, N, H)."""
+
+    def for_tests(self) -> Self:
+        """The same networks; what exploration remembers is its own."""
+
+    @property
+    def epsilon(self) -> float | None:
+        """How much it explores at random, if it does by a schedule."""
+
+    # Learning
+
+    def look(self, minibatch: Minibatch) -> Views:
+        """The agents' inputs at the minibatch's slots, for this policy and its copies."""
+
+    def whole(self, batch: Any, n_slots: int) -> View:
+        """The first slots of every row, in place, from the memory that each row begins with."""
+
+    def unroll(self, view: View) -> tuple[Tensor, Tensor]:
+        """Raw outputs (..., N, A) and memory (..., N, H)."""
+
+    def say(self, view: View) -> Tensor:
+        """Raw outputs. (..., N, A)"""
+
+    def greedy(self, view: View, avail: Tensor) -> Tensor:
+        """The most preferred actions, as vectors. (..., N, A)"""
+
+    def draw(
+        self, view: View, avail: Tensor, noise: Tensor | None = None, hard: bool = True
+    ) -> tuple[Tensor, Tensor]:
+        """Actions as vectors, differentiable, and the noise they were drawn with; None draws it."""
+
+    def evaluate(self, view: View, avail: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-probabilities of stored actions (..., N), and the outputs that they come from."""
+
+    def probabilities(self, view: View, avail: Tensor) -> Tensor:
+        """Those that discrete actions are drawn with, exploration included. (..., N, A)"""
+
+    # Networks
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...

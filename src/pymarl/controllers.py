@@ -1,0 +1,194 @@
+"""Controllers that are more than a face of our policies: PyMARL's own, and subclasses of ours."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from components.action_heads import ActionHead, build_head
+from components.minibatch import Minibatch, View, Views
+from controllers.basic_controller import BasicMAC
+from policies.contract import Policy
+from policies.independent import EVERY_ROW, IndependentPolicy, Observed
+from pymarl.agents import unrolling
+from utils.errors import UserError
+
+FACE = ("forward", "select_actions", "init_hidden", "_build_inputs")
+# What earlier versions called, so that a subclass may still define it.
+UNCALLED = {
+    "build_all_inputs": "_build_inputs",
+    "inputs_at": "_build_inputs",
+    "unroll": "forward",
+    "interpret": "forward",
+}
+
+
+class ForeignPolicy:
+    """Asks a controller as PyMARL's runners and learners do, slot by slot."""
+
+    packs = False
+
+    def __init__(self, mac: Any) -> None:
+        self.mac, self.args = mac, mac.args
+        self.n_agents: int = mac.n_agents
+        self.head: ActionHead = build_head(mac.args)
+        self._unrolling = unrolling(mac.agent)
+        self.recurrent: bool = self._unrolling.recurrent
+        # FACMAC's controllers must be told that they are to explore.
+        self._told = "explore" in inspect.signature(mac.select_actions).parameters
+
+    @property
+    def agent(self) -> Any:
+        return self.mac.agent
+
+    # Acting
+
+    def blank_memory(self, n_episodes: int) -> Any:
+        self.mac.init_hidden(n_episodes)
+        return self.mac.hidden_states
+
+    def act(
+        self,
+        seen: Observed,
+        memory: Any,
+        t_env: int,
+        testing: bool = False,
+        rows: Any = EVERY_ROW,
+    ) -> tuple[Tensor, Any]:
+        mac, how = self.mac, {"explore": not testing} if self._told else {}
+        mac.hidden_states = memory
+        played = mac.select_actions(
+            seen.batch, t_ep=seen.t, t_env=t_env, bs=rows, test_mode=testing, **how
+        )
+        chosen = played.shape == seen.avail[rows].shape  # one-hots, or continuous actions
+        stored = self.head.stored(played) if chosen else self.head.to_stored(played)
+        return stored, mac.hidden_states
+
+    def for_tests(self) -> ForeignPolicy:
+        twin = copy.copy(self)
+        twin.mac = copy.copy(self.mac)
+        own = vars(twin.mac)
+        if "action_selector" in own:
+            own["action_selector"] = copy.deepcopy(own["action_selector"])
+        return twin
+
+    @property
+    def epsilon(self) -> float | None:
+        return getattr(getattr(self.mac, "action_selector", None), "epsilon", None)
+
+    # Learning
+
+    def look(self, minibatch: Minibatch) -> Views:
+        batch, steps = minibatch.batch, minibatch.steps
+        inputs, start = self._inputs(batch, batch.max_seq_length)
+        return Views(inputs, None, steps.take, partial(steps.take, first=1), start)
+
+    def whole(self, batch: Any, n_slots: int) -> View:
+        return View(*self._inputs(batch, n_slots))
+
+    def _inputs(self, batch: Any, n_slots: int) -> tuple[Any, Any]:
+        """Those of the first slots (B, T, N, F), and the memory before."""
+        B, N = batch.batch_size, self.n_agents
+        slots = [self.mac._build_inputs(batch, t).reshape(B, N, -1) for t in range(n_slots)]
+        return torch.stack(slots, dim=1), self.blank_memory(B)
+
+    def unroll(self, view: View) -> tuple[Tensor, Tensor]:
+        outputs, memory = self._unrolling.unroll(view.inputs, view.start, view.running)
+        return (outputs if view.pick is None else view.pick(outputs)), memory
+
+    def say(self, view: View) -> Tensor:
+        return self.unroll(view)[0]
+
+    def greedy(self, view: View, avail: Tensor) -> Tensor:
+        return self.head.mode(self.say(view), avail)
+
+    def draw(
+        self, view: View, avail: Tensor, noise: Tensor | None = None, hard: bool = True
+    ) -> tuple[Tensor, Tensor]:
+        outputs = self.say(view)
+        noise = self.head.noise(outputs) if noise is None else noise
+        return self.head.relaxed(outputs, avail, noise, hard=hard), noise
+
+    def evaluate(self, view: View, avail: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+        outputs = self.say(view)
+        return self.head.log_prob(outputs, avail, actions), outputs
+
+    def probabilities(self, view: View, avail: Tensor) -> Tensor:
+        return self.head.preferences(self.say(view), avail, self.epsilon)
+
+    # Networks
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        return self.mac.parameters()
+
+
+class ForwardPolicy(ForeignPolicy):
+    """Of controllers whose `forward` is their own: it says values, or probabilities."""
+
+    def _inputs(self, batch: Any, n_slots: int) -> tuple[Any, Any]:
+        return (batch, n_slots), None
+
+    def unroll(self, view: View) -> tuple[Tensor, Tensor]:
+        batch, n_slots = view.inputs
+        mac, B = self.mac, batch.batch_size
+        mac.init_hidden(B)
+        outputs, memory = [], []
+        for t in range(n_slots):
+            outputs.append(mac.forward(batch, t=t).reshape(B, self.n_agents, -1))
+            memory.append(mac.hidden_states.reshape(B, self.n_agents, -1))
+        whole = torch.stack(outputs, dim=1)
+        return (whole if view.pick is None else view.pick(whole)), torch.stack(memory, dim=1)
+
+    def probabilities(self, view: View, avail: Tensor) -> Tensor:
+        return self.say(view)
+
+
+def policy_of(mac: Any, reads: str = "outputs") -> Policy:
+    """The policy behind a controller: what learners read of it are its raw "outputs", or the
+    "probabilities" that it acts by."""
+    if isinstance(mac, IndependentPolicy):
+        return mac
+    ours = isinstance(mac, BasicMAC)
+    own = [name for name in FACE if not ours or is_own(type(mac), name)]
+    refuse_uncalled(mac)
+    if not own:
+        return mac.policy
+    if "forward" not in own:
+        return ForeignPolicy(mac)
+    if mac.args.agent_output_type == "q" or reads == "probabilities":
+        return ForwardPolicy(mac)
+    if ours:
+        raise UserError(
+            f"mac={mac.args.mac} has a `forward` of its own, which gives probabilities, and "
+            f"learner={mac.args.learner} needs the networks' raw outputs. Put what is special "
+            "into the agent, or into `_build_inputs`."
+        )
+    return ForeignPolicy(mac)
+
+
+def is_own(kind: type, name: str) -> bool:
+    """Whether a subclass of our controller replaces this method."""
+    return getattr(kind, name) is not getattr(BasicMAC, name)
+
+
+def refuse_uncalled(mac: Any) -> None:
+    for name, instead in UNCALLED.items():
+        if isinstance(mac, BasicMAC) and hasattr(mac, name):
+            raise UserError(
+                f"mac={mac.args.mac} defines {name}, which nothing calls. Override {instead}."
+            )
+
+
+def mac_of(made: Any) -> Any:
+    """A controller for what `mac:` named: itself, or the face of a policy."""
+    return BasicMAC.of(made) if isinstance(made, IndependentPolicy) else made

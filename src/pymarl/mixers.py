@@ -1,0 +1,98 @@
+"""Mixers that know only PyMARL's call `mixer(qs, states)`, and FACMAC's critics that want rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from learners.objective import joint_of
+from pymarl.overrides import speaks_for
+
+Utilities = Callable[[Tensor], Tensor]  # of actions (B, T, N, A) -> (B, T, N)
+
+
+class Mixing(Protocol):
+    """A mixer at prepared states."""
+
+    def __call__(self, qs: Tensor) -> Tensor:
+        """The joint value. (B, T, N) -> (B, T, 1)"""
+
+    def one_by_one(self, own: Tensor, others: Tensor) -> Tensor:
+        """N joint values; in the i-th agent i has its own and all others `others`. (B, T, N)"""
+
+
+class Mixer(Protocol):
+    """What makes a joint value of the agents' values."""
+
+    def __call__(self, qs: Tensor, states: Tensor) -> Tensor:
+        """(B, T, N), (B, T, S) -> (B, T, 1)"""
+
+    def at(self, states: Tensor) -> Mixing:
+        """The mixing of joint values at `states` (B, T, S), made once for all of them."""
+
+
+class Critic(Protocol):
+    """What gives each agent a utility of its own observation and action."""
+
+    def __call__(self, obs: Tensor, actions: Tensor) -> tuple[Tensor, Any]:
+        """(B, T, N, O), (B, T, N, A) -> (B, T, N, 1), and what PyMARL's critics give besides"""
+
+    def at(self, obs: Tensor) -> Utilities:
+        """The utilities of actions where `obs` (B, T, N, O) is seen."""
+
+
+class ForeignMixer:
+    """States are repeated where several joint values are asked for; results are laid straight."""
+
+    def __init__(self, mixer: nn.Module) -> None:
+        self._mixer = mixer
+
+    def __call__(self, qs: Tensor, states: Tensor) -> Tensor:
+        return self._mixer(qs, states).reshape(*qs.shape[:2], 1)
+
+    def at(self, states: Tensor) -> Mixing:
+        return RepeatedStates(self, states)
+
+
+class RepeatedStates:
+    def __init__(self, mixer: ForeignMixer, states: Tensor) -> None:
+        self._mixer, self._states = mixer, states  # (B, T, S)
+
+    def __call__(self, qs: Tensor) -> Tensor:
+        return self._mixer(qs, self._states)
+
+    def one_by_one(self, own: Tensor, others: Tensor) -> Tensor:
+        B, T, N = own.shape
+        joint = joint_of(own, others).reshape(B, T * N, N)
+        return self._mixer(joint, self._states.repeat_interleave(N, dim=1)).reshape(B, T, N)
+
+
+class ForeignCritic:
+    """FACMAC's: rows of observations and actions, and a hidden state that is handed through."""
+
+    def __init__(self, critic: nn.Module) -> None:
+        self._critic = critic
+
+    def __call__(self, obs: Tensor, actions: Tensor) -> tuple[Tensor, None]:
+        return self.at(obs)(actions).unsqueeze(-1), None
+
+    def at(self, obs: Tensor) -> Utilities:
+        def utilities(actions: Tensor) -> Tensor:
+            rows = obs.flatten(0, 2), actions.flatten(0, 2)
+            return self._critic(*rows)[0].reshape(actions.shape[:3])
+
+        return utilities
+
+
+def mixer_of(mixer: nn.Module | None) -> Any:
+    """Itself if it can be prepared at states; None if there is none."""
+    if mixer is None or speaks_for(type(mixer), "at", "forward"):
+        return mixer
+    return ForeignMixer(mixer)
+
+
+def critic_of(critic: nn.Module) -> Any:
+    """Itself if it can be prepared at observations."""
+    return critic if speaks_for(type(critic), "at", "forward") else ForeignCritic(critic)
