@@ -95,7 +95,7 @@ def lines_of(file: str) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("algorithms", nargs="+")
-    parser.add_argument("--files", action="store_true", help="also name the files, in order, and the hops")
+    parser.add_argument("--files", action="store_true", help="also name files and hops")
     asked = parser.parse_args()
     for algorithm in asked.algorithms:
         path, hops = measure(algorithm)

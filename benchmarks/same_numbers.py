@@ -145,9 +145,10 @@ def on_policy(learner: str) -> bool:
 def serve(tree: str, out: str) -> None:
     """Play the cases on standard input, each command in a fork that has everything imported."""
     sys.path[0] = str(Path(tree) / "src")
+    import torch._dynamo  # noqa: F401  the first optimiser would, in every fork anew
+
     import launch  # noqa: F401
     import main
-    import torch._dynamo  # noqa: F401  the first optimiser would, in every fork anew
 
     os.environ["COLUMNS"] = "100"
     for number, line in enumerate(sys.stdin):
@@ -284,8 +285,10 @@ def compare(cases: list[Case], revision: str) -> int:
         other = Path(work) / "tree"
         git("worktree", "add", "--detach", str(other), revision)
         try:
-            players = [Player(tree, Path(work) / name) for name, tree in
-                       (("ours", ROOT), ("theirs", other))]
+            players = [
+                Player(tree, Path(work) / name)
+                for name, tree in (("ours", ROOT), ("theirs", other))
+            ]
             for player in players:
                 player.begin(cases)
             for number, case in enumerate(cases):

@@ -29,6 +29,7 @@ from learners.objective import ActorStep, Objective, Respond, about_levels
 from utils.errors import UserError
 from utils.optim import Gradients, gradients_of, take_step
 
+
 class KLevels:
     """Steps the actors of `policy` by K-level gradients; `optimiser` is theirs.
 

@@ -83,6 +83,7 @@ class MAPPOLearner(OnPolicyLearner):
         avail, actions = batch["avail_actions"][:, :T], batch["actions"][:, :T]
         mask = valid_steps(batch["filled"], batch["terminated"])  # (B, T, 1)
         view = self.policy.whole(batch, T)
+        assert view.start is not None
         outputs, hidden = unrolled_steps(self.policy, view, mask)
         seen = self.critic.inputs(batch)  # (B, T + 1, 1 or N, F)
         said = self.critic.judge(seen)  # (B, T + 1, N)
@@ -213,7 +214,7 @@ def of_update(
 
 
 def unrolled_steps(policy: Policy, view: View, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Outputs and memory where `mask` (R, L, 1) is 1, computed for those slots alone; else zeros."""
+    """Outputs and memory of the slots where `mask` (R, L, 1) is 1, for those alone; else zeros."""
     steps = Steps(mask)
     order = steps.ordered(mask) if policy.packs else None
     if order is None:

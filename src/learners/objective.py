@@ -13,7 +13,6 @@ from torch.autograd.function import once_differentiable
 
 from components.action_heads import ActionHead
 from components.minibatch import Minibatch
-from policies.contract import Policy
 
 
 class Respond(Protocol):
@@ -22,7 +21,7 @@ class Respond(Protocol):
     `fresh` draws with new random numbers, `hard` gives whole actions; both are for actions alone.
     """
 
-    def __call__(self, policy: Policy, *, fresh: bool, hard: bool) -> Tensor: ...
+    def __call__(self, policy: Any, /, *, fresh: bool, hard: bool) -> Tensor: ...
 
 
 class Objective(Protocol):
@@ -31,7 +30,8 @@ class Objective(Protocol):
     `own` is what the agents do at their current parameters, with its graph.
     """
 
-    own: Tensor  # (B, T, N, ...)
+    @property
+    def own(self) -> Tensor: ...  # (B, T, N, ...)
 
     def base(self) -> Tensor:
         """The base algorithm's loss: everybody plays `own`."""
@@ -39,7 +39,7 @@ class Objective(Protocol):
     def against(self, others: Tensor) -> Tensor:
         """Minus the sum over i of J_i(own_i, others_-i); `others`, shaped as `own`, is constant."""
 
-    def diagnostics(self, others: Tensor | None) -> dict[str, Tensor]:
+    def diagnostics(self, others: Tensor | None) -> Mapping[str, Tensor | float]:
         """What the log should know of the others' last answer, None if they gave none."""
 
 
@@ -85,6 +85,12 @@ class CriticObjective:
         self._penalty: Tensor | float = 0.0
         if args.action_l2:
             self._penalty = args.action_l2 * self.mean(own.square().mean(dim=(2, 3)).unsqueeze(2))
+
+    def base(self) -> Tensor:
+        raise NotImplementedError
+
+    def against(self, others: Tensor) -> Tensor:
+        raise NotImplementedError
 
     def loss_of(self, values: Tensor) -> Tensor:
         """values (1, n, X), which add up"""

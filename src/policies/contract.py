@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +16,23 @@ from policies.independent import Observed
 class Policy(Protocol):
     """What the agents of a team do. `copy.deepcopy` makes targets and shadows of it."""
 
-    agent: Any  # the networks
-    head: ActionHead
-    n_agents: int
-    recurrent: bool
-    packs: bool  # takes rows that are laid end to end
+    @property
+    def agent(self) -> Any:
+        """The networks."""
+
+    @property
+    def head(self) -> ActionHead:
+        """What their outputs mean as actions."""
+
+    @property
+    def n_agents(self) -> int: ...
+
+    @property
+    def recurrent(self) -> bool: ...
+
+    @property
+    def packs(self) -> bool:
+        """Whether it takes rows that are laid end to end."""
 
     # Acting
 
@@ -32,7 +44,7 @@ class Policy(Protocol):
     ) -> tuple[Tensor, Tensor]:
         """Stored actions of episodes `rows` (b, N, 1 or A), and everybody's memory (B, N, H)."""
 
-    def for_tests(self) -> Self:
+    def for_tests(self) -> Policy:
         """The same networks; what exploration remembers is its own."""
 
     @property

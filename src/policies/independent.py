@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -112,7 +112,7 @@ class IndependentPolicy:
         outputs, hidden = self.agent(self.told(inputs).flatten(0, 1), memory)
         return outputs.reshape(B, N, -1), hidden.reshape(B, N, -1)
 
-    def for_tests(self) -> IndependentPolicy:
+    def for_tests(self) -> Self:
         """The same networks; what exploration remembers is its own."""
         twin = copy.copy(self)
         twin.selector = copy.deepcopy(self.selector)

@@ -13,10 +13,10 @@ from components.replay.memory import human as human_bytes
 from components.transforms import OneHot
 from controllers import REGISTRY as CONTROLLERS
 from learners import REGISTRY as LEARNERS
+from pymarl.controllers import ForeignPolicy, mac_of, policy_of
 from training.session import Session
 from utils.errors import UserError
 from utils.logging import Logger
-from pymarl.controllers import ForeignPolicy, mac_of, policy_of
 
 MEMORYLESS = {"rnn": "mlp", "cemrnn": "cem"}  # agents with a memory -> the same without
 

@@ -11,7 +11,7 @@ from components.epsilon_schedules import DecayThenFlatSchedule
 
 
 class ActionSelector:
-    """Chooses actions by the agents' raw outputs (`choose`), or as PyMARL does (`select_action`)."""
+    """Chooses by the agents' raw outputs (`choose`), or as PyMARL does (`select_action`)."""
 
     schedule: DecayThenFlatSchedule | None = None  # of epsilon, if it explores by one
     epsilon: float
