@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from updates import learner_of
 
-from modules.dense import by_onednn, onednn_is_faster
+from modules.kernels import by_onednn, onednn_is_faster
 from utils.allocation import keep_freed_memory
 
 HEAD = "| update | products | bytes | operations | floor | takes |\n|---|---|---|---|---|---|\n"

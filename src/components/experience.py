@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from components.minibatch import Steps, running_rows
-from modules.agents.gru import Running
+from modules.kernels import Running
 
 
 class Experience(NamedTuple):

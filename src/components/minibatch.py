@@ -2,97 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cached_property
+from collections.abc import Callable
 from itertools import accumulate
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from modules.agents.gru import Running
-from modules.dense import rounded_up
+from modules.kernels import ROUND, Running, onednn_is_faster
+
+WORTH_ROUNDING = 512  # steps; below, those that are added cost what they gain
+
+
+class At(NamedTuple):
+    """What a batch holds at one slot of each step."""
+
+    obs: Tensor  # (1, n, N, O)
+    state: Tensor  # (1, n, S)
+    avail: Tensor  # (1, n, N, A)
 
 
 class Minibatch:
-    """The steps of an episode batch to learn from, as (1, n, ...); fields are laid out when read.
+    """The steps of an episode batch to learn from, laid out once, as (1, n, ...).
 
     `now` is at the slot of each step, `next` at the slot after it.
     """
 
     def __init__(self, batch: Any, keep_padding: bool = False) -> None:
         """With `keep_padding` every slot counts, as some of FACMAC's actors learn."""
-        fields = batch.data.transition_data
-        self.batch, self.valid = batch, valid_steps(fields["filled"], fields["terminated"])
-        self.steps = Steps(self.valid, keep_padding, round_up=rounded_up)
-        self.mask = self.steps.mask  # (1, n, 1)
-        self.now, self.next = At(fields, self.steps, 0), At(fields, self.steps, 1)
-
-    @cached_property
-    def slots(self) -> Slots:
-        """The steps' slots and those after the last ones, for networks with a memory."""
-        return Slots(self.steps, self.valid)
-
-    def mean(self, values: Tensor) -> Tensor:
-        """The mean over valid steps of the sum over the last dimension. (1, n, X) -> ()"""
-        return self.steps.mean(values)
+        self.batch, fields = batch, batch.data.transition_data
+        self.valid = valid_steps(fields["filled"], fields["terminated"])  # (B, T, 1)
+        self.steps = steps = Steps(self.valid, keep_padding, round_up=rounded_up)
+        self.mask = steps.mask  # (1, n, 1)
+        seen = fields["obs"], fields["state"], fields["avail_actions"]
+        self.now = At(*(steps.take(field) for field in seen))
+        self.next = At(*(steps.take(field, first=1) for field in seen))
+        self.actions = steps.take(fields["actions"])  # as stored (1, n, N, 1 or A)
+        self.reward = steps.take(fields["reward"])  # (1, n, 1)
+        self.terminated = steps.take(fields["terminated"])  # (1, n, 1)
+        self.slots = Slots(steps, self.valid)  # for networks with a memory
 
 
-class At:
-    """What the batch holds at one slot of each step. (1, n, ...)"""
-
-    def __init__(self, fields: Mapping[str, Tensor], steps: Steps, first: int) -> None:
-        self._fields, self._steps, self._first = fields, steps, first
-
-    def _take(self, name: str) -> Tensor:
-        return self._steps.take(self._fields[name], self._first)
-
-    @cached_property
-    def obs(self) -> Tensor:  # (1, n, N, O)
-        return self._take("obs")
-
-    @cached_property
-    def state(self) -> Tensor:  # (1, n, S)
-        return self._take("state")
-
-    @cached_property
-    def avail(self) -> Tensor:  # (1, n, N, A)
-        return self._take("avail_actions")
-
-    @cached_property
-    def actions(self) -> Tensor:  # as stored (1, n, N, 1 or A)
-        return self._take("actions")
-
-    @cached_property
-    def reward(self) -> Tensor:  # (1, n, 1)
-        return self._take("reward")
-
-    @cached_property
-    def terminated(self) -> Tensor:  # (1, n, 1)
-        return self._take("terminated")
+Index = Any  # a tensor of places or a slice; controllers written for PyMARL bring a function
 
 
 class View(NamedTuple):
     """Rows of consecutive slots as the agents' networks see them."""
 
-    inputs: Tensor  # (R, L, N, F); or laid end to end (1, m, N, F)
+    inputs: Any  # (R, L, N, F); or laid end to end (1, m, N, F)
     start: Tensor | None = None  # memory before the first slots (R, N, H); None is blank
     running: Running = None  # how many rows reach each slot, once they are laid end to end
-    pick: Callable[[Tensor], Tensor] | None = None  # the slots that are asked for; None is all
+    asked: Index | None = None  # which of the L or m slots are asked for; None is all
 
 
 class Views(NamedTuple):
     """The agents' inputs at the slots of a minibatch, built once for networks alike."""
 
-    inputs: Tensor
-    running: Running
-    now: Callable[[Tensor], Tensor]  # picks the steps' own slots
-    next: Callable[[Tensor], Tensor]  # picks the slots after them
-    start: Tensor | None = None  # memory before the first slots; None is blank
-
-    def at(self, pick: Callable[[Tensor], Tensor] | None) -> View:
-        """What networks go through so that the picked slots come out."""
-        return View(self.inputs, self.start, self.running, pick)
+    now: View  # asks for the steps' own slots
+    next: View  # asks for the slots after them
+    all: View  # asks for both
 
 
 class Steps:
@@ -145,10 +113,6 @@ class Steps:
         whole[episodes[: self._n_real], slots[: self._n_real]] = values[0, : self._n_real]
         return whole
 
-    def mean(self, values: Tensor) -> Tensor:
-        """The mean over steps of the sum over the last dimension. (1, n, X) -> ()"""
-        return (values * self.mask).sum() / self.mask.sum()
-
     def ordered(self, mask: Tensor) -> Tensor | None:
         """The longest episodes first; None if all stay in place, or an episode has gaps."""
         if self._where is None or bool((mask[:, 1:] > mask[:, :-1]).any()):
@@ -162,26 +126,33 @@ class Slots:
     In the same order, so an episode that goes on is found among the first of the slot before.
     """
 
-    running: list[int] | None = None  # episodes that reach each slot; None: all, in place
+    running: Running = None  # episodes that reach each slot; None: all, in place
 
     def __init__(self, steps: Steps, mask: Tensor) -> None:
-        self._steps = steps
+        self._steps, T = steps, mask.shape[1]
+        self.now: Index = slice(0, T)  # which of these slots are the steps themselves
+        self.next: Index = slice(1, T + 1)  # and which are one after each step
         order = steps.ordered(mask)
         if order is None:
             return
         reached = torch.cat([torch.ones_like(mask[:, :1]), mask], dim=1)  # (B, T+1, 1)
-        self.running = running_rows(reached)
-        begins = torch.tensor([0, *accumulate(self.running)])
+        self.running = running = running_rows(reached)
+        begins = torch.tensor([0, *accumulate(running)])
         slots, ranks = mask[order].squeeze(2).t().nonzero(as_tuple=True)
-        self._n = n = steps.round_up(len(slots))
-        self._now = filled_up(begins[slots] + ranks, n)  # (n,)
-        self._m = steps.round_up(self.running[0] + n)
+        n = steps.round_up(len(slots))
+        self.now = filled_up(begins[slots] + ranks, n)  # (n,)
+        self.next = slice(running[0], running[0] + n)
+        self._m = steps.round_up(running[0] + n)
         episodes, slots = in_order(reached, order)
         self._where = filled_up(episodes, self._m), filled_up(slots, self._m)
 
     def take(self, values: Tensor) -> Tensor:
         """(B, T+1, ...) -> (1, m, ...)"""
         return values if self.running is None else pick(values, *self._where)
+
+    def take_seen(self, obs: Tensor, actions: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Observations (1, m, N, O), and the actions one slot before (1, m, N, A) if given."""
+        return self.take(obs), None if actions is None else self.take_previous(actions)
 
     def take_previous(self, values: Tensor) -> Tensor:
         """Of the slot before; zeros in the first. (B, T+1, ...) -> (1, m, ...)"""
@@ -192,15 +163,13 @@ class Slots:
         previous[:, first : first + before.shape[1]] = before
         return previous
 
-    def now(self, values: Tensor) -> Tensor:
-        """At the steps themselves. (1, m, ...) -> (1, n, ...)"""
-        return values.index_select(1, self._now) if self.running else self._steps.take(values)
 
-    def following(self, values: Tensor) -> Tensor:
-        """One slot after each step. (1, m, ...) -> (1, n, ...)"""
-        if self.running is None:
-            return self._steps.take(values, first=1)
-        return values[:, self.running[0] : self.running[0] + self._n]
+def rounded_up(rows: int) -> int:
+    """The next round number of rows, of which there are 16 from any number to its double."""
+    if rows < WORTH_ROUNDING or not onednn_is_faster():
+        return rows
+    unit = max(ROUND, 1 << (rows.bit_length() - 5))
+    return -(-rows // unit) * unit
 
 
 def running_rows(mask: Tensor) -> list[int]:

@@ -62,14 +62,15 @@ class ActorCriticLearner(PolicyLearner):
             of_actors = {"pg_loss": step.loss, "agent_grad_norm": step.grad_norm}
             return {**of_critic(), **of_actors, **step.diagnostics}
 
-        self.log_if_due(t_env, statistics)
+        if diagnose:
+            self.log(t_env, statistics)
 
     def improve_critic(self, minibatch: Minibatch, views: Views) -> Callable[[], Statistics]:
         """One step towards the TD targets; returns what computes its statistics."""
-        stored = self.head.vector(minibatch.now.actions)  # (1, n, N, A)
+        stored = self.head.vector(minibatch.actions)  # (1, n, N, A)
         taken = self.value(minibatch.now, stored)  # (1, n, 1 or N)
         with torch.no_grad():  # the greedy actions of the target actors, one slot later
-            greedy = self.target_policy.greedy(views.at(views.next), minibatch.next.avail)
+            greedy = self.target_policy.greedy(views.next, minibatch.next.avail)
             following = self.target_value(minibatch.next, greedy)
             targets = td_targets(minibatch, following, self.args.gamma, self.args.td_lambda)
         mask = minibatch.mask.expand_as(taken)
@@ -94,7 +95,7 @@ class ActorCriticLearner(PolicyLearner):
         self, minibatch: Minibatch, views: Views, t_env: int, diagnose: bool
     ) -> ActorStep:
         """One step up the critic as it is now, from freshly drawn actions."""
-        view, avail = views.at(views.now), minibatch.now.avail
+        view, avail = views.now, minibatch.now.avail
         own, noise = self.policy.draw(view, avail)  # (1, n, N, A)
 
         def respond(policy: Policy, *, fresh: bool, hard: bool) -> Tensor:

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from components.episode_buffer import EpisodeBatch
-from learners.divergence import larger, require_sound
+from learners.divergence import require_sound
 from modules.mixers import REGISTRY as MIXERS
 from policies.contract import Policy
 from pymarl.controllers import policy_of
 from pymarl.mixers import mixer_of
 from utils.logging import Logger
-from utils.optim import gradients_of, take_step
+from utils.optim import take_step
 from utils.weights import load_weights, save_weights
 
 
@@ -50,13 +50,15 @@ class Learner:
 
     def step(self, loss: Tensor, optimiser: Optimizer, params: Sequence[nn.Parameter]) -> Tensor:
         """One clipped gradient step; returns the norm before clipping."""
-        norm = take_step(optimiser, params, gradients_of(loss, params), self.args.grad_norm_clip)
+        gradients = torch.autograd.grad(loss, params, allow_unused=True)
+        norm = take_step(optimiser, params, gradients, self.args.grad_norm_clip)
         self.note_norm(norm)
         return norm
 
     def note_norm(self, norm: Tensor) -> None:
         """Remember the norm of a step's gradient, without waiting for it: see `divergence.py`."""
-        self.largest_norm = larger(self.largest_norm, norm)
+        norm = norm.detach()
+        self.largest_norm = torch.maximum(self.largest_norm.to(norm), norm)  # NaN if one is NaN
 
     # Targets
 
@@ -86,8 +88,10 @@ class Learner:
 
     def log_if_due(self, t_env: int, statistics: Callable[[], dict[str, Any]]) -> None:
         """Log at `learner_log_interval`; in between nothing is computed or waited for."""
-        if not self.log_due(t_env):
-            return
+        if self.log_due(t_env):
+            self.log(t_env, statistics)
+
+    def log(self, t_env: int, statistics: Callable[[], dict[str, Any]]) -> None:
         require_sound(self)
         self.log_stats_t = t_env
         for key, value in statistics().items():

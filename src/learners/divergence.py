@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -70,9 +69,3 @@ def state_of(optimiser: Optimizer) -> Iterator[Tensor]:
 def distinct(parts: Iterator[nn.Parameter | Optimizer]) -> list[nn.Parameter | Optimizer]:
     """Each one once, though learners hold many under several names."""
     return list({id(part): part for part in parts}.values())
-
-
-def larger(norm: Tensor, other: Tensor) -> Tensor:
-    """The larger of two norms, or NaN if one is NaN; stays on the device of `other`."""
-    other = other.detach()
-    return torch.maximum(norm.to(other), other)

@@ -27,7 +27,7 @@ from torch.optim import Optimizer
 from learners.klevel_trace import Trace
 from learners.objective import ActorStep, Objective, Respond, about_levels
 from utils.errors import UserError
-from utils.optim import Gradients, gradients_of, take_step
+from utils.optim import Gradients, take_step
 
 
 class KLevels:
@@ -68,7 +68,7 @@ class KLevels:
         base = loss = objective.base()
         others = None
         for level in range(1, K):
-            gradients = gradients_of(loss, self.params, keep_graph=True)
+            gradients = torch.autograd.grad(loss, self.params, retain_graph=True, allow_unused=True)
             if trace:
                 trace.note_gradients(gradients)
             norm = self._look_ahead(level, gradients)
@@ -77,7 +77,7 @@ class KLevels:
             if trace:
                 trace.note_step(norm, self.shadow_params)
             loss = objective.against(others)
-        gradients = gradients_of(loss, self.params)
+        gradients = torch.autograd.grad(loss, self.params, allow_unused=True)
         if trace:
             trace.note_gradients(gradients)
         norm = self._move(gradients, K)

@@ -35,7 +35,7 @@ class MADDPGLearner(ActorCriticLearner):
     def objective(self, minibatch: Minibatch, own: Tensor) -> CriticObjective:
         if self.args.k_maddpg_level0 == "policy":
             return JointObjective(self, minibatch, own, None)
-        return JointObjective(self, minibatch, own, self.head.vector(minibatch.now.actions))
+        return JointObjective(self, minibatch, own, self.head.vector(minibatch.actions))
 
 
 class JointObjective(CriticObjective):

@@ -80,7 +80,7 @@ class CriticObjective:
         args: SimpleNamespace,
     ) -> None:
         self.own, self.level0 = own, level0  # (1, n, N, A)
-        self.minibatch, self._head = minibatch, head
+        self._mask, self._head = minibatch.mask, head  # (1, n, 1)
         # FACMAC's weak pull of continuous actions to zero.
         self._penalty: Tensor | float = 0.0
         if args.action_l2:
@@ -97,8 +97,8 @@ class CriticObjective:
         return self._penalty - self.mean(values)
 
     def mean(self, values: Tensor) -> Tensor:
-        """Over steps. (1, n, X) -> ()"""
-        return self.minibatch.mean(values)
+        """The mean over steps of the sum over the last dimension. (1, n, X) -> ()"""
+        return (values * self._mask).sum() / self._mask.sum()
 
     def diagnostics(self, others: Tensor | None) -> dict[str, Tensor]:
         """The share of actions that differ from those that level 1 answered."""

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from components.action_heads import mask_unavailable
+from components.discrete_head import mask_unavailable
 from components.episode_buffer import EpisodeBatch
 from components.minibatch import Minibatch
 from learners.base import Learner
@@ -40,12 +40,12 @@ class QLearner(Learner):
         minibatch = Minibatch(batch)
         now, next = minibatch.now, minibatch.next
         views = self.policy.look(minibatch)
-        outputs = self.policy.say(views.at(None))  # of this slot and the one after it
-        utilities = self.utilities_of(views.now(outputs), now.actions)  # (1, n, N)
+        outputs, later_outputs = self.policy.say_both(views)  # (1, n, N, A)
+        utilities = self.utilities_of(outputs, minibatch.actions)  # (1, n, N)
         taken = mixed(self.mixing, utilities, now.state)
         with torch.no_grad():
-            slow = self.target_policy.say(views.at(views.next))  # (1, n, N, A)
-            best = self.utilities_at_best(slow, views.next(outputs.detach()), next.avail)
+            slow = self.target_policy.say(views.next)  # (1, n, N, A)
+            best = self.utilities_at_best(slow, later_outputs, next.avail)
             following = mixed(self.target_mixing, best, next.state)
             targets = td_targets(minibatch, following, self.args.gamma, self.args.td_lambda)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from components.action_heads import mask_unavailable
+from components.discrete_head import mask_unavailable
 from components.episode_buffer import EpisodeBatch
 from components.minibatch import View, valid_steps
 from learners.base import Learner

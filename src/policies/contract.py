@@ -65,6 +65,9 @@ class Policy(Protocol):
     def say(self, view: View) -> Tensor:
         """Raw outputs. (..., N, A)"""
 
+    def say_both(self, views: Views) -> tuple[Tensor, Tensor]:
+        """Raw outputs at the steps and one slot after each, from one pass. (..., N, A) each"""
+
     def greedy(self, view: View, avail: Tensor) -> Tensor:
         """The most preferred actions, as vectors. (..., N, A)"""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from modules.agents.gru import Running
 from modules.agents.separate import SeparateAgents
+from modules.kernels import Running
 from pymarl.overrides import speaks_for
 
 
@@ -16,7 +16,6 @@ class Unrolling(Protocol):
     """What takes many slots at once."""
 
     recurrent: bool
-    packs: bool  # whether rows may be laid end to end
 
     def unroll(
         self, inputs: Tensor, start: Tensor | None = None, running: Running = None
@@ -24,25 +23,9 @@ class Unrolling(Protocol):
         """inputs (R, L, N, F), start (R, N, H) -> outputs (R, L, N, A), memory (R, L, N, H)"""
 
 
-class OwnUnroll:
-    """Of networks that have an `unroll` of their own. A shallow face, so that copies share them."""
-
-    packs = True
-
-    def __init__(self, agent: Any) -> None:
-        self._agent = agent
-        self.recurrent = bool(getattr(agent, "recurrent", True))
-
-    def unroll(
-        self, inputs: Tensor, start: Tensor | None = None, running: Running = None
-    ) -> tuple[Tensor, Tensor]:
-        return self._agent.unroll(inputs, start, running)
-
-
 class SlotBySlot:
-    """Of all others: padded rows, one slot after the other; equal, and slower."""
+    """The way of networks without one: padded rows, slot after slot; equal, and slower."""
 
-    packs = False
     recurrent = True  # for all that is known
 
     def __init__(self, agent: Any) -> None:
@@ -65,9 +48,14 @@ class SlotBySlot:
         return torch.stack(outputs, dim=1), torch.stack(states, dim=1)
 
 
-def unrolling(agent: nn.Module) -> Unrolling:
-    """The agent's own way through many slots, if it has one that knows of its `forward`."""
+def unrolling(agent: Any) -> Unrolling:
+    """The agent itself, if it has a way through many slots that knows of its `forward`."""
     each = agent.agents[0] if isinstance(agent, SeparateAgents) else agent
-    if speaks_for(type(each), "unroll", "forward", "init_hidden"):
-        return OwnUnroll(agent)
-    return SlotBySlot(agent)
+    return (
+        agent if speaks_for(type(each), "unroll", "forward", "init_hidden") else SlotBySlot(agent)
+    )
+
+
+def takes_packed_rows(unrolling: Unrolling) -> bool:
+    """Whether rows may be laid end to end."""
+    return not isinstance(unrolling, SlotBySlot)

@@ -39,7 +39,7 @@ class ForeignPolicy:
         self.n_agents: int = mac.n_agents
         self.head: ActionHead = build_head(mac.args)
         self._unrolling = unrolling(mac.agent)
-        self.recurrent: bool = self._unrolling.recurrent
+        self.recurrent = bool(getattr(self._unrolling, "recurrent", True))
         # FACMAC's controllers must be told that they are to explore.
         self._told = "explore" in inspect.signature(mac.select_actions).parameters
 
@@ -86,8 +86,12 @@ class ForeignPolicy:
 
     def look(self, minibatch: Minibatch) -> Views:
         batch, steps = minibatch.batch, minibatch.steps
-        inputs, start = self._inputs(batch, batch.max_seq_length)
-        return Views(inputs, None, steps.take, partial(steps.take, first=1), start)
+        everything = View(*self._inputs(batch, batch.max_seq_length))
+        return Views(
+            everything._replace(asked=steps.take),
+            everything._replace(asked=partial(steps.take, first=1)),
+            everything,
+        )
 
     def whole(self, batch: Any, n_slots: int) -> View:
         return View(*self._inputs(batch, n_slots))
@@ -100,10 +104,14 @@ class ForeignPolicy:
 
     def unroll(self, view: View) -> tuple[Tensor, Tensor]:
         outputs, memory = self._unrolling.unroll(view.inputs, view.start, view.running)
-        return (outputs if view.pick is None else view.pick(outputs)), memory
+        return (outputs if view.asked is None else view.asked(outputs)), memory
 
     def say(self, view: View) -> Tensor:
         return self.unroll(view)[0]
+
+    def say_both(self, views: Views) -> tuple[Tensor, Tensor]:
+        outputs = self.say(views.all)
+        return views.now.asked(outputs), views.next.asked(outputs)
 
     def greedy(self, view: View, avail: Tensor) -> Tensor:
         return self.head.mode(self.say(view), avail)
@@ -111,9 +119,7 @@ class ForeignPolicy:
     def draw(
         self, view: View, avail: Tensor, noise: Tensor | None = None, hard: bool = True
     ) -> tuple[Tensor, Tensor]:
-        outputs = self.say(view)
-        noise = self.head.noise(outputs) if noise is None else noise
-        return self.head.relaxed(outputs, avail, noise, hard=hard), noise
+        return self.head.draw(self.say(view), avail, noise, hard)
 
     def evaluate(self, view: View, avail: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         outputs = self.say(view)
@@ -147,7 +153,7 @@ class ForwardPolicy(ForeignPolicy):
             outputs.append(mac.forward(batch, t=t).reshape(B, self.n_agents, -1))
             memory.append(mac.hidden_states.reshape(B, self.n_agents, -1))
         whole = torch.stack(outputs, dim=1)
-        return (whole if view.pick is None else view.pick(whole)), torch.stack(memory, dim=1)
+        return (whole if view.asked is None else view.asked(whole)), torch.stack(memory, dim=1)
 
     def probabilities(self, view: View, avail: Tensor) -> Tensor:
         return self.say(view)

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer, RMSprop
 
@@ -19,13 +18,6 @@ def build_optimiser(
 
 
 Gradients = Sequence[Tensor | None]  # None: the loss does not depend on this parameter
-
-
-def gradients_of(
-    loss: Tensor, params: Sequence[nn.Parameter], keep_graph: bool = False
-) -> Gradients:
-    """Of `loss` with respect to `params` alone: other networks it passes through cost nothing."""
-    return torch.autograd.grad(loss, params, retain_graph=keep_graph, allow_unused=True)
 
 
 def take_step(

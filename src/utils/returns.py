@@ -14,13 +14,12 @@ def td_targets(minibatch: Minibatch, following: Tensor, gamma: float, td_lambda:
     following (1, n, X) are the values of the slots after each step -> (1, n, X).
     """
     if td_lambda == 0:
-        now = minibatch.now
-        return now.reward + gamma * (1 - now.terminated.float()) * following
+        return minibatch.reward + gamma * (1 - minibatch.terminated.float()) * following
     steps, fields = minibatch.steps, minibatch.batch.data.transition_data
     rewards, terminated = fields["reward"][:, :-1], fields["terminated"][:, :-1].float()
     values = steps.put(following)  # (B, T, X)
     values = torch.cat([torch.zeros_like(values[:, :1]), values], dim=1)  # slot 0 is not read
-    mask, X = steps.put(steps.mask), values.shape[2]
+    mask, X = minibatch.valid, values.shape[2]
     returns = build_td_lambda_targets(rewards, terminated, mask, values, X, gamma, td_lambda)
     return steps.take(returns)
 

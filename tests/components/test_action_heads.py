@@ -7,14 +7,9 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from components.action_heads import (
-    ActionHead,
-    ContinuousHead,
-    DiscreteHead,
-    GaussianHead,
-    build_head,
-    mask_unavailable,
-)
+from components.action_heads import ActionHead, build_head
+from components.continuous_heads import ContinuousHead, GaussianHead
+from components.discrete_head import DiscreteHead, mask_unavailable
 from tests.make import A, N, continuous_args, make_args
 
 ROWS = 2000

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from modules import dense
-from modules.agents.gru import unroll_gru
+from modules.kernels import unroll_gru
 from tests.make import make_args
 
 needs_onednn = pytest.mark.skipif(

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from components.steps import Steps
-from modules.agents.gru import unroll_gru
+from modules.kernels import unroll_gru
 
 LENGTHS = [4, 7, 1, 7, 3]
 B, T, N, F, H = len(LENGTHS), max(LENGTHS), 2, 3, 4

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from components.action_heads import draw
 from components.action_selectors.selector import ActionSelector
+from components.discrete_head import draw
 
 
 class EpsilonGreedyActionSelector(ActionSelector):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from modules.agents.gru import Running, unroll_gru
+from modules.kernels import Running, unroll_gru
 
 
 class CEMAgent(nn.Module):

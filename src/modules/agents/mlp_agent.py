@@ -7,8 +7,7 @@ from types import SimpleNamespace
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from modules.agents.gru import Running
-from modules.dense import dense
+from modules.kernels import Running, dense
 
 
 class MLPAgent(nn.Module):

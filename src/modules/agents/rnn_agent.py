@@ -7,8 +7,7 @@ from types import SimpleNamespace
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from modules.agents.gru import Running, unroll_gru
-from modules.dense import Dense
+from modules.kernels import Dense, Running, unroll_gru
 
 
 class RNNAgent(nn.Module):

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from modules.agents.gru import Running
+from modules.kernels import Running
 
 
 class SeparateAgents(nn.Module):

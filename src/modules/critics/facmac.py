@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from modules.dense import dense, linear, plus_linear
+from modules.kernels import dense, given_first_inputs
 from modules.sizes import action_size, flat_size
 
 
@@ -30,18 +30,8 @@ class FACMACCritic(nn.Module):
         return self.at(inputs)(actions).unsqueeze(-1), hidden_state
 
     def at(self, obs: Tensor) -> Callable[[Tensor], Tensor]:
-        """The utilities of actions where `obs` (..., O) is seen, whose layer is computed once."""
-        rows, O = obs.flatten(0, -2), obs.shape[-1]
-        from_obs = linear(rows, self.fc1.weight[:, :O], self.fc1.bias)  # (rows, H)
-        of_actions = self.fc1.weight[:, O:]
-
-        def utilities(actions: Tensor) -> Tensor:
-            """(..., A) -> (...)"""
-            x = plus_linear(from_obs, actions.flatten(0, -2), of_actions).relu_()
-            x = self.fc2(x).relu_()
-            return self.fc3(x).reshape(actions.shape[:-1])
-
-        return utilities
+        """The utilities (...) of actions (..., A) where `obs` (..., O) is seen."""
+        return given_first_inputs((self.fc1, self.fc2, self.fc3), obs)
 
 
 class FACMACDiscreteCritic(FACMACCritic):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from modules.dense import Dense, dense
+from modules.kernels import Dense, dense
 from modules.sizes import action_size, flat_size
 
 

@@ -5,15 +5,14 @@ Parameter names are those in PyMARL's `mixer.th`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from modules.dense import Dense, linear
+from modules.kernels import Dense, all_of_same
 from modules.sizes import flat_size
 from utils.errors import UserError
 
@@ -112,17 +111,3 @@ class QMixer(nn.Module):
             # Spread the bias so that the mixing weights of the first steps are not all near zero.
             nn.init.normal_(last.bias, mean=0.0, std=spread**-0.5)
         return network
-
-
-def all_of_same(networks: Sequence[nn.Module], x: Tensor) -> list[Tensor]:
-    """What each network, a layer or a sequence of them, makes of x; first layers in one product."""
-    layers: list[Any] = [list(network.children()) or [network] for network in networks]
-    weight = torch.cat([first.weight for first, *_ in layers])
-    bias = torch.cat([first.bias for first, *_ in layers])
-    made = linear(x, weight, bias).split([len(first.bias) for first, *_ in layers], dim=-1)
-    answers = []
-    for (_, *later), answer in zip(layers, made, strict=True):
-        for layer in later:
-            answer = layer(answer)
-        answers.append(answer)
-    return answers

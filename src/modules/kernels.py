@@ -1,5 +1,6 @@
-"""A GRU over whole episodes, given the weights of a `GRUCell`: only the slots an episode has.
+"""Wide layers and recurrences, multiplied by the library that is fastest on this processor.
 
+The GRU goes over whole episodes, given the weights of a `GRUCell`: only the slots an episode has.
 Rows are laid slot by slot, within a slot the longest episodes first. So the rows that go on are
 always the first ones of the slot before, and nobody computes padding.
 
@@ -10,7 +11,10 @@ nothing, and the weights get their gradient from all slots at once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import torch
@@ -18,7 +22,150 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from modules.dense import by_onednn, over_rows, suits_onednn, times
+# oneDNN translates a product anew for each number of rows, which takes as long as many products.
+# So it gets round numbers alone, of which few are met, or layers that always see the same number.
+ROUND = 64
+
+
+@cache
+def onednn_is_faster() -> bool:
+    """On AMD's processors with AVX-512: twice as fast, for there MKL leaves half of each unused.
+
+    Elsewhere torch's choice, which is MKL, stays.
+    """
+    cpu = Path("/proc/cpuinfo")
+    return (
+        torch.backends.mkldnn.is_available()
+        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        and torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+        and cpu.exists()
+        and "AuthenticAMD" in cpu.read_text()
+    )
+
+
+def suits_onednn(x: Tensor, of_one_size: bool = False) -> bool:
+    """Whether rows x (rows, inputs) are to go through oneDNN."""
+    rows = len(x)
+    return (
+        rows >= ROUND  # below, both libraries take as long
+        and (of_one_size or rows % ROUND == 0)
+        and x.dtype == torch.float32
+        and x.device.type == "cpu"
+        and onednn_is_faster()
+    )
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None, of_one_size: bool = False) -> Tensor:
+    """`F.linear`: x (..., inputs), weight (outputs, inputs) -> (..., outputs)"""
+    rows = x.flatten(0, -2) if x.ndim > 1 else x
+    if x.ndim == 1 or not suits_onednn(rows, of_one_size):
+        return F.linear(x, weight, bias)
+    made = _Product.apply(rows, weight, bias)
+    # Of rows no view is made: what is done to one in place costs copies in the backward pass.
+    return made if x.ndim == 2 else made.unflatten(0, x.shape[:-1])
+
+
+def plus_linear(base: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """base (rows, outputs) + x W', for x (rows, inputs)"""
+    if suits_onednn(x):
+        return base + linear(x, weight, None)
+    return torch.addmm(base, x, weight.t())
+
+
+class Dense(nn.Linear):
+    """`nn.Linear` by `linear`."""
+
+    of_one_size = False  # whether it always sees the same number of rows, while it learns
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(..., inputs) -> (..., outputs)"""
+        return linear(input, self.weight, self.bias, self.of_one_size)
+
+
+def dense(n_inputs: int, n_outputs: int, args: SimpleNamespace) -> Dense:
+    """A layer for a learner with these settings; batches of transitions are all of one size."""
+    layer = Dense(n_inputs, n_outputs)
+    layer.of_one_size = getattr(args, "runner_scope", "") == "transition"  # PyMARL has no scopes
+    return layer
+
+
+def all_of_same(networks: Sequence[nn.Module], x: Tensor) -> list[Tensor]:
+    """What each network, a layer or a sequence of them, makes of x; first layers in one product."""
+    layers: list[Any] = [list(network.children()) or [network] for network in networks]
+    weight = torch.cat([first.weight for first, *_ in layers])
+    bias = torch.cat([first.bias for first, *_ in layers])
+    made = linear(x, weight, bias).split([len(first.bias) for first, *_ in layers], dim=-1)
+    answers = []
+    for (_, *later), answer in zip(layers, made, strict=True):
+        for layer in later:
+            answer = layer(answer)
+        answers.append(answer)
+    return answers
+
+
+def given_first_inputs(layers: Sequence[nn.Linear], known: Tensor) -> Callable[[Tensor], Tensor]:
+    """Three layers with ReLUs between, whose first inputs are `known` (..., O): multiplied once.
+
+    The function returned takes the other inputs (..., A) to the one output (...).
+    """
+    first, second, third = layers
+    rows, O = known.flatten(0, -2), known.shape[-1]
+    of_known = linear(rows, first.weight[:, :O], first.bias)  # (rows, H)
+    of_others = first.weight[:, O:]
+
+    def output(others: Tensor) -> Tensor:
+        x = plus_linear(of_known, others.flatten(0, -2), of_others).relu_()
+        return third(second(x).relu_()).reshape(others.shape[:-1])
+
+    return output
+
+
+class _Product(torch.autograd.Function):
+    """x W' + b"""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """x (rows, inputs), weight (outputs, inputs) -> (rows, outputs)"""
+        ctx.save_for_backward(x, weight)
+        return by_onednn(x, weight, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_y: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        for_x, for_weight, for_bias = ctx.needs_input_grad
+        return (
+            times(d_y, weight, True) if for_x else None,
+            over_rows(d_y, x, True) if for_weight else None,
+            d_y.sum(0) if for_bias else None,
+        )
+
+
+def by_onednn(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
+    """a (n, k), b (m, k) -> a b' + bias (n, m)"""
+    return torch.ops.mkldnn._linear_pointwise(whole(a), whole(b), bias, "none", [], "")
+
+
+def whole(matrix: Tensor) -> Tensor:
+    """Itself, or a copy of what is a part of another: there oneDNN takes 100 times as long."""
+    is_whole = matrix.is_contiguous() or matrix.t().is_contiguous()
+    return matrix if is_whole else matrix.contiguous()
+
+
+def times(a: Tensor, b: Tensor, onednn: bool) -> Tensor:
+    """a (rows, n), b (n, m) -> a b (rows, m)"""
+    return by_onednn(a, b.t()) if onednn else a @ b
+
+
+def over_rows(a: Tensor, b: Tensor, onednn: bool) -> Tensor:
+    """a (rows, n), b (rows, m) -> a' b (n, m). oneDNN wants the smaller number first."""
+    if not onednn:
+        return a.t() @ b
+    a, b = a.t(), b.t()
+    return by_onednn(a, b) if len(a) <= len(b) else by_onednn(b, a).t()
+
+
+# ---------------------------------------------------------------- recurrence
 
 Running = list[int] | None  # episodes that reach each slot; None: all of them
 
