@@ -164,26 +164,23 @@ def load_state(folder: Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError, KeyError) as error:
         raise UserError(f"{path} is damaged ({reason(error)}). {remedy}") from error
-    if not isinstance(state, dict) or state.get("format") not in (FORMAT, UNSEALED_FORMAT):
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise UserError(f"{path} is not a checkpoint of this version. {remedy}")
     return state
 
 
-def sound_state(folder: Path) -> tuple[dict[str, Any], bool]:
-    """The state of a checkpoint, and whether its files and its replay could be verified.
-
-    A UserError if any of them is not what was written.
-    """
+def sound_state(folder: Path) -> dict[str, Any]:
+    """The state of a checkpoint; a UserError if a file of it, or its replay, is not as written."""
     remedy = f"Start from its networks instead: checkpoint_path={folder.parent}"
     try:
         sealed = verify(folder)
     except DamagedError as error:
         raise DamagedError(f"{error} {remedy}") from error
     state = load_state(folder)
-    if not sealed and state["format"] != UNSEALED_FORMAT:
+    if not sealed:
         raise DamagedError(f"{folder / FILE} is missing, so nothing can be verified. {remedy}")
     ReplayParts(folder.parent / "replay").check(state["replay"])
-    return state, sealed
+    return state
 
 
 def checkpoint_steps(folder: Path) -> list[int]:
