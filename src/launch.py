@@ -11,12 +11,14 @@ from typing import Any
 import torch
 from docopt import docopt
 
+from envs import REGISTRY as ENVIRONMENTS
 from envs.build import n_environments, preflight
 from envs.multiagentenv import RunFacts
 from run import run
 from training.session import Folders
 from utils.allocation import keep_freed_memory
 from utils.config import COMMAND_LINE, LoadedConfig, load_config
+from utils.config.fit import check_fit
 from utils.config.mongo import usable
 from utils.console import head_lines
 from utils.errors import UserError
@@ -61,6 +63,8 @@ def launch(argv: list[str]) -> int:
     running = loaded.command in (None, "main")
     n_envs = n_environments(config)
     facts = preflight(config["env"], config["env_args"], n_envs) if running else None
+    if running:
+        check_fit(config, ENVIRONMENTS[config["env"]])
     folder = RunFolder(results / "sacred", resumed=earlier is not None)
     before = environments_so_far(results / "sacred" / earlier.run_id) if earlier else []
     task = Task(loaded, config, results, folder, sound, facts, before, remarks)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from envs.batched import Array, BatchedEnv, Step
 from utils.errors import UserError
+from utils.needs import DISCRETE
 
 
 class ToyEnv(BatchedEnv):
@@ -17,6 +18,7 @@ class ToyEnv(BatchedEnv):
     not influence each other.
     """
 
+    action_kind: ClassVar[str | None] = DISCRETE
     n_agents: int
     n_actions: int
     state_size: int

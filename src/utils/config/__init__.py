@@ -1,4 +1,4 @@
-"""Settings: files, command line, checks. Imports neither torch nor sacred."""
+"""Settings: files, command line, checks. To load them imports the chosen parts, and so torch."""
 
 from utils.config.help_text import config_text, help_text, list_text
 from utils.config.loading import (

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from utils.config.mongo import masked
 from utils.errors import UserError, did_you_mean
 
+COMMAND_LINE = "command line"  # where a setting may come from
 FILES = ("--config", "--env-config")
 TRUST = "--trust"  # see docs/resume.md
 COMMANDS = (
