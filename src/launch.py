@@ -17,6 +17,7 @@ from envs.multiagentenv import RunFacts
 from run import run
 from training.session import Folders
 from utils.allocation import keep_freed_memory
+from utils.checkpoint import find_checkpoint
 from utils.config import COMMAND_LINE, LoadedConfig, load_config
 from utils.config.fit import check_fit
 from utils.config.mongo import usable
@@ -61,10 +62,7 @@ def launch(argv: list[str]) -> int:
     remarks += sound.remarks if sound else []
 
     running = loaded.command in (None, "main")
-    n_envs = n_environments(config)
-    facts = preflight(config["env"], config["env_args"], n_envs) if running else None
-    if running:
-        check_fit(config, ENVIRONMENTS[config["env"]])
+    facts = look_over(config) if running else None
     folder = RunFolder(results / "sacred", resumed=earlier is not None)
     before = environments_so_far(results / "sacred" / earlier.run_id) if earlier else []
     task = Task(loaded, config, results, folder, sound, facts, before, remarks)
@@ -93,6 +91,15 @@ def launch(argv: list[str]) -> int:
             say_how_to_continue(experiment.current_run)
             return 128 + interruption.signal_number
     return 0
+
+
+def look_over(config: dict[str, Any]) -> RunFacts | None:
+    """Refuse what cannot run, while nothing has been recorded; returns what the environment says."""
+    facts = preflight(config["env"], config["env_args"], n_environments(config))
+    check_fit(config, ENVIRONMENTS[config["env"]])
+    if config["checkpoint_path"]:
+        find_checkpoint(Path(config["checkpoint_path"]), config["load_step"])
+    return facts
 
 
 class Task:

@@ -134,7 +134,9 @@ def build_mixer(args: SimpleNamespace) -> Any:
 
 def without_mixer(args: SimpleNamespace) -> SimpleNamespace:
     """The settings of a learner that mixes nothing, whatever its settings file says."""
-    return SimpleNamespace(**{**vars(args), "mixer": None})
+    changed = copy.copy(args)
+    changed.mixer = None
+    return changed
 
 
 def follow(network: nn.Module, target: nn.Module, tau: float) -> None:

@@ -56,11 +56,11 @@ def chosen_parts(settings: Mapping[str, Any]) -> Iterator[Part]:
 def check_fit(settings: Mapping[str, Any], environment: object = None) -> None:
     """Refuse what cannot be, as far as it can be known; more is known with the environment."""
     given = Given(settings, environment)
+    for part in chosen_parts(settings):
+        require(part.kind, given)
     if given.learns:
         for check in (check_buffer, check_parts_of_episodes, check_single_steps):
             check(given)
-    for part in chosen_parts(settings):
-        require(part.kind, given)
 
 
 # What no single part can say
@@ -104,7 +104,7 @@ def check_single_steps(given: Given) -> None:
     """A replay of transitions knows nothing of what came before them."""
     if given["runner_scope"] != "transition":
         return
-    instead = {}
+    instead: dict[str, dict[str, Any]] = {}
     agent = given["agent"]
     if getattr(registry("agents")[agent], "recurrent", False):
         instead[f"agent={agent}"] = {"agent": MEMORYLESS.get(agent, "mlp")}
