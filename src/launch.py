@@ -94,7 +94,7 @@ def launch(argv: list[str]) -> int:
 
 
 def look_over(config: dict[str, Any]) -> RunFacts | None:
-    """Refuse what cannot run, while nothing has been recorded; returns what the environment says."""
+    """Refuse what cannot run before it is recorded; returns what the environment has to say."""
     facts = preflight(config["env"], config["env_args"], n_environments(config))
     check_fit(config, ENVIRONMENTS[config["env"]])
     if config["checkpoint_path"]:

@@ -109,6 +109,9 @@ def test_no_levels_are_refused_or_named(name: str) -> None:
         ("vdn", "hypernet_embed=8", "mixer=vdn does not use hypernet_embed."),
         ("ippo", "obs_individual_obs=True", "critic_type=ac_critic does not use obs_individ"),
         ("comix", "epsilon_start=0.3", "action_selector=gaussian does not use epsilon_start."),
+        ("mappo", "optim_alpha=0.9", "optimizer=adam does not use optim_alpha."),
+        ("qmix", "target_update_tau=0.1", "target_update_mode=hard does not use target_update_tau"),
+        ("qmix", "learn_interval=9", "runner_scope=episodic does not use learn_interval: "),
         ("kmappo", "k_noise=fresh", "learner=kmappo_learner does not use k_noise."),
     ],
 )
@@ -116,6 +119,13 @@ def test_what_is_typed_in_vain_is_named(config: str, word: str, said: str) -> No
     (warning,) = load(config, word).warnings
 
     assert said in warning
+
+
+def test_what_is_typed_and_used_is_not_named() -> None:
+    """K-FACMAC's actors have RMSProp, whatever its critic has."""
+    assert load("kfacmac", "optimizer=adam", "optim_alpha=0.9", "k_noise=fresh").warnings == []
+    rollouts = load("mappo", "rollout_length=9", "batch_size=7").warnings
+    assert rollouts == ["rollout_length=9 does not use batch_size."]
 
 
 def test_what_an_own_file_says_in_vain_is_named(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ USED_IN = {
     "td_lambda": ("episodic", "targets look one step ahead"),
     "updates_per_episode": ("episodic", "learn_interval says how often to learn"),
 }
+OF_OPTIMISER = {"rmsprop": {"optim_alpha", "optim_eps"}, "adam": {"optimizer_epsilon"}}
+OF_TARGETS = {"hard": {"target_update_interval"}, "soft": {"target_update_tau"}}
 REPLAY = {"batch_size", "buffer_size", "buffer_fill", "buffer_cpu_only"}
 DECLARING = ("learners", "critics", "mixers", "selectors")  # whose parts say what they use
 LEVELS = "k_level"
@@ -33,12 +35,13 @@ def warnings_of_unused(
     }
     return [
         *unused_by_parts(config, typed),
+        *unused_by_scope(config, typed),
         *unused_by_mode(config, typed),
         *(f"{own_file}: {sentence}" for sentence in unused_by_parts(config, written)),
     ]
 
 
-def unused_by_mode(config: Mapping[str, Any], given: set[str]) -> Iterator[str]:
+def unused_by_scope(config: Mapping[str, Any], given: set[str]) -> Iterator[str]:
     """What the way of collecting leaves without a meaning."""
     scope = config["runner_scope"]
     for key in sorted(given & USED_IN.keys()):
@@ -48,6 +51,25 @@ def unused_by_mode(config: Mapping[str, Any], given: set[str]) -> Iterator[str]:
     idle = sorted(given & REPLAY) if config["rollout_length"] else []
     if idle:
         yield f"rollout_length={config['rollout_length']} does not use {', '.join(idle)}."
+
+
+def unused_by_mode(config: Mapping[str, Any], given: set[str]) -> Iterator[str]:
+    """What belongs to another optimiser, or to another way of following targets."""
+    learner = registry("learners")[config["learner"]]
+    if not declares_uses(learner):
+        return
+    optimisers = {config["optimizer"]}
+    if "actor_optimizer" in needs_of(learner).uses:
+        own = config["actor_optimizer"] or learner.default_actor_optimizer
+        optimisers.add(own or config["optimizer"])
+    mode = {config["target_update_mode"]}
+    for key, used, families in (
+        ("optimizer", optimisers, OF_OPTIMISER),
+        ("target_update_mode", mode, OF_TARGETS),
+    ):
+        idle = {name for family in families.keys() - used for name in families[family]} & given
+        if idle:
+            yield f"{key}={' and '.join(sorted(used))} does not use {', '.join(sorted(idle))}."
 
 
 def unused_by_parts(config: Mapping[str, Any], given: set[str]) -> Iterator[str]:
