@@ -56,11 +56,13 @@ def chosen_parts(settings: Mapping[str, Any]) -> Iterator[Part]:
 def check_fit(settings: Mapping[str, Any], environment: object = None) -> None:
     """Refuse what cannot be, as far as it can be known; more is known with the environment."""
     given = Given(settings, environment)
+    if given.learns:
+        check_parts_of_episodes(given)
+        check_single_steps(given)
     for part in chosen_parts(settings):
         require(part.kind, given)
-    if given.learns:
-        for check in (check_buffer, check_parts_of_episodes, check_single_steps):
-            check(given)
+    if given.learns:  # last, for a learner may know better which sizes to type
+        check_buffer(given)
 
 
 # What no single part can say
