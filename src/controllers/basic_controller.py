@@ -17,6 +17,7 @@ from components.parts import action_field, previous_actions
 from components.steps import Slots
 from modules.agents import REGISTRY as AGENTS
 from modules.agents.separate import SeparateAgents
+from utils.needs import Needs
 from utils.overrides import speaks_for
 from utils.weights import load_weights, save_weights
 
@@ -32,6 +33,8 @@ class Unroll(NamedTuple):
 
 class BasicMAC:
     """PyMARL's controller. `copy.copy` shares the networks but not the hidden state."""
+
+    needs = Needs()
 
     def __init__(self, scheme: dict[str, Any], groups: Any, args: SimpleNamespace) -> None:
         self.args = args

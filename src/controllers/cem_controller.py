@@ -13,20 +13,29 @@ from components.cem import search
 from components.episode_buffer import EpisodeBatch
 from controllers.basic_controller import BasicMAC
 from utils.errors import UserError
+from utils.needs import DISCRETE, Given, Needs, require
+
+
+def continuous_actions(mac: type, given: Given) -> None:
+    kind, agent = given.action_kind, given["agent"]
+    if kind == DISCRETE or agent not in ("cem", "cemrnn"):
+        actions = "" if kind is None else f", and the actions of env={given['env']} are {kind}"
+        raise UserError(
+            "mac=cem_mac searches for continuous actions with agent=cem or agent=cemrnn; here "
+            f"agent={agent}{actions}."
+        )
 
 
 class CEMMAC(BasicMAC):
     """COMIX's and COVDN's: the cross-entropy method on each agent's own value."""
 
+    needs = Needs(demands=(continuous_actions,))
+    fixed_selector = "gaussian"  # whatever `action_selector` says
     head: ContinuousHead
 
     def __init__(self, scheme: dict[str, Any], groups: Any, args: SimpleNamespace) -> None:
-        if args.action_kind != "continuous" or args.agent not in ("cem", "cemrnn"):
-            raise UserError(
-                "mac=cem_mac searches for continuous actions with agent=cem or agent=cemrnn; here "
-                f"agent={args.agent}, and the actions of env={args.env} are {args.action_kind}."
-            )
-        gaussian = SimpleNamespace(**{**vars(args), "action_selector": "gaussian"})
+        require(type(self), Given(vars(args)))
+        gaussian = SimpleNamespace(**{**vars(args), "action_selector": self.fixed_selector})
         super().__init__(scheme, groups, gaussian)
 
     def select_actions(

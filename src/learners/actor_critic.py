@@ -16,8 +16,56 @@ from learners.policy_learner import PolicyLearner
 from learners.recall import Recall
 from modules.dense import rounded_up
 from utils.errors import UserError
-from utils.logging import Logger
+from utils.needs import CONTINUOUS, DISCRETE, Given, listed
 from utils.returns import td_targets, valid_steps
+
+Settings = dict[str, Any]
+VALUE_AGENTS = {"cem": "mlp", "cemrnn": "rnn"}  # agents that judge actions -> those that choose
+# Suggested for discrete policies where a setting is at its default: key -> (default, better).
+SUITABLE = {
+    "epsilon_start": (1.0, 0.5),
+    "td_lambda": (0.0, 0.8),
+    "lr": (0.0005, 0.0025),
+    "critic_lr": (None, 0.0005),
+}
+
+
+def policy_and_replay(learner: type, given: Given) -> None:
+    """Refuse settings of another family, with one list of what to change."""
+    missing = {key: value for key, value in _policy(given).items() if given[key] != value}
+    if given.learns and given["buffer_size"] <= given["batch_size"]:
+        missing["buffer_size"] = 5000
+    if not missing:
+        return
+    continuous = given.action_kind == CONTINUOUS
+    if not continuous:
+        missing |= {
+            key: better for key, (default, better) in SUITABLE.items() if given[key] == default
+        }
+    if given["runner_scope"] == "transition":  # whose targets look one step ahead
+        missing.pop("td_lambda", None)
+    family = given["learner"].removesuffix("_discrete").removesuffix("_learner")
+    config = f"{family}_mamujoco" if continuous else family
+    raise UserError(
+        f"learner={given['learner']} needs a policy that learns from replay. These settings do not "
+        f"make one. Add: {listed(missing)}\nor start from --config={config} and set what differs."
+    )
+
+
+def _policy(given: Given) -> Settings:
+    """What makes a policy for the environment's kind of action; nothing while that is unknown."""
+    if given.action_kind is None:
+        return {}
+    needed: Settings = {"action_selector": "gaussian"}
+    if given.action_kind == DISCRETE:
+        # Sampling from the softmax with a floor of epsilon goes by either name.
+        drawn = "multinomial" if given["action_selector"] == "multinomial" else "gumbel"
+        needed = {"action_selector": drawn, "agent_output_type": "pi_logits"}
+    if given["mac"] == "cem_mac":  # judges actions, has no policy
+        needed["mac"] = "basic_mac"
+    if given["agent"] in VALUE_AGENTS:
+        needed["agent"] = VALUE_AGENTS[given["agent"]]
+    return needed
 
 
 class Lesson(NamedTuple):
@@ -33,11 +81,9 @@ class Lesson(NamedTuple):
 class ActorCriticLearner(PolicyLearner):
     """Subclasses say what the critic is, what it is worth, and what the actors climb."""
 
-    def __init__(
-        self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace
-    ) -> None:
-        require_policy(args)
-        super().__init__(mac, scheme, logger, args)
+    needs = PolicyLearner.needs.also(
+        demands=(policy_and_replay,), uses={"td_lambda", "actor_mask", "action_l2"}
+    )
 
     # What subclasses say. Actions are vectors: one-hots, or what is continuous.
 
@@ -152,45 +198,3 @@ class PolicyObjective:
 def situation(batch: EpisodeBatch, steps: Steps, first: int = 0) -> Situation:
     """At the steps' slots, or with `first` 1 at those that follow."""
     return Situation(steps.take(batch["obs"], first), steps.take(batch["state"], first))
-
-
-VALUE_AGENTS = {"cem": "mlp", "cemrnn": "rnn"}  # agents that judge actions -> those that choose
-# Suggested for discrete policies where a setting is at its default: key -> (default, better).
-SUITABLE = {
-    "epsilon_start": (1.0, 0.5),
-    "td_lambda": (0.0, 0.8),
-    "lr": (0.0005, 0.0025),
-    "critic_lr": (None, 0.0005),
-}
-
-
-def require_policy(args: SimpleNamespace) -> None:
-    """Refuse settings of another family, with one list of what to change."""
-    given, continuous = vars(args), args.action_kind == "continuous"
-    needed: dict[str, Any] = {"action_selector": "gaussian"}
-    if not continuous:
-        # Sampling from the softmax with a floor of epsilon goes by either name.
-        drawn = args.action_selector if args.action_selector == "multinomial" else "gumbel"
-        needed = {"action_selector": drawn, "agent_output_type": "pi_logits"}
-    if args.mac == "cem_mac":  # judges actions, has no policy
-        needed["mac"] = "basic_mac"
-    if args.agent in VALUE_AGENTS:
-        needed["agent"] = VALUE_AGENTS[args.agent]
-    missing = {key: value for key, value in needed.items() if given[key] != value}
-    if args.buffer_size <= args.batch_size:
-        missing["buffer_size"] = 5000
-    if not missing:
-        return
-    if not continuous:
-        missing |= {
-            key: better for key, (default, better) in SUITABLE.items() if given[key] == default
-        }
-    if args.runner_scope == "transition":  # whose targets look one step ahead
-        missing.pop("td_lambda", None)
-    listed = " ".join(f"{key}={value}" for key, value in missing.items())
-    family = args.learner.removesuffix("_discrete").removesuffix("_learner")
-    config = f"{family}_mamujoco" if continuous else family
-    raise UserError(
-        f"learner={args.learner} needs a policy that learns from replay. These settings do not "
-        f"make one. Add: {listed}\nor start from --config={config} and set what differs."
-    )

@@ -16,16 +16,26 @@ from components.episode_buffer import EpisodeBatch
 from learners.divergence import larger, require_sound
 from modules.mixers import REGISTRY as MIXERS
 from utils.logging import Logger
+from utils.needs import Given, Needs, require
 from utils.optim import gradients_of, take_step
 from utils.weights import load_weights, save_weights
+
+OF_ALL = {
+    *("gamma", "lr", "grad_norm_clip", "learner_log_interval", "weight_decay"),
+    *("optimizer", "optim_alpha", "optim_eps", "optimizer_epsilon"),
+    *("target_update_mode", "target_update_interval", "target_update_tau"),
+}
 
 
 class Learner:
     """PyMARL's learner interface. All that must survive a resume is kept in plain attributes."""
 
+    needs = Needs(uses=frozenset(OF_ALL))
+
     def __init__(
         self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace
     ) -> None:
+        require(type(self), Given(vars(args)))  # where no configuration of ours was loaded, here
         self.args, self.mac, self.logger, self.scheme = args, mac, logger, scheme
         self.target_mac = copy.deepcopy(mac)
         self.mixer = build_mixer(args)
@@ -124,7 +134,9 @@ def build_mixer(args: SimpleNamespace) -> Any:
 
 def without_mixer(args: SimpleNamespace) -> SimpleNamespace:
     """The settings of a learner that mixes nothing, whatever its settings file says."""
-    return SimpleNamespace(**{**vars(args), "mixer": None})
+    changed = copy.copy(args)
+    changed.mixer = None
+    return changed
 
 
 def follow(network: nn.Module, target: nn.Module, tau: float) -> None:

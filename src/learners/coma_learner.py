@@ -20,6 +20,7 @@ Statistics = dict[str, Any]
 class COMALearner(OnPolicyLearner):
     """The policy holds the floor of epsilon that its actors explore with, as in PyMARL."""
 
+    needs = OnPolicyLearner.needs.also(uses={"td_lambda", "critic_step_each"})
     default_critic = "coma_critic"
 
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:

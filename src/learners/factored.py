@@ -35,6 +35,8 @@ class FACMACLearner(ActorCriticLearner):
     No mixer makes this independent DDPG: each agent climbs its own utility.
     """
 
+    needs = ActorCriticLearner.needs.also(uses={"mixer"})
+
     def build_critic(self, scheme: dict[str, Any], args: SimpleNamespace) -> nn.Module:
         return FACMACCritic(scheme, args)
 

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from utils.errors import UserError
+from utils.needs import Given, Needs
 from utils.optim import Gradients, gradients_of, take_step
 
 Respond = Callable[[Any], Tensor]  # a controller -> what its agents do on the batch
@@ -161,12 +162,20 @@ class KLevels:
             optimiser.load_state_dict(saved)
 
 
+def levels_well_formed(learner: type, given: Given) -> None:
+    LevelSchedule(given["k_level"])
+
+
 class KLevelActors:
     """Makes a learner K-level: to be named before the learner among a class's bases.
 
     The learner improves its actors by `climb(objective, respond, ...)`; here that climbs levels.
     """
 
+    needs = Needs(
+        demands=(levels_well_formed,),
+        uses=frozenset({"k_level", "k_opt_state", "k_lookahead_scale", "k_clip_each_level"}),
+    )
     default_actor_optimizer: str | None = "rmsprop"  # the paper's: momentum misleads the look-ahead
 
     def __init__(self, mac: Any, scheme: Any, logger: Any, args: SimpleNamespace) -> None:

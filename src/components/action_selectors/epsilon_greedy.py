@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from components.action_selectors.drawing import draw
-from components.epsilon_schedules import DecayThenFlatSchedule
+from components.epsilon_schedules import SETTINGS, DecayThenFlatSchedule
+from utils.needs import Needs
 
 
 def random_available(avail: Tensor) -> Tensor:
@@ -18,6 +19,8 @@ def random_available(avail: Tensor) -> Tensor:
 
 class EpsilonGreedyActionSelector:
     """`epsilon` is the training schedule's; tests use `evaluation_epsilon` and leave it be."""
+
+    needs = Needs(uses=SETTINGS | {"evaluation_epsilon"})
 
     def __init__(self, args: SimpleNamespace) -> None:
         self.args = args

@@ -9,12 +9,15 @@ from torch import Tensor
 
 from components.action_heads import DiscreteHead
 from components.action_selectors.drawing import draw
-from components.epsilon_schedules import DecayThenFlatSchedule
+from components.epsilon_schedules import SETTINGS, DecayThenFlatSchedule
+from utils.needs import Needs
 
 
 class GumbelSoftmax:
     """explore: sample softmax mixed with a uniform epsilon. learn: straight-through Gumbel.
     test: the most probable action, the first one if several are."""
+
+    needs = Needs(uses=SETTINGS | {"test_greedy"})
 
     def __init__(self, args: SimpleNamespace) -> None:
         self.args = args

@@ -11,7 +11,8 @@ from torch.distributions import Categorical
 
 from components.action_heads import build_head
 from components.action_selectors.drawing import draw
-from components.epsilon_schedules import DecayThenFlatSchedule
+from components.epsilon_schedules import SETTINGS, DecayThenFlatSchedule
+from utils.needs import Needs
 
 
 class SoftPoliciesSelector:
@@ -19,6 +20,8 @@ class SoftPoliciesSelector:
 
     It is given probabilities of discrete actions; for continuous ones, the network's outputs.
     """
+
+    needs = Needs(uses=frozenset({"test_greedy", "act_noise", "mask_before_softmax"}))
 
     def __init__(self, args: SimpleNamespace) -> None:
         self.args = args
@@ -41,6 +44,8 @@ class SoftPoliciesSelector:
 
 class MultinomialActionSelector(SoftPoliciesSelector):
     """As above, and keeps the schedule of the epsilon that the controller mixes in."""
+
+    needs = SoftPoliciesSelector.needs.also(uses=SETTINGS)
 
     def __init__(self, args: SimpleNamespace) -> None:
         super().__init__(args)
