@@ -11,13 +11,16 @@ from typing import Any
 import torch
 from docopt import docopt
 
+from envs import REGISTRY as ENVIRONMENTS
 from envs.build import n_environments, preflight
 from envs.multiagentenv import RunFacts
 from run import run
 from training.session import Folders
 from utils.allocation import keep_freed_memory
+from utils.checkpoint import find_checkpoint
 from utils.commit import Commit, commit_of
 from utils.config import COMMAND_LINE, LoadedConfig, load_config
+from utils.config.fit import check_fit
 from utils.config.mongo import usable
 from utils.console import head_lines, test_line
 from utils.errors import UserError
@@ -61,8 +64,7 @@ def launch(argv: list[str]) -> int:
     remarks += sound.remarks if sound else []
 
     running = loaded.command in (None, "main")
-    n_envs = n_environments(config)
-    facts = preflight(config["env"], config["env_args"], n_envs) if running else None
+    facts = look_over(config) if running else None
     folder = RunFolder(results / "sacred", resumed=earlier is not None)
     before = environments_so_far(results / "sacred" / earlier.run_id) if earlier else []
     commit = commit_of(MAIN)
@@ -92,6 +94,15 @@ def launch(argv: list[str]) -> int:
             say_how_to_continue(experiment.current_run)
             return 128 + interruption.signal_number
     return 0
+
+
+def look_over(config: dict[str, Any]) -> RunFacts | None:
+    """Refuse what cannot run before it is recorded; returns what the environment has to say."""
+    facts = preflight(config["env"], config["env_args"], n_environments(config))
+    check_fit(config, ENVIRONMENTS[config["env"]])
+    if config["checkpoint_path"]:
+        find_checkpoint(Path(config["checkpoint_path"]), config["load_step"])
+    return facts
 
 
 class Task:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from utils.errors import UserError, did_you_mean
 
+SETTINGS = frozenset({"epsilon_start", "epsilon_finish", "epsilon_anneal_time"})
 DECAYS = ("linear", "exp")
 
 

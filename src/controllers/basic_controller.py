@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from components.episode_buffer import EpisodeBatch
 from policies.independent import IndependentPolicy, Observed
+from utils.needs import Needs
 from utils.weights import load_weights, save_weights
 
 
@@ -21,6 +22,8 @@ class BasicMAC:
     """
 
     policy_class: type[IndependentPolicy] = IndependentPolicy
+
+    needs = Needs()
 
     def __init__(self, scheme: dict[str, Any], groups: Any, args: SimpleNamespace) -> None:
         self._wear(self.policy_class(scheme, groups, args))

@@ -9,4 +9,6 @@ from policies.cem import CEMPolicy
 class CEMMAC(BasicMAC):
     """COMIX's and COVDN's."""
 
+    needs = CEMPolicy.needs
     policy_class = CEMPolicy
+    fixed_selector = CEMPolicy.fixed_selector

@@ -7,7 +7,7 @@ single environments in this process, and worker processes (`envs/vector/`). The 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -33,6 +33,7 @@ class BatchedEnv:
     in place by `reset` and `step`, so whoever keeps a value copies it.
     """
 
+    action_kind: ClassVar[str | None] = None  # as in `MultiAgentEnv`
     n_envs: int
     state: Array  # (B, S) float32
     obs: Array  # (B, N, O) float32

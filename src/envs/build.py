@@ -48,12 +48,16 @@ def make_batched(name: str, env_args: dict[str, Any], n_envs: int) -> BatchedEnv
     env_class = REGISTRY[name]
     batched = getattr(env_class, "batched", None)  # PyMARL's environments have no such face
     if batched is None:
-        raise UserError(
-            f"env={name} has no batched face. Type runner=parallel (worker processes) or "
-            "runner=episode instead of runner=batched."
-        )
+        raise no_batched_face(name)
     settings = {key: value for key, value in env_args.items() if key != "seed"}
     return construct(name, batched, {**settings, "n_envs": n_envs})
+
+
+def no_batched_face(name: str) -> UserError:
+    return UserError(
+        f"env={name} has no batched face. Type runner=parallel (worker processes) or "
+        "runner=episode instead of runner=batched."
+    )
 
 
 def construct(name: str, env_class: Any, settings: dict[str, Any]) -> Any:

@@ -23,6 +23,7 @@ class GridBatch(ToyEnv):
     """
 
     n_actions, obs_size = len(MOVES), 5
+    action_names = ("stays", "goes up", "goes down", "goes right", "goes left")
     STEP_COST, PRIZE = -0.05, 1.0
 
     def __init__(

@@ -10,6 +10,7 @@ from envs.batched import Array
 from envs.single import single_face
 from envs.spaces import interval
 from envs.toy import ToyEnv, nothing_to_say
+from utils.needs import CONTINUOUS
 
 
 class MatrixGameBatch(ToyEnv):
@@ -81,6 +82,7 @@ class ContinuousMatrixGameBatch(ToyEnv):
     is higher by 0.1 + x + y, and on it by 1 + x + y: the optimum is 2.8 at (1, 1).
     """
 
+    action_kind = CONTINUOUS
     n_agents, n_actions, state_size, obs_size = 2, 1, 5, 5
     RIDGE = 0.01
     extra_info = {

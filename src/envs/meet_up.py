@@ -13,6 +13,7 @@ from envs.batched import Array
 from envs.single import single_face
 from envs.spaces import interval
 from envs.toy import ToyEnv
+from utils.needs import CONTINUOUS
 
 START = np.array([[0.0, 0.0], [3.0, 2.0]])  # iota of the paper
 
@@ -36,6 +37,7 @@ class MeetUpBatch(ToyEnv):
     are within 1 of each other, which the info calls `solved`.
     """
 
+    action_kind = CONTINUOUS
     n_agents, n_actions, state_size, obs_size = 2, 1, 4, 4
     extra_info = {
         "action_spaces": [interval(-1.0, 1.0)] * 2,

@@ -27,6 +27,8 @@ class MultiAgentEnv:
       be replayed, parallel runs equal serial ones, and resumed runs are exact. Where the seed
       decides only a part, say so: `reseed_is_exact = False`.
     * `batched`: a `BatchedEnv` class that steps many copies at once, for `runner: batched`.
+    * `action_kind`: "discrete" or "continuous", a class attribute. Where it is said, a learner
+      that needs the other kind is refused before anything starts.
     * `preflight(env_args, n_envs) -> RunFacts`, a class method: checked before a run starts, in
       the main process. It raises a UserError if that run cannot work.
     """
@@ -34,6 +36,7 @@ class MultiAgentEnv:
     n_agents: int
     episode_limit: int
     batched: ClassVar[Any] = None
+    action_kind: ClassVar[str | None] = None
 
     def step(self, actions: Any) -> tuple[float, bool, dict[str, Any]]:
         """(reward, terminated, info). `info["episode_limit"] = True` marks an end by time limit."""

@@ -22,6 +22,7 @@ def single_face(batched_class: type[BatchedEnv]) -> type[MultiAgentEnv]:
     fields = {
         "__signature__": inspect.Signature([*own, seed]),
         "batched": batched_class,
+        "action_kind": batched_class.action_kind,
         "__doc__": batched_class.__doc__,
         "__module__": batched_class.__module__,
     }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from envs.batched import Array, BatchedEnv, Step
+from envs.transcript import Transcript
 from utils.errors import UserError
+from utils.needs import DISCRETE
 
 
 class ToyEnv(BatchedEnv):
@@ -17,11 +19,13 @@ class ToyEnv(BatchedEnv):
     not influence each other.
     """
 
+    action_kind: ClassVar[str | None] = DISCRETE
     n_agents: int
     n_actions: int
     state_size: int
     obs_size: int
     extra_info: dict[str, Any] = {}
+    action_names: tuple[str, ...] = ()  # for replays, which are text; without names, numbers
 
     def __init__(self, n_envs: int, episode_limit: int) -> None:
         if episode_limit < 1:
@@ -31,6 +35,7 @@ class ToyEnv(BatchedEnv):
         self.obs = np.zeros((n_envs, self.n_agents, self.obs_size), np.float32)
         self.avail = np.ones((n_envs, self.n_agents, self.n_actions), np.uint8)
         self._t = np.zeros(n_envs, np.int64)  # steps taken in the present episode
+        self._transcript = Transcript(episode_limit, self.action_names)
 
     def start(self, row: int, random: np.random.Generator) -> None:
         """Put `row` into the first situation of an episode."""
@@ -52,6 +57,7 @@ class ToyEnv(BatchedEnv):
 
     def step(self, rows: Array, actions: Array) -> Step:
         reward, terminated, infos = self.play(rows, actions)
+        self._transcript.note(rows, self._t[rows], actions, reward)
         self._t[rows] += 1
         ended = terminated | (self._t[rows] >= self.episode_limit)
         self.observe(rows)
@@ -59,6 +65,10 @@ class ToyEnv(BatchedEnv):
             infos[place]["episode_limit"] = True
         lost = np.zeros(len(rows), bool)
         return Step(reward.astype(np.float32), ended, terminated, lost, infos)
+
+    def save_replay(self) -> list[str | None]:
+        title = type(self).__name__.removesuffix("Batch").lower()
+        return [self._transcript.save(row, title) for row in range(self.n_envs)]
 
     def get_env_info(self) -> dict[str, Any]:
         return {

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from components.minibatch import At, Minibatch, Views
+from learners.demands import policy_and_replay
 from learners.objective import ActorStep, Objective
 from learners.policy_learner import PolicyLearner
 from policies.contract import Policy
-from utils.errors import UserError
-from utils.logging import Logger
 from utils.returns import td_targets
 
 Statistics = dict[str, Any]
@@ -23,11 +21,9 @@ Statistics = dict[str, Any]
 class ActorCriticLearner(PolicyLearner):
     """Subclasses say what the critic is, what it is worth, and what the actors climb."""
 
-    def __init__(
-        self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace
-    ) -> None:
-        require_policy(args)
-        super().__init__(mac, scheme, logger, args)
+    needs = PolicyLearner.needs.also(
+        demands=(policy_and_replay,), uses={"td_lambda", "actor_mask", "action_l2"}
+    )
 
     # What subclasses say. Actions are vectors: one-hots, or what is continuous.
 
@@ -103,45 +99,3 @@ class ActorCriticLearner(PolicyLearner):
             return policy.draw(view, avail, None if fresh else noise, hard)[0]
 
         return self.step_actors(self.objective(minibatch, own), respond, t_env, diagnose)
-
-
-VALUE_AGENTS = {"cem": "mlp", "cemrnn": "rnn"}  # agents that judge actions -> those that choose
-# Suggested for discrete policies where a setting is at its default: key -> (default, better).
-SUITABLE = {
-    "epsilon_start": (1.0, 0.5),
-    "td_lambda": (0.0, 0.8),
-    "lr": (0.0005, 0.0025),
-    "critic_lr": (None, 0.0005),
-}
-
-
-def require_policy(args: SimpleNamespace) -> None:
-    """Refuse settings of another family, with one list of what to change."""
-    given, continuous = vars(args), args.action_kind == "continuous"
-    needed: dict[str, Any] = {"action_selector": "gaussian"}
-    if not continuous:
-        # Sampling from the softmax with a floor of epsilon goes by either name.
-        drawn = args.action_selector if args.action_selector == "multinomial" else "gumbel"
-        needed = {"action_selector": drawn, "agent_output_type": "pi_logits"}
-    if args.mac == "cem_mac":  # judges actions, has no policy
-        needed["mac"] = "basic_mac"
-    if args.agent in VALUE_AGENTS:
-        needed["agent"] = VALUE_AGENTS[args.agent]
-    missing = {key: value for key, value in needed.items() if given[key] != value}
-    if args.buffer_size <= args.batch_size:
-        missing["buffer_size"] = 5000
-    if not missing:
-        return
-    if not continuous:
-        missing |= {
-            key: better for key, (default, better) in SUITABLE.items() if given[key] == default
-        }
-    if args.runner_scope == "transition":  # whose targets look one step ahead
-        missing.pop("td_lambda", None)
-    listed = " ".join(f"{key}={value}" for key, value in missing.items())
-    family = args.learner.removesuffix("_discrete").removesuffix("_learner")
-    config = f"{family}_mamujoco" if continuous else family
-    raise UserError(
-        f"learner={args.learner} needs a policy that learns from replay. These settings do not "
-        f"make one. Add: {listed}\nor start from --config={config} and set what differs."
-    )

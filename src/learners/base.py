@@ -19,18 +19,27 @@ from policies.contract import Policy
 from pymarl.controllers import policy_of
 from pymarl.mixers import mixer_of
 from utils.logging import Logger
+from utils.needs import Given, Needs, require
 from utils.optim import take_step
 from utils.weights import load_weights, save_weights
+
+OF_ALL = {
+    *("gamma", "lr", "grad_norm_clip", "learner_log_interval", "weight_decay"),
+    *("optimizer", "optim_alpha", "optim_eps", "optimizer_epsilon"),
+    *("target_update_mode", "target_update_interval", "target_update_tau"),
+}
 
 
 class Learner:
     """PyMARL's learner interface. All that must survive a resume is kept in plain attributes."""
 
+    needs = Needs(uses=frozenset(OF_ALL))
     reads = "outputs"  # of the networks, or only the "probabilities" that the agents act by
 
     def __init__(
         self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace
     ) -> None:
+        require(type(self), Given(vars(args)))  # where no configuration of ours was loaded, here
         self.args, self.mac, self.logger, self.scheme = args, mac, logger, scheme
         self.policy: Policy = policy_of(mac, self.reads)
         self.target_policy = copy.deepcopy(self.policy)
@@ -136,7 +145,9 @@ def build_mixer(args: SimpleNamespace) -> Any:
 
 def without_mixer(args: SimpleNamespace) -> SimpleNamespace:
     """The settings of a learner that mixes nothing, whatever its settings file says."""
-    return SimpleNamespace(**{**vars(args), "mixer": None})
+    changed = copy.copy(args)
+    changed.mixer = None
+    return changed
 
 
 def follow(network: nn.Module, target: nn.Module, tau: float) -> None:

@@ -20,6 +20,7 @@ Statistics = dict[str, Any]
 class COMALearner(OnPolicyLearner):
     """The policy holds the floor of epsilon that its actors explore with, as in PyMARL."""
 
+    needs = OnPolicyLearner.needs.also(uses={"td_lambda", "critic_step_each"})
     reads = "probabilities"
     default_critic = "coma_critic"
 

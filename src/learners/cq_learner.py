@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 from torch import Tensor
 
+from learners.base import Learner
 from learners.q_learner import QLearner
 from policies.cem import CEMPolicy
 from utils.errors import UserError
+from utils.needs import Given
+
+
+def searched_values(learner: type, given: Given) -> None:
+    if given["mac"] != "cem_mac":
+        raise UserError(
+            "learner=cq_learner needs values of continuous actions. Type mac=cem_mac with "
+            "agent=cem or agent=cemrnn, or start from --config=comix."
+        )
 
 
 class CQLearner(QLearner):
     """As QMIX, but the greedy action of the target networks is searched for, not read off."""
 
+    needs = Learner.needs.also(demands=(searched_values,), uses={"mixer", "td_lambda"})
     policy: CEMPolicy
     target_policy: CEMPolicy
-
-    def check(self, args: SimpleNamespace) -> None:
-        if args.mac != "cem_mac":
-            raise UserError(
-                "learner=cq_learner needs values of continuous actions. Type mac=cem_mac with "
-                "agent=cem or agent=cemrnn, or start from --config=comix."
-            )
 
     def utilities_of(self, outputs: Tensor, actions: Tensor) -> Tensor:
         return self.policy.values(outputs, actions)

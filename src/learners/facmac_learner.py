@@ -21,6 +21,8 @@ class FACMACLearner(ActorCriticLearner):
     No mixer makes this independent DDPG: each agent climbs its own utility.
     """
 
+    needs = ActorCriticLearner.needs.also(uses={"mixer"})
+
     def __init__(self, mac: Any, scheme: Any, logger: Any, args: SimpleNamespace) -> None:
         super().__init__(mac, scheme, logger, args)
         self.utilities, self.target_utilities = map(critic_of, (self.critic, self.target_critic))

@@ -8,3 +8,5 @@ from learners.klevel import KLevelActors
 
 class KFACMACLearner(KLevelActors, FACMACLearner):
     """`k_level` 1 is FACMAC; without a mixer or with a sum, so is every other level."""
+
+    needs = FACMACLearner.needs.also(KLevelActors.needs, uses={"k_noise", "k_level_action"})

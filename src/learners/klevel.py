@@ -27,6 +27,7 @@ from torch.optim import Optimizer
 from learners.klevel_trace import Trace
 from learners.objective import ActorStep, Objective, Respond, about_levels
 from utils.errors import UserError
+from utils.needs import Given, Needs
 from utils.optim import Gradients, take_step
 
 
@@ -126,12 +127,20 @@ class KLevels:
             optimiser.load_state_dict(saved)
 
 
+def levels_well_formed(learner: type, given: Given) -> None:
+    LevelSchedule(given["k_level"])
+
+
 class KLevelActors:
     """Makes a learner K-level: to be named before the learner among a class's bases.
 
     The learner steps its actors by `step_actors(objective, respond, ...)`; here that takes levels.
     """
 
+    needs = Needs(
+        demands=(levels_well_formed,),
+        uses=frozenset({"k_level", "k_opt_state", "k_lookahead_scale", "k_clip_each_level"}),
+    )
     default_actor_optimizer: str | None = "rmsprop"  # the paper's: momentum misleads the look-ahead
 
     def __init__(self, mac: Any, scheme: Any, logger: Any, args: SimpleNamespace) -> None:

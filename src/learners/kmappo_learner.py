@@ -13,6 +13,7 @@ class KMAPPOLearner(KLevelActors, MAPPOLearner):
     """`k_level` 1 is MAPPO with `kmappo_ref: step`; with `behaviour` only in the first step of a
     batch, for then the others' policies differ from those that acted."""
 
+    needs = MAPPOLearner.needs.also(KLevelActors.needs, uses={"kmappo_ref", "kmappo_ratio"})
     default_actor_optimizer = None  # `optimizer`: the paper's K-MAPPO keeps MAPPO's Adam
 
     def reference(self, played: Experience) -> Tensor | None:

@@ -20,6 +20,8 @@ class MADDPGLearner(ActorCriticLearner):
     `k_maddpg_level0` says which constants: of the agents' present policies, or of the replay.
     """
 
+    needs = ActorCriticLearner.needs.also(uses={"k_maddpg_level0"})
+
     def __init__(self, mac: Any, scheme: Any, logger: Any, args: SimpleNamespace) -> None:
         super().__init__(mac, scheme, logger, without_mixer(args))  # the critic is joint already
 

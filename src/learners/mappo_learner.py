@@ -42,6 +42,13 @@ class MAPPOLearner(OnPolicyLearner):
     ratios are 1 whatever way the actors were unrolled.
     """
 
+    needs = OnPolicyLearner.needs.also(
+        uses={
+            *("critic_targets", "critic_coef", "epochs", "minibatches", "chunk_length"),
+            *("eps_clip", "value_clip", "value_norm", "gae_lambda", "normalise_advantages"),
+            "dead_mask",
+        }
+    )
     default_critic = "cv_critic"
     floor_allowed = False
 
@@ -174,6 +181,7 @@ class MAPPOLearner(OnPolicyLearner):
 class IPPOLearner(MAPPOLearner):
     """The same with a critic of each agent's own observation."""
 
+    needs = MAPPOLearner.needs
     default_critic = "ac_critic"
 
 

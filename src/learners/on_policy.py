@@ -10,18 +10,25 @@ from torch import nn
 from components.episode_buffer import EpisodeBatch
 from components.minibatch import valid_steps
 from learners.base import without_mixer
+from learners.demands import FOLLOWS, present_policy
 from learners.policy_learner import PolicyLearner
 from modules.critics import REGISTRY as CRITICS
-from utils.errors import UserError
 from utils.logging import Logger
+from utils.needs import Given, Needs, require
 
-SAMPLERS = ("soft_policies", "multinomial", "gumbel")  # with a floor of epsilon, but for the first
-SENSIBLE_BATCH = 8  # episodes, to suggest to who has not chosen
+
+def critic_that_fits(learner: type[OnPolicyLearner], given: Given) -> None:
+    """First: what no other setting can change."""
+    require(CRITICS[given["critic_type"] or learner.default_critic], given)
 
 
 class OnPolicyLearner(PolicyLearner):
     """The replay buffer holds one round of episodes, as in PyMARL; each is learned from once."""
 
+    needs = PolicyLearner.needs.also(
+        Needs(demands=(critic_that_fits, present_policy), follows=FOLLOWS),
+        uses={"rollout_length", "critic_type", "lr_anneal", "return_steps", "entropy_coef"},
+    )
     learns_from_parts = True  # of episodes, as `rollout_length` makes them
     default_critic: str
     floor_allowed = True  # whether the learner knows of the epsilon that actors may explore with
@@ -30,7 +37,6 @@ class OnPolicyLearner(PolicyLearner):
         self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace
     ) -> None:
         super().__init__(mac, scheme, logger, without_mixer(args))
-        require_on_policy(args, self.floor_allowed)  # what no setting can change was said above
 
     def build_critic(self, scheme: dict[str, Any], args: SimpleNamespace) -> nn.Module:
         return CRITICS[args.critic_type or self.default_critic](scheme, args)
@@ -52,45 +58,3 @@ class OnPolicyLearner(PolicyLearner):
             for group in optimiser.param_groups:
                 group["lr"] = left * rate
         return left * self.args.lr
-
-
-def require_on_policy(args: SimpleNamespace, floor_allowed: bool) -> None:
-    """Refuse settings by which others than the present policy would have played, in one list."""
-    given = vars(args)
-    wanted = {**_policy(args, floor_allowed), **_one_round(args)}
-    missing = {key: value for key, value in wanted.items() if given[key] != value}
-    if not missing:
-        return
-    listed = " ".join(f"{key}={value}" for key, value in missing.items())
-    raise UserError(
-        f"learner={args.learner} learns once from each episode of its present policy, and these "
-        f"settings do something else. Add: {listed}\n"
-        "or start from --config=mappo and set what differs."
-    )
-
-
-def _policy(args: SimpleNamespace, floor_allowed: bool) -> dict[str, Any]:
-    if args.action_kind == "continuous":
-        return {"action_selector": "soft_policies"}
-    wanted: dict[str, Any] = {"agent_output_type": "pi_logits"}
-    explores = max(args.epsilon_start, args.epsilon_finish) > 0
-    has_floor = args.action_selector != "soft_policies" and explores
-    if args.action_selector not in SAMPLERS or (has_floor and not floor_allowed):
-        wanted["action_selector"] = "soft_policies"
-    return wanted
-
-
-def _one_round(args: SimpleNamespace) -> dict[str, Any]:
-    """Each round fills the buffer, and each update empties it; rollouts pass it by."""
-    once = {
-        "buffer_warmup": 0,
-        "start_steps": 0,
-        "n_train": 1,
-        "updates_per_episode": None,
-        "runner_scope": "episodic",
-    }
-    if args.rollout_length:
-        return once
-    sizes = {args.batch_size_run, args.batch_size, args.buffer_size}
-    n = args.batch_size_run if len(sizes) == 1 else max(args.batch_size_run, SENSIBLE_BATCH)
-    return {"batch_size_run": n, "batch_size": n, "buffer_size": n, **once}

@@ -19,6 +19,7 @@ from utils.optim import build_optimiser
 class PolicyLearner(Learner):
     """Subclasses say what the critic is, and what actors and critic learn from."""
 
+    needs = Learner.needs.also(uses={"critic_lr", "actor_optimizer"})
     default_actor_optimizer: str | None = None  # None: as `optimizer`
 
     def __init__(

@@ -12,12 +12,10 @@ from components.discrete_head import mask_unavailable
 from components.episode_buffer import EpisodeBatch
 from components.minibatch import Minibatch
 from learners.base import Learner
-from utils.errors import UserError
+from learners.demands import value_agents
 from utils.logging import Logger
 from utils.optim import build_optimiser
 from utils.returns import td_targets
-
-POLICY_SELECTORS = ("multinomial", "soft_policies", "gumbel", "gaussian")
 
 
 class QLearner(Learner):
@@ -26,10 +24,11 @@ class QLearner(Learner):
     No mixer makes this IQL: each agent fits the team reward with its own utility.
     """
 
+    needs = Learner.needs.also(demands=(value_agents,), uses={"mixer", "double_q", "td_lambda"})
+
     def __init__(
         self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace
     ) -> None:
-        self.check(args)
         super().__init__(mac, scheme, logger, args)
         self.params = list(mac.parameters())
         if self.mixer is not None:
@@ -70,9 +69,6 @@ class QLearner(Learner):
 
     # What depends on the kind of action
 
-    def check(self, args: SimpleNamespace) -> None:
-        require_value_agents(args)
-
     def utilities_of(self, outputs: Tensor, actions: Tensor) -> Tensor:
         """Of stored actions. (1, n, N, A) -> (1, n, N)"""
         return outputs.gather(3, actions).squeeze(3)
@@ -90,22 +86,3 @@ class QLearner(Learner):
 def mixed(mixer: Any, utilities: Tensor, states: Tensor) -> Tensor:
     """(1, n, N) -> (1, n, 1); without a mixer unchanged."""
     return utilities if mixer is None else mixer(utilities, states)
-
-
-def require_value_agents(args: SimpleNamespace) -> None:
-    """Q-learning needs a value for each of finitely many actions."""
-    if args.action_kind != "discrete":
-        raise UserError(
-            f"learner={args.learner} needs discrete actions, and those of env={args.env} are "
-            "continuous. Choose an environment with discrete actions, e.g. --env-config=grid."
-        )
-    if args.agent_output_type != "q":
-        raise UserError(
-            f"learner={args.learner} learns utilities, but agent_output_type is "
-            f"'{args.agent_output_type}'. Type agent_output_type=q action_selector=epsilon_greedy."
-        )
-    if args.action_selector in POLICY_SELECTORS:
-        raise UserError(
-            f"action_selector={args.action_selector} draws from a policy, and "
-            f"learner={args.learner} learns utilities. Type action_selector=epsilon_greedy."
-        )

@@ -13,10 +13,12 @@ from components.discrete_head import mask_unavailable
 from components.episode_buffer import EpisodeBatch
 from components.minibatch import View, valid_steps
 from learners.base import Learner
-from learners.q_learner import require_value_agents
+from learners.demands import value_agents
+from modules.mixers import REGISTRY as MIXERS
 from modules.mixers.qtran import QTranBase
 from utils.errors import UserError
 from utils.logging import Logger
+from utils.needs import Given
 from utils.optim import build_optimiser
 
 
@@ -28,16 +30,23 @@ class Losses(NamedTuple):
     nopt: Tensor
 
 
+def joint_mixer(learner: type, given: Given) -> None:
+    name = given["mixer"]
+    if name is None or not issubclass(MIXERS[name], QTranBase):
+        raise UserError(f"learner=qtran_learner needs mixer=qtran_base, not '{name}'.")
+
+
 class QTranLearner(Learner):
     """Minimises L_td + opt_loss L_opt + nopt_min_loss L_nopt (Eq. 4a to 4c of the paper)."""
+
+    needs = Learner.needs.also(
+        demands=(value_agents, joint_mixer), uses={"mixer", "double_q", "opt_loss", "nopt_min_loss"}
+    )
 
     def __init__(
         self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace
     ) -> None:
-        require_value_agents(args)
         super().__init__(mac, scheme, logger, args)
-        if not isinstance(self.mixer, QTranBase):
-            raise UserError(f"learner=qtran_learner needs mixer=qtran_base, not '{args.mixer}'.")
         self.params = [*mac.parameters(), *self.mixer.parameters()]
         self.optimiser = build_optimiser(args.optimizer, self.params, args.lr, args)
 

@@ -41,7 +41,7 @@ class Surrogate:
         self.own = own
         self.ratio = (own - played.log_probs).clamp(max=OWN_LIMIT).exp()
         self._played, self._bonus = played, args.entropy_coef * entropy
-        self._clip, self._form = args.eps_clip, FORMS[args.kmappo_ratio]
+        self._clip, self._args = args.eps_clip, args
         self._behaviour = reference
         self._reference = own.detach() if reference is None else reference
         self._others: Tensor | None = None  # M_i of the last level, if there was one
@@ -54,7 +54,8 @@ class Surrogate:
 
     def against(self, others: Tensor) -> Tensor:
         self._others = others_ratio(others, self._reference)
-        gain = self._form(self.ratio, self._others, self._played.advantages, self._clip)
+        form = FORMS[self._args.kmappo_ratio]
+        gain = form(self.ratio, self._others, self._played.advantages, self._clip)
         return self._loss(gain)
 
     def diagnostics(self, others: Tensor | None) -> dict[str, Tensor]:

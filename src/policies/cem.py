@@ -11,18 +11,28 @@ from torch import Tensor
 from components.cem import search
 from policies.independent import EVERY_ROW, IndependentPolicy, Observed
 from utils.errors import UserError
+from utils.needs import DISCRETE, Given, Needs, require
+
+
+def continuous_actions(policy: type, given: Given) -> None:
+    kind, agent = given.action_kind, given["agent"]
+    if kind == DISCRETE or agent not in ("cem", "cemrnn"):
+        actions = "" if kind is None else f", and the actions of env={given['env']} are {kind}"
+        raise UserError(
+            "mac=cem_mac searches for continuous actions with agent=cem or agent=cemrnn; here "
+            f"agent={agent}{actions}."
+        )
 
 
 class CEMPolicy(IndependentPolicy):
     """The cross-entropy method on each agent's own value. `say` gives features to value by."""
 
+    needs = Needs(demands=(continuous_actions,))
+    fixed_selector = "gaussian"  # whatever `action_selector` says
+
     def __init__(self, scheme: dict[str, Any], groups: Any, args: SimpleNamespace) -> None:
-        if args.action_kind != "continuous" or args.agent not in ("cem", "cemrnn"):
-            raise UserError(
-                "mac=cem_mac searches for continuous actions with agent=cem or agent=cemrnn; here "
-                f"agent={args.agent}, and the actions of env={args.env} are {args.action_kind}."
-            )
-        gaussian = SimpleNamespace(**{**vars(args), "action_selector": "gaussian"})
+        require(type(self), Given(vars(args)))
+        gaussian = SimpleNamespace(**{**vars(args), "action_selector": self.fixed_selector})
         super().__init__(scheme, groups, gaussian)
 
     def act(

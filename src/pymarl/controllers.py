@@ -104,14 +104,14 @@ class ForeignPolicy:
 
     def unroll(self, view: View) -> tuple[Tensor, Tensor]:
         outputs, memory = self._unrolling.unroll(view.inputs, view.start, view.running)
-        return (outputs if view.asked is None else view.asked(outputs)), memory
+        return asked(outputs, view), memory
 
     def say(self, view: View) -> Tensor:
         return self.unroll(view)[0]
 
     def say_both(self, views: Views) -> tuple[Tensor, Tensor]:
         outputs = self.say(views.all)
-        return views.now.asked(outputs), views.next.asked(outputs)
+        return asked(outputs, views.now), asked(outputs, views.next)
 
     def greedy(self, view: View, avail: Tensor) -> Tensor:
         return self.head.mode(self.say(view), avail)
@@ -153,10 +153,15 @@ class ForwardPolicy(ForeignPolicy):
             outputs.append(mac.forward(batch, t=t).reshape(B, self.n_agents, -1))
             memory.append(mac.hidden_states.reshape(B, self.n_agents, -1))
         whole = torch.stack(outputs, dim=1)
-        return (whole if view.asked is None else view.asked(whole)), torch.stack(memory, dim=1)
+        return asked(whole, view), torch.stack(memory, dim=1)
 
     def probabilities(self, view: View, avail: Tensor) -> Tensor:
         return self.say(view)
+
+
+def asked(outputs: Tensor, view: View) -> Tensor:
+    """(B, T+1, ...) -> those of the slots that are asked for (1, n, ...)"""
+    return outputs if view.asked is None else view.asked(outputs)
 
 
 def policy_of(mac: Any, reads: str = "outputs") -> Policy:
@@ -180,6 +185,13 @@ def policy_of(mac: Any, reads: str = "outputs") -> Policy:
             "into the agent, or into `_build_inputs`."
         )
     return ForeignPolicy(mac)
+
+
+def takes_parts(kind: type) -> bool:
+    """Whether controllers of this class can act where no whole episode is kept."""
+    if issubclass(kind, IndependentPolicy):
+        return True
+    return issubclass(kind, BasicMAC) and not any(is_own(kind, name) for name in FACE)
 
 
 def is_own(kind: type, name: str) -> bool:

@@ -13,75 +13,42 @@ from components.replay.memory import human as human_bytes
 from components.transforms import OneHot
 from controllers import REGISTRY as CONTROLLERS
 from learners import REGISTRY as LEARNERS
-from pymarl.controllers import ForeignPolicy, mac_of, policy_of
+from pymarl.controllers import mac_of
 from training.session import Session
-from utils.errors import UserError
+from utils.config.fit import check_fit
 from utils.logging import Logger
-
-MEMORYLESS = {"rnn": "mlp", "cemrnn": "cem"}  # agents with a memory -> the same without
+from utils.needs import CONTINUOUS, DISCRETE, Given
 
 
 def build(args: SimpleNamespace, logger: Logger, runner: Any) -> Session:
     """Sizes from the environment, then buffer, controller and learner that fit them."""
     info = runner.get_env_info()
     add_sizes(args, info)
+    check_fit(vars(args))  # again, now that the environment has said what its actions are
     scheme, groups, preprocess = make_scheme(args)
     slots = 2 if args.runner_scope == "transition" else args.episode_limit + 1
+    fills_replay = not args.rollout_length and Given(vars(args)).learns
     buffer = ReplayBuffer(
         scheme,
         groups,
-        args.buffer_size,
+        args.buffer_size if fills_replay else 1,
         slots,
         preprocess=preprocess,
         device="cpu" if args.buffer_cpu_only else args.device,
     )
-    if not args.rollout_length:  # rollouts pass it by
+    if fills_replay:
         buffer.check_memory(args.buffer_fill)
     mac = mac_of(CONTROLLERS[args.mac](buffer.scheme, groups, args))
-    if args.rollout_length:
-        require_parts(args, runner, mac)
-    if args.runner_scope == "transition":
-        refuse_memory(args, mac)
     runner.setup(scheme=scheme, groups=groups, preprocess=preprocess, mac=mac)
     learner = LEARNERS[args.learner](mac, buffer.scheme, logger, args)
     if args.use_cuda:
         learner.cuda()
-    if not args.rollout_length:
+    if fills_replay:
         size = human_bytes(buffer.bytes_when_full(args.buffer_fill))
         logger.console_logger.info(
             f"  replay: {args.buffer_size:,} x {slots} slots, at most {size} when full"
         )
     return Session(args, logger, runner, mac, learner, buffer)
-
-
-def require_parts(args: SimpleNamespace, runner: Any, mac: Any) -> None:
-    """Refuse `rollout_length` where somebody knows whole episodes only."""
-    able = {
-        f"learner={args.learner}": getattr(LEARNERS[args.learner], "learns_from_parts", False),
-        f"runner={args.runner}": getattr(runner, "plays_on", False),
-        f"mac={args.mac}": not isinstance(policy_of(mac), ForeignPolicy),
-    }
-    unable = [name for name, fit in able.items() if not fit]
-    if unable:
-        raise UserError(
-            f"rollout_length={args.rollout_length} cuts episodes into parts, and "
-            f"{' and '.join(unable)} knows whole episodes only. Type rollout_length=null, or "
-            "start from --config=mappo, ippo, kmappo or coma."
-        )
-
-
-def refuse_memory(args: SimpleNamespace, mac: Any) -> None:
-    """A replay of transitions knows nothing of what came before them."""
-    remembers = {}
-    if getattr(getattr(mac, "agent", None), "recurrent", False):
-        remembers[f"agent={args.agent}"] = f"agent={MEMORYLESS.get(args.agent, 'mlp')}"
-    if args.obs_last_action:
-        remembers["obs_last_action=True"] = "obs_last_action=False"
-    if remembers:
-        raise UserError(
-            f"runner_scope=transition learns from single steps, and {' and '.join(remembers)} "
-            f"looks back. Type {' '.join(remembers.values())}, or runner_scope=episodic."
-        )
 
 
 def add_sizes(args: SimpleNamespace, info: dict[str, Any]) -> None:
@@ -92,7 +59,7 @@ def add_sizes(args: SimpleNamespace, info: dict[str, Any]) -> None:
     args.obs_shape = plain_size(info["obs_shape"])
     args.episode_limit = int(info["episode_limit"])
     spaces = info.get("action_spaces")
-    args.action_kind = "continuous" if spaces else "discrete"
+    args.action_kind = CONTINUOUS if spaces else DISCRETE
     args.action_spaces, args.actions_dtype = spaces, info.get("actions_dtype")
     args.normalise_actions = info.get("normalise_actions", False)
     args.action_low = [space.low.tolist() for space in spaces] if spaces else None
@@ -108,7 +75,7 @@ def make_scheme(
     args: SimpleNamespace,
 ) -> tuple[dict[str, Any], dict[str, int], dict[str, Any] | None]:
     """What a stored step consists of."""
-    discrete = args.action_kind == "discrete"
+    discrete = args.action_kind == DISCRETE
     actions = (1,) if discrete else (args.n_actions,)
     scheme = {
         "state": {"vshape": args.state_shape},

@@ -13,6 +13,8 @@ HOW_TO_OPEN = {
     "or copy it to the game's Replays folder (docs/starcraft.md).",
 }
 
+SHORT = 24  # lines of a replay that are shown at once
+
 
 class ReplayNotSavedError(UserError):
     """The episodes were played all the same; `failure` is a sentence or a traceback."""
@@ -40,4 +42,14 @@ def collect_replays(written: Iterable[str | None], folder: Path) -> list[str]:
     hints = {HOW_TO_OPEN[copy.suffix] for copy in copies if copy.suffix in HOW_TO_OPEN}
     if not copies:
         return ["  the environment saved its replay at a place of its own"]
-    return [*(f"  replay: {copy}" for copy in copies), *(f"  {hint}" for hint in sorted(hints))]
+    return [
+        *(f"  replay: {copy}" for copy in copies),
+        *(f"  {hint}" for hint in sorted(hints)),
+        *(f"    {line}" for line in short_text(copies[0])),
+    ]
+
+
+def short_text(path: Path) -> list[str]:
+    """What a replay says, if it is a text that fits on a screen."""
+    lines = path.read_text().splitlines() if path.suffix == ".txt" else []
+    return lines if len(lines) <= SHORT else []

@@ -36,12 +36,10 @@ def replay_config(chosen: ChosenRun, words: list[str]) -> dict[str, Any]:
     """The run's own settings, but for one greedy episode of its last networks."""
     if any("=" not in word for word in words):
         raise UserError(f"replay {' '.join(words)}: type replay [RUN] [key=value ...]")
-    config = load_config(["with", *words], base=chosen.config).config
+    looks = ["evaluate=True", "save_replay=True", f"checkpoint_path={chosen.models}", "load_step=0"]
+    config = load_config(["with", *looks, *words], base=chosen.config).config
     return {
         **config,
-        "evaluate": True,
-        "save_replay": True,
-        "checkpoint_path": config["checkpoint_path"] or str(chosen.models),
         "test_nepisode": 1,
         "batch_size_run": 1,
         "test_batch_size_run": 1,

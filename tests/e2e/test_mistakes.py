@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from envs.toy import ToyEnv
 from main import main
 from tests.support import Results
 
@@ -152,6 +153,33 @@ def test_mistyped_command_lines(
     assert COMMAND_LINES[line] in refused(capsys, *words)
 
 
+NOTHING_RECORDED = {
+    "--config=kmappo --env-config=grid with k_level=0": "k_level=[[0,2],[500000,1]]",
+    "--config=mappo --env-config=grid with batch_size_run=4 batch_size=5": "batch_size=8",
+    "--config=qmix --env-config=cts_matrix_game": "needs discrete actions",
+    "--config=facmac --env-config=meet_up": "Add: action_selector=gaussian",
+    "--config=coma --env-config=meet_up": "counts actions",
+    "--config=comix --env-config=two_step": "the actions of env=two_step are discrete",
+    "--config=mappo --env-config=grid with env=Timed plugins=tests/runners/register_fragile.py": (
+        "no batched face"
+    ),
+    "--config=qmix --env-config=grid with checkpoint_path=/no/such/place": "/no/such/place",
+    "--config=qmix --env-config=grid with rollout_length=5": "knows whole episodes only",
+    "--config=qmix --env-config=grid with runner_scope=transition": "looks back",
+}
+
+
+@pytest.mark.parametrize("line", NOTHING_RECORDED)
+def test_what_does_not_fit_is_refused_before_anything_is_recorded(
+    capsys: pytest.CaptureFixture[str], untouched: Results, line: str
+) -> None:
+    runs = set((untouched.root / "sacred").iterdir())
+    words = [*line.split(), "with", f"local_results_path={untouched.root}"]
+
+    assert NOTHING_RECORDED[line] in refused(capsys, *words)
+    assert set((untouched.root / "sacred").iterdir()) == runs
+
+
 def copy_of(results: Results, tmp_path: Path) -> Results:
     return Results(Path(shutil.copytree(results.root, tmp_path / "copy")))
 
@@ -262,11 +290,12 @@ def test_a_checkpoint_folder_without_checkpoints(
 
 
 def test_an_environment_that_saves_no_replays(
-    capsys: pytest.CaptureFixture[str], untouched: Results
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, untouched: Results
 ) -> None:
+    monkeypatch.delattr(ToyEnv, "save_replay")
     words = evaluate(untouched.models, untouched, "save_replay=True")
 
-    assert "replay" in refused(capsys, *words)
+    assert "env=two_step saves no replays" in refused(capsys, *words)
 
 
 def test_results_that_cannot_be_written(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -76,11 +76,14 @@ def test_mistakes_are_answered(
     assert said in done.stderr
 
 
-def test_an_environment_without_pictures_says_so(run_main: Command, results: Results) -> None:
+def test_a_game_without_pictures_is_shown_as_text(run_main: Command, results: Results) -> None:
     run_main("--config=vdn", "--env-config=two_step", "with", "t_max=50")
     place = f"local_results_path={results.root}"
 
-    assert "saves no replays" in run_main("replay", place, check=False).stderr
+    shown = run_main("replay", place).stdout
+    assert "slot 1: agent 0 plays " in shown
+    (text,) = files(results, ".txt")
+    assert text.read_text().splitlines()[-1] in shown
     assert "cannot be shown" in run_main("replay", place, "render=True", check=False).stderr
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,16 +12,18 @@ from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
 from components.parts import ACTION, MEMORY
+from controllers import REGISTRY as CONTROLLERS
 from learners.coma_learner import taken
 from learners.retrace import policies
 from run import collect_episodes, collect_parts
 from runners import REGISTRY as RUNNERS
 from runners.nonstop import Nonstop
 from tests.data import fragile
-from tests.make import flat, on_policy_args, quiet_logger
+from tests.make import flat, make_args, on_policy_args, quiet_logger
 from tests.runners.support import PLUGIN, make_runner
-from training.build import build, require_parts
+from training.build import build
 from training.session import Session
+from utils.config.fit import check_fit
 from utils.errors import UserError
 from utils.profile import Profile
 from utils.returns import gae, valid_steps
@@ -442,12 +443,14 @@ def test_where_episodes_cannot_be_played_again_new_ones_begin() -> None:
     assert runner.run()["state"][:, 0, 0].tolist() == [3, 3, 0, 0]
 
 
-def test_learners_of_whole_episodes_refuse() -> None:
+def test_learners_of_whole_episodes_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match=r"learner=q_learner knows whole episodes only\. Type"):
         session_of(learner="q_learner", agent_output_type="q", rollout_length=5)
-    args = SimpleNamespace(rollout_length=5, learner="coma_learner", runner="own", mac="own")
+    monkeypatch.setitem(RUNNERS, "own", object)
+    monkeypatch.setitem(CONTROLLERS, "own", object)
+    own = make_args(rollout_length=5, learner="coma_learner", runner="own", mac="own")
     with pytest.raises(UserError, match="runner=own and mac=own"):
-        require_parts(args, object(), object())
+        check_fit(vars(own))
 
 
 def test_every_environment_plays_on(monkeypatch: pytest.MonkeyPatch) -> None:

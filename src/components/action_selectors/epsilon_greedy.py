@@ -9,10 +9,14 @@ from torch import Tensor
 
 from components.action_selectors.selector import ActionSelector
 from components.discrete_head import draw
+from components.epsilon_schedules import SETTINGS
+from utils.needs import Needs
 
 
 class EpsilonGreedyActionSelector(ActionSelector):
     """`epsilon` is the training schedule's; tests use `evaluation_epsilon` and leave it be."""
+
+    needs = Needs(uses=SETTINGS | {"evaluation_epsilon"})
 
     def __init__(self, args: SimpleNamespace) -> None:
         super().__init__(args)

@@ -8,17 +8,24 @@ from torch import Tensor
 
 from components.action_selectors.selector import ActionSelector
 from utils.errors import UserError
+from utils.needs import DISCRETE, Given, Needs, require
+
+
+def continuous_actions(selector: type, given: Given) -> None:
+    if given.action_kind == DISCRETE:
+        raise UserError(
+            f"action_selector=gaussian is for continuous actions, and those of env={given['env']} "
+            "are discrete. Type action_selector=gumbel for a policy, epsilon_greedy for values."
+        )
 
 
 class GaussianActionSelector(ActionSelector):
     """Noise N(0, act_noise), clamped to the action bounds; none in tests."""
 
+    needs = Needs(demands=(continuous_actions,), uses=frozenset({"act_noise"}))
+
     def __init__(self, args: SimpleNamespace) -> None:
-        if args.action_kind != "continuous":
-            raise UserError(
-                f"action_selector=gaussian is for continuous actions, and those of env={args.env} "
-                "are discrete. Type action_selector=gumbel for a policy, epsilon_greedy for values."
-            )
+        require(type(self), Given(vars(args)))
         super().__init__(args)
 
     def select_action(

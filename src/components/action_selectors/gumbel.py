@@ -9,11 +9,15 @@ from torch import Tensor
 
 from components.action_selectors.selector import ActionSelector
 from components.discrete_head import draw
+from components.epsilon_schedules import SETTINGS
+from utils.needs import Needs
 
 
 class GumbelSoftmax(ActionSelector):
     """explore: sample softmax mixed with a uniform epsilon. learn: straight-through Gumbel.
     test: the most probable action, the first one if several are."""
+
+    needs = Needs(uses=SETTINGS | {"test_greedy"})
 
     def __init__(self, args: SimpleNamespace) -> None:
         super().__init__(args)

@@ -9,6 +9,8 @@ from torch import Tensor
 from torch.distributions import Categorical
 
 from components.action_selectors.selector import ActionSelector
+from components.epsilon_schedules import SETTINGS
+from utils.needs import Needs
 
 
 class SoftPoliciesSelector(ActionSelector):
@@ -16,6 +18,8 @@ class SoftPoliciesSelector(ActionSelector):
 
     It is given probabilities of discrete actions; for continuous ones, the network's outputs.
     """
+
+    needs = Needs(uses=frozenset({"test_greedy", "act_noise", "mask_before_softmax"}))
 
     def select_action(
         self, agent_inputs: Tensor, avail_actions: Tensor, t_env: int, test_mode: bool = False
@@ -28,6 +32,8 @@ class SoftPoliciesSelector(ActionSelector):
 
 class MultinomialActionSelector(SoftPoliciesSelector):
     """As above, and mixes the probabilities with a scheduled epsilon."""
+
+    needs = SoftPoliciesSelector.needs.also(uses=SETTINGS)
 
     def __init__(self, args: SimpleNamespace) -> None:
         super().__init__(args)

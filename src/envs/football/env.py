@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from envs.football.match import Match
 from envs.suites.team import TeamEnv
 from utils.errors import UserError
+from utils.needs import DISCRETE
 
 REPRESENTATIONS = ("simple115v2", "simple115")
 REWARDS = ("scoring", "scoring,checkpoints")
@@ -18,6 +19,7 @@ class GFootball(TeamEnv):
     `logdir` and the keys before it are the package's: dumps of episodes and goals, and their films.
     """
 
+    action_kind = DISCRETE
     packages = ("gfootball", "gym")
     frames_per_second: ClassVar[float] = 10  # steps of a match
     reseed_is_exact: ClassVar[bool] = False  # never seen to be more

@@ -26,6 +26,7 @@ from envs.suites.games import ParallelGame, Turn
 from envs.suites.packages import need
 from envs.suites.team import TeamEnv
 from utils.errors import UserError
+from utils.needs import CONTINUOUS
 
 PACKAGE = "gymnasium_robotics.envs.multiagent_mujoco"
 PICTURE = 256  # pixels a side
@@ -39,6 +40,7 @@ class MaMuJoCo(TeamEnv):
     `agent_obsk` null shows the whole state to each agent. All agents have one reward.
     """
 
+    action_kind = CONTINUOUS
     packages = ("gymnasium-robotics", "gymnasium", "mujoco")
     frames_per_second: ClassVar[float] = 20
 

@@ -15,6 +15,7 @@ from envs.single import single_face
 from envs.spaces import interval
 from envs.toy import ToyEnv, nothing_to_say
 from utils.errors import UserError
+from utils.needs import CONTINUOUS
 
 REWARD = 10.0  # for each pair of predator and prey that touch, to the whole team
 
@@ -27,6 +28,7 @@ class ParticleBatch(ToyEnv):
     False. The state is all observations.
     """
 
+    action_kind = CONTINUOUS
     n_actions = 2
 
     def __init__(

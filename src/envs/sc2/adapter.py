@@ -30,6 +30,7 @@ from envs.sc2.replays import noting_replays
 from envs.sc2.suites import SMAC, SMACV2, Suite
 from envs.sc2.teams import Teams
 from utils.errors import UserError
+from utils.needs import DISCRETE
 
 log = logging.getLogger("pymarlk")
 Result = TypeVar("Result")
@@ -40,6 +41,7 @@ RESET_LOOPS = 16  # game loops that ending one episode and starting the next may
 class SC2(MultiAgentEnv):
     """StarCraft II by SMAC. Takes SMAC's arguments and those of `__init__`."""
 
+    action_kind = DISCRETE
     suite: ClassVar[Suite] = SMAC
     reseed_is_exact: ClassVar[bool] = False  # the game draws numbers of its own
 

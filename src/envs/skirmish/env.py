@@ -23,6 +23,7 @@ from envs.skirmish.reward import Reward
 from envs.skirmish.settings import Settings, SettingsV2
 from envs.skirmish.units import TABLE
 from utils.errors import UserError
+from utils.needs import DISCRETE
 
 BLOCK = 60_000  # pairs of units that are stepped at once: more would not fit into fast memory
 
@@ -34,6 +35,7 @@ FIRST = np.zeros(1, np.int64)
 class SkirmishBatch(BatchedEnv):
     """B fights on one map. Arguments are those of `Settings`, as keywords."""
 
+    action_kind = DISCRETE
     settings_class: type[Settings] = Settings
 
     def __init__(self, n_envs: int, **env_args: Any) -> None:

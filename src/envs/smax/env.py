@@ -13,6 +13,7 @@ from envs.single import single_face
 from envs.smax.fights import Kept, Moment, find_rules
 from envs.smax.preflight import look_over
 from utils.errors import UserError
+from utils.needs import DISCRETE
 
 ATTACK_MODES = ("closest", "random")
 ALLY, ENEMY = (37, 99, 176), (196, 61, 46)
@@ -23,6 +24,8 @@ class SMAXBatch(BatchedEnv):
 
     `state`, `obs` and `avail` are JAX's own memory, which nobody may write to.
     """
+
+    action_kind = DISCRETE
 
     def __init__(
         self,

@@ -12,21 +12,29 @@ from modules.critics.per_agent import SeparateMLPs, SharedMLP
 from modules.critics.values import last_actions
 from modules.sizes import action_size, flat_size
 from utils.errors import UserError
+from utils.needs import CONTINUOUS, Given, Needs, require
+
+
+def countable_actions(critic: type, given: Given) -> None:
+    if given.action_kind == CONTINUOUS:
+        raise UserError(
+            f"COMA's critic counts actions, and those of env={given['env']} are continuous. "
+            "Type --config=mappo."
+        )
 
 
 class COMACritic(nn.Module):
     """Q(s, o_i, (a_-i, .)): state, own observation unless `obs_individual_obs` is False, the
     others' actions, and with `obs_last_action` everybody's last ones."""
 
+    needs = Needs(
+        demands=(countable_actions,), uses=frozenset({"critic_hidden_dim", "obs_individual_obs"})
+    )
     networks: type[nn.Module] = SharedMLP
 
     def __init__(self, scheme: dict[str, Any], args: SimpleNamespace) -> None:
         super().__init__()
-        if "actions_onehot" not in scheme:
-            raise UserError(
-                f"COMA's critic counts actions, and those of env={args.env} are continuous. "
-                "Type --config=mappo."
-            )
+        require(type(self), Given(vars(args)))
         self.args = args
         self.sees_obs = args.obs_individual_obs is not False
         n_joint = args.n_agents * action_size(scheme, args)
@@ -59,6 +67,7 @@ class COMACritic(nn.Module):
 class SeparateCOMACritic(COMACritic):
     """A network for each agent."""
 
+    needs = COMACritic.needs
     networks = SeparateMLPs
 
 

@@ -11,11 +11,13 @@ from torch import Tensor, nn
 from components.parts import previous_actions
 from modules.critics.per_agent import SeparateMLPs, SharedMLP
 from modules.sizes import action_size, flat_size
+from utils.needs import Needs
 
 
 class ValueCritic(nn.Module):
     """Subclasses say what it sees. Learners ask for `inputs` once, and often to `judge` them."""
 
+    needs = Needs(uses=frozenset({"critic_hidden_dim"}))
     networks: type[nn.Module] = SharedMLP
 
     def __init__(self, scheme: dict[str, Any], args: SimpleNamespace) -> None:
@@ -45,6 +47,8 @@ class CentralCritic(ValueCritic):
     """The state; with `obs_individual_obs` all observations, with `obs_last_action` all last
     actions."""
 
+    needs = ValueCritic.needs.also(uses={"obs_individual_obs"})
+
     def input_size(self, scheme: dict[str, Any], args: SimpleNamespace) -> int:
         size = flat_size(scheme["state"]["vshape"])
         if args.obs_individual_obs:
@@ -65,6 +69,8 @@ class CentralCritic(ValueCritic):
 class LocalCritic(ValueCritic):
     """The agent's own observation."""
 
+    needs = ValueCritic.needs
+
     def input_size(self, scheme: dict[str, Any], args: SimpleNamespace) -> int:
         return flat_size(scheme["obs"]["vshape"])
 
@@ -75,12 +81,14 @@ class LocalCritic(ValueCritic):
 class SeparateCentralCritic(CentralCritic):
     """A network for each agent."""
 
+    needs = CentralCritic.needs
     networks = SeparateMLPs
 
 
 class SeparateLocalCritic(LocalCritic):
     """A network for each agent."""
 
+    needs = LocalCritic.needs
     networks = SeparateMLPs
 
 

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from modules.kernels import Dense, all_of_same
 from modules.sizes import flat_size
 from utils.errors import UserError
+from utils.needs import Needs
 
 
 class QMixing(NamedTuple):
@@ -57,6 +58,15 @@ class QMixing(NamedTuple):
 
 class QMixer(nn.Module):
     """Q_tot = w2(s) . elu(W1(s) q + b1(s)) + V(s), with W1, w2 >= 0 (Eq. 4 and 5)."""
+
+    needs = Needs(
+        uses=frozenset(
+            {
+                *("mixing_embed_dim", "hypernet_layers", "hypernet_embed"),
+                *("hyper_initialization_nonzeros", "skip_connections", "gated"),
+            }
+        )
+    )
 
     def __init__(self, args: SimpleNamespace) -> None:
         super().__init__()

@@ -9,10 +9,13 @@ from torch import Tensor, nn
 from modules.mixers.qmix import QMixer
 from modules.mixers.sums import SumMixing
 from modules.sizes import flat_size
+from utils.needs import Needs
 
 
 class QMixerNonmonotonic(QMixer):
     """QMIX without the sign constraint: "qmix-nonmonotonic"."""
+
+    needs = QMixer.needs
 
     def constrain(self, weights: Tensor) -> Tensor:
         return weights
@@ -20,6 +23,8 @@ class QMixerNonmonotonic(QMixer):
 
 class VDNState(nn.Module):
     """Sum of the agents' values plus V(s): "vdn-s"."""
+
+    needs = Needs(uses=frozenset({"mixing_embed_dim"}))
 
     def __init__(self, args: SimpleNamespace) -> None:
         super().__init__()

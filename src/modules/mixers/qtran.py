@@ -9,12 +9,25 @@ from torch import Tensor, nn
 
 from modules.sizes import flat_size
 from utils.errors import UserError
+from utils.needs import Given, Needs
 
 HIDDEN_LAYERS = {"small": 1, "big": 2}
 
 
+def qtran_alone(mixer: type, given: Given) -> None:
+    learner = given["learner"]
+    if "qtran" not in learner:
+        raise UserError(
+            f"mixer=qtran_base goes with learner=qtran_learner (--config=qtran), not {learner}."
+        )
+
+
 class QTranBase(nn.Module):
     """Q_jt(s, h, a) and V(s), from the state and the agents' features (Son et al. 2019, Fig. 1)."""
+
+    needs = Needs(
+        demands=(qtran_alone,), uses=frozenset({"mixing_embed_dim", "qtran_arch", "network_size"})
+    )
 
     def __init__(self, args: SimpleNamespace) -> None:
         super().__init__()

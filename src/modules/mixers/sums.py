@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from utils.needs import Needs
+
 
 class SumMixing(NamedTuple):
     """The sum over agents, plus a value of the state."""
@@ -24,6 +26,8 @@ class SumMixing(NamedTuple):
 
 class VDNMixer(nn.Module):
     """Built with or without `args`, as PyMARL code does either."""
+
+    needs = Needs()
 
     def __init__(self, args: SimpleNamespace | None = None) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Settings: files, command line, checks. Imports neither torch nor sacred."""
+"""Settings: files, command line, checks. To load them imports the chosen parts, and so torch."""
 
 from utils.config.command_line import sort_words, unknown_command
 from utils.config.commands import COMMANDS, SWEEP, command_help

@@ -8,6 +8,7 @@ from utils.config.commands import COMMANDS
 from utils.config.mongo import masked
 from utils.errors import UserError, did_you_mean
 
+COMMAND_LINE = "command line"  # where a setting may come from
 FILES = ("--config", "--env-config")
 TRUST = "--trust"  # see docs/resume.md
 # Sacred's options, short -> long; those in TAKING_VALUE are followed by a value.

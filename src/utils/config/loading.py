@@ -10,23 +10,18 @@ from typing import Any
 
 import yaml
 
-from utils.config.command_line import EXAMPLE, Words, sort_words
+from utils.config.command_line import COMMAND_LINE, EXAMPLE, Words, sort_words
 from utils.config.dialects import ALIASES, recognise, translate
+from utils.config.fit import check_fit, follow
 from utils.config.mongo import VARIABLE, from_environment, masked, parse_address, usable
 from utils.config.packaged import Packaged, packaged
 from utils.config.plugins import load_plugins
 from utils.config.schema import CONFIG, Setting, settings
+from utils.config.unused import warnings_of_unused
 from utils.config.values import check_name, fit, like, parse_as
 from utils.config.yaml_files import YamlFile, find_yaml, names
 from utils.errors import UserError, did_you_mean
 
-COMMAND_LINE = "command line"
-# setting -> the one runner_scope that uses it, and what to know in the other
-USED_IN = {
-    "learn_interval": ("transition", "updates_per_episode says how often to learn"),
-    "td_lambda": ("episodic", "targets look one step ahead"),
-    "updates_per_episode": ("episodic", "learn_interval says how often to learn"),
-}
 TIME_LIMITS = ("env_start_timeout", "env_step_timeout")  # that go with what an environment does
 
 
@@ -66,6 +61,7 @@ class _Draft:
     warnings: list[str] = field(default_factory=list)
     env_defaults: dict[str, Any] = field(default_factory=dict)  # of the environment's YAML
     packaged: Packaged = field(default_factory=Packaged)
+    own_file: str | None = None  # the algorithm's, where that is none of ours
 
     def set(self, key: str, value: Any, origin: str) -> None:
         """One top-level value, checked against the schema if that knows the key."""
@@ -124,8 +120,10 @@ def load_config(argv: list[str], base: dict[str, Any] | None = None) -> LoadedCo
     load_plugins(draft.config["plugins"])
     for key, setting in settings().items():
         check_name(setting, draft.config[key], draft.origins[key])
+    follow(draft.config, draft.origins)
     check_together(draft.config)
-    _warn_of_unread(draft)
+    check_fit(draft.config)
+    draft.warnings += warnings_of_unused(draft.config, draft.origins, draft.own_file)
     mongo = _settle_mongo(draft)
     options = [*words.options, *([words.command] if words.command else [])]
     return LoadedConfig(
@@ -172,6 +170,7 @@ def _merge_files(draft: _Draft, words: Words) -> str:
     ours, notes = translate({**algorithm.values, **switched}, dialect)
     _merge_env(draft, environment)
     _merge(draft, YamlFile(algorithm.path, ours))
+    draft.own_file = None if algorithm.path.parent == CONFIG / "algs" else algorithm.label
     if draft.origins["name"] == "default":
         draft.set("name", algorithm.path.stem, algorithm.label)
     _warn_of_unknown(draft, algorithm.label, ours)
@@ -297,25 +296,6 @@ def _warn_of_unknown(draft: _Draft, label: str, values: dict[str, Any]) -> None:
     draft.warnings.append(f"{label} has keys that are not used here. {listed}.")
 
 
-def _warn_of_unread(draft: _Draft) -> None:
-    """Of what was typed and nothing will look at."""
-    learner = draft.config["learner"].removesuffix("_discrete")
-    typed = {key for key, origin in draft.origins.items() if origin == COMMAND_LINE}
-    levels = sorted(key for key in typed if key.startswith("k_") and key != "k_maddpg_level0")
-    if levels and learner in ("facmac_learner", "maddpg_learner"):
-        draft.warnings.append(
-            f"learner={learner} has no levels and does not read {', '.join(levels)}. "
-            f"Type learner=k{learner} for them."
-        )
-    if "mixer" in typed and learner in ("maddpg_learner", "kmaddpg_learner"):
-        draft.warnings.append(f"learner={learner} has a joint critic and does not read mixer.")
-    scope = draft.config["runner_scope"]
-    for key in sorted(typed & USED_IN.keys()):
-        used_in, instead = USED_IN[key]
-        if scope != used_in:
-            draft.warnings.append(f"runner_scope={scope} does not use {key}: {instead}.")
-
-
 @functools.cache
 def legacy() -> dict[str, str]:
     """Keys of PyMARL and its relatives -> what became of them."""
@@ -325,17 +305,6 @@ def legacy() -> dict[str, str]:
 
 def check_together(config: dict[str, Any]) -> None:
     """What no value shows alone."""
-    if config["buffer_size"] < config["batch_size"]:
-        raise UserError(
-            f"buffer_size={config['buffer_size']} is smaller than batch_size="
-            f"{config['batch_size']}, so nothing would ever be learned. Raise buffer_size."
-        )
-    if config["buffer_size"] <= config["buffer_warmup"]:
-        raise UserError(
-            f"buffer_size={config['buffer_size']} never holds more than buffer_warmup="
-            f"{config['buffer_warmup']}, so nothing would ever be learned. Lower buffer_warmup, or "
-            "raise buffer_size."
-        )
     if not re.fullmatch(r"[^/\\\0]*[^/\\\0.][^/\\\0]*", config["name"]):
         raise UserError(f"name={config['name']!r} cannot be: it names folders, so no slashes.")
     for key in ("evaluate", "save_replay"):
@@ -343,11 +312,6 @@ def check_together(config: dict[str, Any]) -> None:
             raise UserError(
                 f"{key}=True needs networks: add checkpoint_path=results/models/<unique_token>."
             )
-    learner = config["learner"]
-    if config["mixer"] == "qtran_base" and "qtran" not in learner:
-        raise UserError(
-            f"mixer=qtran_base goes with learner=qtran_learner (--config=qtran), not {learner}."
-        )
 
 
 def _copied(value: Any) -> Any:
