@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from components.episode_buffer import ReplayBuffer
+from components.episode_buffer import EpisodeBatch, ReplayBuffer
 from components.replay.memory import human as human_bytes
 from components.transforms import OneHot
 from controllers import REGISTRY as CONTROLLERS
@@ -17,6 +17,7 @@ from training.session import Session
 from utils.errors import UserError
 from utils.logging import Logger
 from utils.overrides import speaks_for
+from utils.resources import check_batches, weights_that_fit
 
 MEMORYLESS = {"rnn": "mlp", "cemrnn": "cem"}  # agents with a memory -> the same without
 
@@ -37,13 +38,17 @@ def build(args: SimpleNamespace, logger: Logger, runner: Any) -> Session:
     )
     if not args.rollout_length:  # rollouts pass it by
         buffer.check_memory(args.buffer_fill)
-    mac = CONTROLLERS[args.mac](buffer.scheme, groups, args)
+    one_step = EpisodeBatch(scheme, groups, 1, 1, preprocess=preprocess)
+    check_batches(batch_sizes(args), one_step.nbytes, (args.rollout_length or slots - 1) + 1)
+    with weights_that_fit():
+        mac = CONTROLLERS[args.mac](buffer.scheme, groups, args)
     if args.rollout_length:
         require_parts(args, runner, mac)
     if args.runner_scope == "transition":
         refuse_memory(args, mac)
     runner.setup(scheme=scheme, groups=groups, preprocess=preprocess, mac=mac)
-    learner = LEARNERS[args.learner](mac, buffer.scheme, logger, args)
+    with weights_that_fit():
+        learner = LEARNERS[args.learner](mac, buffer.scheme, logger, args)
     if args.use_cuda:
         learner.cuda()
     if not args.rollout_length:
@@ -52,6 +57,17 @@ def build(args: SimpleNamespace, logger: Logger, runner: Any) -> Session:
             f"  replay: {args.buffer_size:,} x {slots} slots, at most {size} when full"
         )
     return Session(args, logger, runner, mac, learner, buffer)
+
+
+def batch_sizes(args: SimpleNamespace) -> dict[str, int]:
+    """Episodes that are in memory at the same time, beside those in replay."""
+    learned_from = {} if args.rollout_length else {"batch_size": args.batch_size}
+    tested = args.test_batch_size_run
+    return {
+        "batch_size_run": args.batch_size_run,
+        **learned_from,
+        **({"test_batch_size_run": tested} if tested else {}),
+    }
 
 
 def require_parts(args: SimpleNamespace, runner: Any, mac: Any) -> None:

@@ -21,12 +21,12 @@ from sacred.dependencies import (  # noqa: E402
     get_commit_if_possible,
     get_digest,
 )
-from sacred.observers import FileStorageObserver  # noqa: E402
 from sacred.utils import SacredInterrupt, apply_backspaces_and_linefeeds  # noqa: E402
 
 from utils.errors import UserError  # noqa: E402
 from utils.files import read_bytes  # noqa: E402
 from utils.logging import get_logger  # noqa: E402
+from utils.record_observer import RecordObserver  # noqa: E402
 from utils.run_checksums import RunChecksums  # noqa: E402
 from utils.run_files import CONFIG_COPY  # noqa: E402
 
@@ -49,11 +49,11 @@ class Interrupted(SacredInterrupt):
         self.signal_number = signal_number
 
 
-class RunFolder(FileStorageObserver):
+class RunFolder(RecordObserver):
     """Sacred's file observer with atomic files, and able to continue in an existing folder."""
 
     def __init__(self, basedir: Path, resumed: bool) -> None:
-        super().__init__(str(basedir))
+        super().__init__(basedir)
         self._resumed = resumed
         self._written: RunChecksums | None = None  # once there is a folder
         self._earlier: dict[str, Any] = {}
@@ -123,7 +123,7 @@ class RunFolder(FileStorageObserver):
         # Called from Sacred's thread while the run goes on: dump a copy that stands still.
         still = standing(info)
         super().heartbeat_event(still, captured_out, beat_time, result)
-        if still:
+        if still and self.unwritten is None:
             (Path(self.dir) / "info.before_resume.json").unlink(missing_ok=True)
             (Path(self.dir) / "metrics.before_resume.json").unlink(missing_ok=True)
 

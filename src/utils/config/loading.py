@@ -14,6 +14,7 @@ from utils.config.command_line import EXAMPLE, Words, sort_words
 from utils.config.dialects import ALIASES, recognise, translate
 from utils.config.mongo import VARIABLE, from_environment, masked, parse_address, usable
 from utils.config.packaged import Packaged, packaged
+from utils.config.plain import check_plain
 from utils.config.plugins import load_plugins
 from utils.config.schema import CONFIG, Setting, settings
 from utils.config.values import check_name, fit, like, parse_as
@@ -21,6 +22,7 @@ from utils.config.yaml_files import YamlFile, find_yaml, names
 from utils.errors import UserError, did_you_mean
 
 COMMAND_LINE = "command line"
+LONGEST_NAME = 200  # bytes; file systems allow 255, and a run's token has the time besides
 # setting -> the one runner_scope that uses it, and what to know in the other
 USED_IN = {
     "learn_interval": ("transition", "updates_per_episode says how often to learn"),
@@ -39,7 +41,7 @@ class LoadedConfig:
     warnings: list[str]
     dialect: str  # one line
     command: str | None
-    sacred_argv: list[str]
+    sacred_options: dict[str, str | bool]  # by their long names
     env_defaults: dict[str, Any]  # arguments as the environment's own YAML sets them
     mongo: str | None = field(default=None, repr=False)  # with its password, which config lacks
 
@@ -69,6 +71,7 @@ class _Draft:
 
     def set(self, key: str, value: Any, origin: str) -> None:
         """One top-level value, checked against the schema if that knows the key."""
+        check_plain(key, value, origin)
         setting = settings().get(key)
         if setting is not None:
             value, repaired = fit(setting, value, origin)
@@ -83,6 +86,7 @@ class _Draft:
         return list(dict.fromkeys(both))
 
     def set_env_arg(self, key: str, value: Any, origin: str) -> None:
+        check_plain(key, value, origin, within="env_args.")
         if key == "seed":
             value, _ = fit(replace(settings()["seed"], key="env_args.seed"), value, origin)
         setting = self.argument(key)
@@ -127,14 +131,13 @@ def load_config(argv: list[str], base: dict[str, Any] | None = None) -> LoadedCo
     check_together(draft.config)
     _warn_of_unread(draft)
     mongo = _settle_mongo(draft)
-    options = [*words.options, *([words.command] if words.command else [])]
     return LoadedConfig(
         draft.config,
         draft.origins,
         draft.warnings,
         dialect,
         words.command,
-        options,
+        words.options,
         draft.env_defaults,
         mongo,
     )
@@ -225,7 +228,7 @@ def _update(draft: _Draft, key: str, text: str, force: bool) -> None:
         draft.set_env_arg(name, value, COMMAND_LINE)
     elif key == "env_args" or (dot and outer in draft.config):
         raise UserError(
-            f"{key}={value!r} (command line) cannot be. Set one argument at a time, as in "
+            f"{key}={text!r} (command line) cannot be. Set one argument at a time, as in "
             "env_args.seed=3"
         )
     elif key not in draft.config and not force:
@@ -336,8 +339,7 @@ def check_together(config: dict[str, Any]) -> None:
             f"{config['buffer_warmup']}, so nothing would ever be learned. Lower buffer_warmup, or "
             "raise buffer_size."
         )
-    if not re.fullmatch(r"[^/\\\0]*[^/\\\0.][^/\\\0]*", config["name"]):
-        raise UserError(f"name={config['name']!r} cannot be: it names folders, so no slashes.")
+    check_folder_name(config["name"])
     for key in ("evaluate", "save_replay"):
         if config[key] and not config["checkpoint_path"]:
             raise UserError(
@@ -347,6 +349,17 @@ def check_together(config: dict[str, Any]) -> None:
     if config["mixer"] == "qtran_base" and "qtran" not in learner:
         raise UserError(
             f"mixer=qtran_base goes with learner=qtran_learner (--config=qtran), not {learner}."
+        )
+
+
+def check_folder_name(name: str) -> None:
+    """`name` stands in the names of folders, together with the time."""
+    if not re.fullmatch(r"[^/\\\0]*[^/\\\0.][^/\\\0]*", name):
+        raise UserError(f"name={name!r} cannot be: it names folders, so no slashes.")
+    if not name.isprintable() or len(name.encode()) > LONGEST_NAME:
+        raise UserError(
+            f"name={name!r} cannot be: it names folders, so at most {LONGEST_NAME} characters that "
+            "can be printed."
         )
 
 
