@@ -97,7 +97,8 @@ STORAGE_REMEDIES = {
 
 
 def storage_message(error: OSError) -> str:
-    where = f" ({error.filename})" if error.filename else ""
+    file = error.filename2 or error.filename  # the second is what was written, of two
+    where = f" ({file})" if file else ""
     assert error.errno is not None
     return (
         f"Cannot write results{where}: {STORAGE_REMEDIES[error.errno]} "

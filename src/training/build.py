@@ -61,13 +61,11 @@ def build(args: SimpleNamespace, logger: Logger, runner: Any) -> Session:
 
 def batch_sizes(args: SimpleNamespace) -> dict[str, int]:
     """Episodes that are in memory at the same time, beside those in replay."""
-    learned_from = {} if args.rollout_length else {"batch_size": args.batch_size}
-    tested = args.test_batch_size_run
-    return {
-        "batch_size_run": args.batch_size_run,
-        **learned_from,
-        **({"test_batch_size_run": tested} if tested else {}),
-    }
+    sizes = {"batch_size_run": args.batch_size_run}
+    if not args.rollout_length:  # which cuts no tests and no samples
+        sizes["batch_size"] = args.batch_size
+        sizes["test_batch_size_run"] = args.test_batch_size_run or args.batch_size_run
+    return sizes
 
 
 def require_parts(args: SimpleNamespace, runner: Any, mac: Any) -> None:

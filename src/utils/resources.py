@@ -95,7 +95,7 @@ def _environments(config: dict[str, Any], setting: str, count: int) -> Iterator[
 
 
 def check_batches(settings: dict[str, int], step_bytes: int, slots: int) -> None:
-    """Batches of `settings` episodes with `slots` steps, whose sizes the environment has decided."""
+    """Batches of so many episodes of `slots` steps, now that the environment is known."""
     available = available_bytes()
     for key, episodes in settings.items():
         what = f"episodes of {slots:,} steps in a batch"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,7 +13,7 @@ from utils.config.command_line import EXAMPLE, Words, sort_words
 from utils.config.dialects import ALIASES, recognise, translate
 from utils.config.mongo import VARIABLE, from_environment, masked, parse_address, usable
 from utils.config.packaged import Packaged, packaged
-from utils.config.plain import check_plain
+from utils.config.plain import check_folder_name, check_plain
 from utils.config.plugins import load_plugins
 from utils.config.schema import CONFIG, Setting, settings
 from utils.config.values import check_name, fit, like, parse_as
@@ -22,7 +21,6 @@ from utils.config.yaml_files import YamlFile, find_yaml, names
 from utils.errors import UserError, did_you_mean
 
 COMMAND_LINE = "command line"
-LONGEST_NAME = 200  # bytes; file systems allow 255, and a run's token has the time besides
 # setting -> the one runner_scope that uses it, and what to know in the other
 USED_IN = {
     "learn_interval": ("transition", "updates_per_episode says how often to learn"),
@@ -349,17 +347,6 @@ def check_together(config: dict[str, Any]) -> None:
     if config["mixer"] == "qtran_base" and "qtran" not in learner:
         raise UserError(
             f"mixer=qtran_base goes with learner=qtran_learner (--config=qtran), not {learner}."
-        )
-
-
-def check_folder_name(name: str) -> None:
-    """`name` stands in the names of folders, together with the time."""
-    if not re.fullmatch(r"[^/\\\0]*[^/\\\0.][^/\\\0]*", name):
-        raise UserError(f"name={name!r} cannot be: it names folders, so no slashes.")
-    if not name.isprintable() or len(name.encode()) > LONGEST_NAME:
-        raise UserError(
-            f"name={name!r} cannot be: it names folders, so at most {LONGEST_NAME} characters that "
-            "can be printed."
         )
 
 

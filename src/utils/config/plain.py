@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from utils.errors import UserError
 
 LARGEST = 2**63 - 1  # numpy, torch and databases count in 64 bits
 DEEPEST = 32  # lists and mappings inside each other; nothing here needs five
+LONGEST_NAME = 200  # bytes; file systems allow 255, and a run's token has the time besides
 RESERVED = ("$", "py/", "json://")  # how keys with a meaning of their own begin, in Sacred's files
 
 
@@ -40,6 +42,17 @@ def check_plain(key: str, value: object, origin: str, within: str = "") -> None:
     found = flaw_of_key(key) or next(_flaws(value, 0), None)
     if found:
         raise UserError(f"{within}{key} ({origin}) cannot be: {found}.")
+
+
+def check_folder_name(name: str) -> None:
+    """`name` stands in the names of folders, together with the time."""
+    if not re.fullmatch(r"[^/\\\0]*[^/\\\0.][^/\\\0]*", name):
+        raise UserError(f"name={name!r} cannot be: it names folders, so no slashes.")
+    if not name.isprintable() or len(name.encode()) > LONGEST_NAME:
+        raise UserError(
+            f"name={name!r} cannot be: it names folders, so at most {LONGEST_NAME} characters that "
+            "can be printed."
+        )
 
 
 def _flaws(value: object, depth: int) -> Iterator[str]:
