@@ -23,7 +23,7 @@ ENVIRONMENT_BYTES = 1_000  # two_step, the smallest, takes 2,000
 WORKER_BYTES = 4_000_000  # a process forked from one that has numpy, before its environment
 STEP_BYTES = 32  # of a rollout, an environment: reward, ends, state, observation, action
 COPIES = 4  # of weights, while networks learn: themselves, target or old ones, gradient, optimiser
-ELSEWHERE = "A machine with more memory can take more."
+ELSEWHERE = "A larger machine can take more."
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,10 @@ class Demand:
         """A UserError if this machine cannot hold it; nothing is bound by what nobody knows."""
         needed = self.wanted * self.bytes_each
         if self.most is not None and self.wanted > self.most:
-            why = f"the system allows {self.most:,} of them (ulimit -u)"
+            why = (
+                f"the system allows {self.most:,} of them (ulimit -u; threads-max and pid_max in "
+                "/proc/sys/kernel)"
+            )
         elif available is not None and needed > available:
             why = (
                 f"they take {human(self.bytes_each)} each at least, {human(needed)} together, and "

@@ -22,7 +22,7 @@ def flaw(value: object) -> str | None:
     if value is None or isinstance(value, int | float):
         return None
     return (
-        f"a {type(value).__name__}; settings are numbers, text, True, False, null, lists and maps"
+        f"a {type(value).__name__}; settings are numbers, text, True, False, null, lists, mappings"
     )
 
 
