@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import resource
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ from sacred.observers import FileStorageObserver
 
 import sweep
 from main import guarded, main
-from tests.support import Results, command_line, environment
+from tests.support import Results, command_line, run_process
 
 SCREEN = 24  # lines of a terminal, 80 characters each
 TASK = ["--config=qmix", "--env-config=two_step"]
@@ -280,14 +279,7 @@ AS_PROCESSES = ["-i ../x", "torch_threads=1000000"]
 
 @pytest.mark.parametrize("line", AS_PROCESSES)
 def test_the_program_as_it_is_started(untouched: Path, line: str) -> None:
-    done = subprocess.run(
-        command_line(*typed(line.split(), untouched)),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=environment(),
-        cwd=untouched,
-    )
+    done = run_process(command_line(*typed(line.split(), untouched)), timeout=300, cwd=untouched)
 
     one_screen(done.returncode, done.stderr)
 
