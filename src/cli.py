@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
-from utils.errors import UserError
+from utils.errors import UserError, one_screen
 from utils.prerequisites import REMEDY, ROOT
 
 # What requirements.txt installs, by the names that are imported.
@@ -41,6 +41,8 @@ def guarded(command: Callable[[list[str]], int], argv: list[str]) -> int:
     except OSError as error:
         if error.errno in STORAGE_REMEDIES:
             return complain(storage_message(error))
+        if error.errno == errno.ENAMETOOLONG:
+            return complain(f"No file can have a name as long as {error.filename}.")
         raise
     except RuntimeError as error:
         if "memory" not in str(error):  # torch has no class of its own for this on the CPU
@@ -155,6 +157,8 @@ def show_list(topics: list[str]) -> int:
 
 STORAGE_REMEDIES = {
     errno.ENOSPC: "The disk is full. Free some space, or use another place: local_results_path=...",
+    errno.EFBIG: "No file may grow so large here. Raise the limit (ulimit -f unlimited; in a batch "
+    "system its file size), or use another place: local_results_path=...",
     errno.EDQUOT: "Your disk quota is used up. Free some, or use local_results_path=...",
     errno.ENOTDIR: "A file is where a folder must be. Give another place: local_results_path=...",
     errno.EEXIST: "A file is where a folder must be. Give another place: local_results_path=...",
@@ -165,7 +169,8 @@ STORAGE_REMEDIES = {
 
 
 def storage_message(error: OSError) -> str:
-    where = f" ({error.filename})" if error.filename else ""
+    file = error.filename2 or error.filename  # the second is what was written, of two
+    where = f" ({file})" if file else ""
     assert error.errno is not None
     return (
         f"Cannot write results{where}: {STORAGE_REMEDIES[error.errno]} "
@@ -174,5 +179,5 @@ def storage_message(error: OSError) -> str:
 
 
 def complain(message: str, exit_code: int = UserError.exit_code) -> int:
-    sys.stderr.write(f"\n{message}\n")
+    sys.stderr.write(f"\n{one_screen(message)}\n")
     return exit_code

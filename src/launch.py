@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from docopt import docopt
 
 from envs import REGISTRY as ENVIRONMENTS
 from envs.build import n_environments, preflight
@@ -27,6 +26,7 @@ from utils.errors import UserError
 from utils.logging import Logger, get_logger
 from utils.mending import mend_numbers
 from utils.places import results_folder
+from utils.resources import check_sizes
 from utils.resume import (
     FREE_KEYS,
     EarlierRun,
@@ -41,6 +41,7 @@ from utils.resume import (
     sound_run,
     with_seed,
 )
+from utils.sacred_options import require_clean, sacred_options
 from utils.tracking import MAIN, Interrupted, RunFolder, make_experiment
 from utils.trust import check_plugins
 
@@ -60,10 +61,13 @@ def launch(argv: list[str]) -> int:
     results = earlier.results if earlier else results
     config = continued(earlier, loaded) if earlier else settled(loaded.config)
     make_folder(results / "sacred")
+    options = sacred_options(loaded.sacred_options, earlier, results / "sacred")
     sound = sound_run(earlier) if earlier else None  # before anything of it is touched
     remarks += sound.remarks if sound else []
 
     running = loaded.command in (None, "main")
+    if running:
+        check_sizes(config)
     facts = look_over(config) if running else None
     folder = RunFolder(results / "sacred", resumed=earlier is not None)
     before = environments_so_far(results / "sacred" / earlier.run_id) if earlier else []
@@ -74,15 +78,14 @@ def launch(argv: list[str]) -> int:
         return task.run(_run)
 
     experiment = make_experiment(config, folder, commit, main)
-    options = docopt(experiment.get_usage()[2], loaded.sacred_argv, default_help=False)
-    if earlier:
-        options["--id"] = int(earlier.run_id)
+    if options.pop("--enforce_clean", False):
+        require_clean(experiment.get_experiment_info()["repositories"])
     address = mongo_address(loaded, earlier)
-    if address and running and not (options["--unobserved"] or options["--queue"]):
+    if address and running and not options.keys() & {"--unobserved", "--queue"}:
         from mongo.live import LiveMirror  # pymongo takes a while
 
         mirror = LiveMirror(address, config["unique_token"], folder)
-        options["--id"] = mirror.take_number(options["--id"])
+        options["--id"] = mirror.take_number(options.get("--id"))
         experiment.observers.append(mirror)
     if not running:
         experiment.run(loaded.command, options=options)
@@ -91,8 +94,10 @@ def launch(argv: list[str]) -> int:
         try:
             experiment.run("main", options=options)
         except Interrupted as interruption:
+            folder.require_written()
             say_how_to_continue(experiment.current_run)
             return 128 + interruption.signal_number
+    folder.require_written()
     return 0
 
 

@@ -85,6 +85,12 @@ class EpisodeBatch:
         self.data = SimpleNamespace(transition_data={}, episode_data={})
         self.extend(complete_scheme(scheme, self.preprocess))
 
+    @property
+    def nbytes(self) -> int:
+        """The memory of all fields."""
+        fields = (*self.data.transition_data.values(), *self.data.episode_data.values())
+        return sum(field.nbytes for field in fields)
+
     def extend(self, scheme: Mapping[str, dict[str, Any]], groups: Groups | None = None) -> None:
         """Add fields, filled with zeros."""
         self.groups = {**self.groups, **(groups or {})}

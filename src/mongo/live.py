@@ -13,7 +13,6 @@ from mongo.courier import Courier
 from mongo.mirror import RunMirror
 from mongo.store import Store, reason
 from utils.config.mongo import parse_address
-from utils.errors import UserError
 from utils.logging import get_logger
 from utils.tracking import RunFolder, read_json, session_facts
 
@@ -41,13 +40,11 @@ class LiveMirror(RunMirror):
             "and after the run by: python src/main.py sync"
         )
 
-    def take_number(self, wanted: str | None) -> int:
+    def take_number(self, wanted: str | int | None) -> int:
         """`wanted`, or a number that neither the results folder nor the database has.
 
         Both have it from now on.
         """
-        if wanted is not None and not str(wanted).isdigit():
-            raise UserError(f"-i {wanted} cannot be: with mongo, a run's id is a number.")
         if wanted is not None:
             return int(wanted)
         number = self._run_folder.next_number()

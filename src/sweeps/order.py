@@ -13,7 +13,10 @@ from utils.config.yaml_files import read_yaml
 from utils.errors import UserError, did_you_mean
 
 EXAMPLE = "python src/sweep.py --config=qmix,vdn --env-config=two_step,grid with seed=1..4"
-RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)")
+RANGE = re.compile(r"(-?\d{1,18})\.\.(-?\d{1,18})")
+# Each run has a folder, a line in the table and its settings in the manifest, which is written
+# anew whenever a run ends.
+MOST_RUNS = 10_000
 SIZE = re.compile(r"(?P<number>\d+(\.\d+)?)\s*(?P<unit>[kMGT]?)B?")
 BYTES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 OPENING, CLOSING, QUOTES = "[({", "])}", "'\""
@@ -131,7 +134,10 @@ def size(text: str) -> int:
     match = SIZE.fullmatch(text)
     if match is None:
         raise ValueError(text)
-    return int(float(match["number"]) * BYTES[match["unit"]])
+    number = float(match["number"]) * BYTES[match["unit"]]
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return int(number)
 
 
 def read_file(path: Path) -> Order:
@@ -178,6 +184,15 @@ def values(text: str) -> list[str]:
     return list(_expanded(parts))
 
 
+def check_count(runs: int, of: str) -> None:
+    """Refuse what no sweep can be, before it is laid out."""
+    if runs > MOST_RUNS:
+        raise UserError(
+            f"{of} makes {runs:,} runs; one sweep plays at most {MOST_RUNS:,}. Make several of it, "
+            "one after the other, each with a name: --name=first ... seed=1..1000"
+        )
+
+
 def _expanded(parts: Iterable[str]) -> Iterable[str]:
     for part in parts:
         match = RANGE.fullmatch(part)
@@ -187,4 +202,5 @@ def _expanded(parts: Iterable[str]) -> Iterable[str]:
         first, last = int(match[1]), int(match[2])
         if last < first:
             raise UserError(f"{part} holds no number: ranges go upwards, as in 1..4 (1, 2, 3, 4).")
+        check_count(last + 1 - first, part)
         yield from map(str, range(first, last + 1))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sweeps.order import EXAMPLE, FILES, Order
+from sweeps.order import EXAMPLE, FILES, Order, check_count
 from utils.config import load_config
 from utils.errors import UserError
 from utils.resume import identity
@@ -57,6 +58,8 @@ def make_plan(order: Order) -> Plan:
     for key, wanted in axes.items():
         if not wanted:
             raise UserError(f"{key} has no value. Give it one, or leave the line out.")
+    counts = " x ".join(f"{len(wanted)} {key}" for key, wanted in axes.items() if len(wanted) > 1)
+    check_count(math.prod(map(len, axes.values())), counts)
     # Seeds vary slowest: all settings have one result before any has its second.
     slowest_first = sorted(axes, key=lambda key: key != "seed")
     combinations = itertools.product(*(axes[key] for key in slowest_first))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from components.episode_buffer import ReplayBuffer
+from components.episode_buffer import EpisodeBatch, ReplayBuffer
 from components.replay.memory import human as human_bytes
 from components.transforms import OneHot
 from controllers import REGISTRY as CONTROLLERS
@@ -18,6 +18,7 @@ from training.session import Session
 from utils.config.fit import check_fit
 from utils.logging import Logger
 from utils.needs import CONTINUOUS, DISCRETE, Given
+from utils.resources import check_batches, weights_that_fit
 
 
 def build(args: SimpleNamespace, logger: Logger, runner: Any) -> Session:
@@ -38,9 +39,13 @@ def build(args: SimpleNamespace, logger: Logger, runner: Any) -> Session:
     )
     if fills_replay:
         buffer.check_memory(args.buffer_fill)
-    mac = mac_of(CONTROLLERS[args.mac](buffer.scheme, groups, args))
+    one_step = EpisodeBatch(scheme, groups, 1, 1, preprocess=preprocess)
+    check_batches(batch_sizes(args), one_step.nbytes, (args.rollout_length or slots - 1) + 1)
+    with weights_that_fit():
+        mac = mac_of(CONTROLLERS[args.mac](buffer.scheme, groups, args))
     runner.setup(scheme=scheme, groups=groups, preprocess=preprocess, mac=mac)
-    learner = LEARNERS[args.learner](mac, buffer.scheme, logger, args)
+    with weights_that_fit():
+        learner = LEARNERS[args.learner](mac, buffer.scheme, logger, args)
     if args.use_cuda:
         learner.cuda()
     if fills_replay:
@@ -49,6 +54,15 @@ def build(args: SimpleNamespace, logger: Logger, runner: Any) -> Session:
             f"  replay: {args.buffer_size:,} x {slots} slots, at most {size} when full"
         )
     return Session(args, logger, runner, mac, learner, buffer)
+
+
+def batch_sizes(args: SimpleNamespace) -> dict[str, int]:
+    """Episodes that are in memory at the same time, beside those in replay."""
+    sizes = {"batch_size_run": args.batch_size_run}
+    if not args.rollout_length:  # which cuts no tests and no samples
+        sizes["batch_size"] = args.batch_size
+        sizes["test_batch_size_run"] = args.test_batch_size_run or args.batch_size_run
+    return sizes
 
 
 def add_sizes(args: SimpleNamespace, info: dict[str, Any]) -> None:

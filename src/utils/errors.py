@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+LONG_WORD = re.compile(r"\S{300,}")  # a value of 5,000 digits, no path
+SCREEN = 1600  # characters; a terminal of 80 times 24 shows a few more
 
 
 class UserError(Exception):
@@ -58,3 +62,18 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     """' Did you mean ...?' for the nearest of `names`, or nothing."""
     match = nearest(name, names)
     return f" Did you mean '{match}'?" if match else ""
+
+
+def one_screen(message: str) -> str:
+    """`message` as a terminal can show it: what was given may be long, or no text at all."""
+    shown = "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in message)
+    shown = LONG_WORD.sub(lambda word: _without_middle(word[0], 100), shown)
+    return _without_middle("\n".join(shown.splitlines()[:20]), SCREEN)
+
+
+def _without_middle(text: str, length: int) -> str:
+    """Its beginning, which says what it is about, and its end, which says what to do."""
+    if len(text) <= length:
+        return text
+    half = length // 2
+    return f"{text[:half]} ... ({len(text) - 2 * half:,} characters) ... {text[-half:]}"

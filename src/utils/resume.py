@@ -113,6 +113,11 @@ def known_run(results: Path, run_id: str) -> EarlierRun:
             f"run {run_id} has no config.json that can be used: {folder / 'config.json'} lacks "
             f"{', '.join(odd)}."
         )
+    if not _names_a_folder(config["unique_token"]):
+        raise UnreadableRunError(
+            f"run {run_id} has no config.json that can be used: its unique_token "
+            f"{config['unique_token']!r} would lead out of {results / 'models'}."
+        )
     unverifiable = files.unverifiable()
     told = [*told, unverifiable] if unverifiable else told
     models = models_folder(results, config)
@@ -145,6 +150,11 @@ def sound_run(run: EarlierRun) -> SoundRun:
             continue
         return SoundRun(run, folder, state["logger"]["rows"], remarks)
     raise DamagedError(f"resume={run.run_id}: no checkpoint is sound.\n" + "\n".join(remarks))
+
+
+def _names_a_folder(token: str) -> bool:
+    """Whether checkpoints go below the results with it: a settings file may be from anywhere."""
+    return token not in ("", "..") and Path(token).name == token
 
 
 def find_named(results: Path, wanted: str) -> EarlierRun:

@@ -16,7 +16,6 @@ warnings.filterwarnings("ignore", message="pkg_resources is deprecated")  # sacr
 
 import sacred  # noqa: E402
 from sacred.dependencies import PackageDependency, Source, get_digest  # noqa: E402
-from sacred.observers import FileStorageObserver  # noqa: E402
 from sacred.utils import SacredInterrupt, apply_backspaces_and_linefeeds  # noqa: E402
 
 from utils.commit import Commit  # noqa: E402
@@ -24,6 +23,7 @@ from utils.errors import UserError  # noqa: E402
 from utils.files import read_bytes  # noqa: E402
 from utils.logging import get_logger  # noqa: E402
 from utils.places import REPOSITORY  # noqa: E402
+from utils.record_observer import RecordObserver  # noqa: E402
 from utils.run_checksums import RunChecksums  # noqa: E402
 from utils.run_files import CONFIG_COPY  # noqa: E402
 
@@ -46,11 +46,11 @@ class Interrupted(SacredInterrupt):
         self.signal_number = signal_number
 
 
-class RunFolder(FileStorageObserver):
+class RunFolder(RecordObserver):
     """Sacred's file observer with atomic files, and able to continue in an existing folder."""
 
     def __init__(self, basedir: Path, resumed: bool) -> None:
-        super().__init__(str(basedir))
+        super().__init__(basedir)
         self._resumed = resumed
         self._written: RunChecksums | None = None  # once there is a folder
         self._earlier: dict[str, Any] = {}
@@ -120,7 +120,7 @@ class RunFolder(FileStorageObserver):
         # Called from Sacred's thread while the run goes on: dump a copy that stands still.
         still = standing(info)
         super().heartbeat_event(still, captured_out, beat_time, result)
-        if still:
+        if still and self.unwritten is None:
             (Path(self.dir) / "info.before_resume.json").unlink(missing_ok=True)
             (Path(self.dir) / "metrics.before_resume.json").unlink(missing_ok=True)
 

@@ -89,7 +89,7 @@ def test_sacreds_option_is_the_setting(words: list[str]) -> None:
     loaded = load_config([*BASE, *words])
 
     assert loaded.config["mongo"] == loaded.mongo == "h:1:d"
-    assert loaded.sacred_argv == []
+    assert loaded.sacred_options == {}
 
 
 @pytest.mark.parametrize("word", ["--mongo=mongodb://u:geheim@h/d", "mongodb://u:geheim@h/d"])

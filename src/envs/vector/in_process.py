@@ -19,6 +19,7 @@ from envs.vector.rows import (
     reseeds,
     sizes_of,
 )
+from utils.resources import as_memory_allows
 
 
 class InProcessVector(BatchedEnv):
@@ -29,7 +30,7 @@ class InProcessVector(BatchedEnv):
         self.n_envs = len(builders)
         self._envs: list[Any] = [None] * self.n_envs
         try:
-            for row, build in enumerate(builders):
+            for row, build in enumerate(as_memory_allows(builders)):
                 self._envs[row] = build()
             self._info = sizes_of(self._envs[0])
         except BaseException:

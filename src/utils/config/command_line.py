@@ -6,33 +6,12 @@ from dataclasses import dataclass, field
 
 from utils.config.commands import COMMANDS
 from utils.config.mongo import masked
+from utils.config.sacred_flags import FLAGS, find_flag, take_flag
 from utils.errors import UserError, did_you_mean
 
 COMMAND_LINE = "command line"  # where a setting may come from
 FILES = ("--config", "--env-config")
 TRUST = "--trust"  # see docs/resume.md
-# Sacred's options, short -> long; those in TAKING_VALUE are followed by a value.
-SACRED = {
-    "-b": "--beat-interval",
-    "-C": "--capture",
-    "-c": "--comment",
-    "-d": "--debug",
-    "-e": "--enforce_clean",
-    "-f": "--force",
-    "-i": "--id",
-    "-l": "--loglevel",
-    "-m": "--mongo_db",
-    "-n": "--name",
-    "-D": "--pdb",
-    "-p": "--print-config",
-    "-P": "--priority",
-    "-q": "--queue",
-    "-S": "--s3",
-    "-s": "--sql",
-    "-t": "--tiny_db",
-    "-u": "--unobserved",
-}
-TAKING_VALUE = {"-b", "-C", "-c", "-i", "-l", "-m", "-n", "-P", "-S", "-s", "-t"}
 EXAMPLE = "python src/main.py --config=qmix --env-config=two_step with lr=0.001"
 
 
@@ -42,13 +21,13 @@ class Words:
 
     files: dict[str, str] = field(default_factory=dict)  # "--config" -> name or path
     updates: list[tuple[str, str]] = field(default_factory=list)  # key, text of the value
-    options: list[str] = field(default_factory=list)  # for Sacred, as given
+    options: dict[str, str | bool] = field(default_factory=dict)  # Sacred's, by their long names
     command: str | None = None
     trust: bool = False  # plugins of a run from elsewhere may run
 
     @property
     def force(self) -> bool:
-        return "-f" in self.options or "--force" in self.options
+        return "--force" in self.options
 
 
 def sort_words(argv: list[str]) -> Words:
@@ -69,6 +48,9 @@ def sort_words(argv: list[str]) -> Words:
             continue
         else:
             _take_command(words, word)
+    mongo = words.options.pop("--mongo_db", None)
+    if mongo is not None:  # Sacred's own observer would end the run with the database
+        words.updates.append(("mongo", str(mongo)))
     return words
 
 
@@ -88,28 +70,19 @@ def _value_of(name: str, rest: list[str]) -> str:
 
 
 def _take_option(words: Words, word: str, rest: list[str]) -> None:
-    name, equals, _ = word.partition("=")
-    short = next((s for s, long in SACRED.items() if name in (s, long, _dashed(long))), None)
-    if short is None and word[:2] in TAKING_VALUE and not word.startswith("--"):
-        short, equals = word[:2], word[2:]  # -mlocalhost:27017:db
-    if name in ("-F", "--file_storage", "--file-storage"):
-        raise UserError(f"{word}: results go to one place. Type local_results_path=DIR instead.")
-    if short is None:
-        known = [*FILES, TRUST, "--help", "--list", "--version", *SACRED.values()]
+    found = find_flag(word)
+    if found is None:
+        known = [*FILES, TRUST, "--help", "--list", "--version", *(flag.long for flag in FLAGS)]
+        name = word.partition("=")[0]
         raise UserError(
             f"Unknown option {masked(word)}.{did_you_mean(name, known)} Example: {EXAMPLE}\n"
             "--help shows all settings."
         )
-    given = [word]
-    if short in TAKING_VALUE and not equals:
-        if not rest:
-            raise UserError(f"{word} needs a value.")
-        given.append(rest.pop(0))
-    if short == "-m":  # Sacred's own observer would end the run with the database
-        attached = word.partition("=")[2] if word.startswith("--") else word[2:].removeprefix("=")
-        words.updates.append(("mongo", attached or given[-1]))
-    else:
-        words.options += given
+    flag, attached = found
+    value = take_flag(flag, attached, rest)
+    if flag.read and flag.long in words.options:
+        raise UserError(f"{flag.short} ({flag.long}) is given twice. Type it once.")
+    words.options[flag.long] = value
 
 
 def _take_command(words: Words, word: str) -> None:
@@ -127,7 +100,3 @@ def unknown_command(word: str) -> UserError:
         f"'{masked(word)}' is neither a command nor of the form key=value."
         f"{did_you_mean(word, COMMANDS)} Commands: {', '.join(COMMANDS)}.\nExample: {EXAMPLE}"
     )
-
-
-def _dashed(option: str) -> str:
-    return "--" + option[2:].replace("_", "-")

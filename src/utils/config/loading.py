@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,6 +14,7 @@ from utils.config.dialects import ALIASES, recognise, translate
 from utils.config.fit import check_fit, follow
 from utils.config.mongo import VARIABLE, from_environment, masked, parse_address, usable
 from utils.config.packaged import Packaged, packaged
+from utils.config.plain import check_folder_name, check_plain
 from utils.config.plugins import load_plugins
 from utils.config.schema import CONFIG, Setting, settings
 from utils.config.unused import warnings_of_unused
@@ -34,7 +34,7 @@ class LoadedConfig:
     warnings: list[str]
     dialect: str  # one line
     command: str | None
-    sacred_argv: list[str]
+    sacred_options: dict[str, str | bool]  # by their long names
     env_defaults: dict[str, Any]  # arguments as the environment's own YAML sets them
     mongo: str | None = field(default=None, repr=False)  # with its password, which config lacks
 
@@ -65,6 +65,7 @@ class _Draft:
 
     def set(self, key: str, value: Any, origin: str) -> None:
         """One top-level value, checked against the schema if that knows the key."""
+        check_plain(key, value, origin)
         setting = settings().get(key)
         if setting is not None:
             value, repaired = fit(setting, value, origin)
@@ -79,6 +80,7 @@ class _Draft:
         return list(dict.fromkeys(both))
 
     def set_env_arg(self, key: str, value: Any, origin: str) -> None:
+        check_plain(key, value, origin, within="env_args.")
         if key == "seed":
             value, _ = fit(replace(settings()["seed"], key="env_args.seed"), value, origin)
         setting = self.argument(key)
@@ -125,14 +127,13 @@ def load_config(argv: list[str], base: dict[str, Any] | None = None) -> LoadedCo
     check_fit(draft.config)
     draft.warnings += warnings_of_unused(draft.config, draft.origins, draft.own_file)
     mongo = _settle_mongo(draft)
-    options = [*words.options, *([words.command] if words.command else [])]
     return LoadedConfig(
         draft.config,
         draft.origins,
         draft.warnings,
         dialect,
         words.command,
-        options,
+        words.options,
         draft.env_defaults,
         mongo,
     )
@@ -224,7 +225,7 @@ def _update(draft: _Draft, key: str, text: str, force: bool) -> None:
         draft.set_env_arg(name, value, COMMAND_LINE)
     elif key == "env_args" or (dot and outer in draft.config):
         raise UserError(
-            f"{key}={value!r} (command line) cannot be. Set one argument at a time, as in "
+            f"{key}={text!r} (command line) cannot be. Set one argument at a time, as in "
             "env_args.seed=3"
         )
     elif key not in draft.config and not force:
@@ -305,8 +306,7 @@ def legacy() -> dict[str, str]:
 
 def check_together(config: dict[str, Any]) -> None:
     """What no value shows alone."""
-    if not re.fullmatch(r"[^/\\\0]*[^/\\\0.][^/\\\0]*", config["name"]):
-        raise UserError(f"name={config['name']!r} cannot be: it names folders, so no slashes.")
+    check_folder_name(config["name"])
     for key in ("evaluate", "save_replay"):
         if config[key] and not config["checkpoint_path"]:
             raise UserError(

@@ -8,7 +8,9 @@ from typing import Any
 
 import yaml
 
+from utils.config.plain import flaw
 from utils.config.schema import TYPES, Setting
+from utils.config.yaml_reader import parse_yaml
 from utils.errors import UserError, did_you_mean
 
 NULLS = ("None", "null", "~", "none")
@@ -16,13 +18,20 @@ NULLS = ("None", "null", "~", "none")
 
 def parse_word(text: str) -> Any:
     """The value of `key=text` on a command line: Python's literals, then YAML's, then a string."""
-    for parse in (ast.literal_eval, yaml.safe_load):
+    for parse in (_python, parse_yaml):
         try:
-            value = parse(text)
-        except (ValueError, SyntaxError, yaml.YAMLError, TypeError, MemoryError):
+            return parse(text)
+        except (ValueError, SyntaxError, yaml.YAMLError, TypeError, MemoryError, RecursionError):
             continue
-        return list(value) if isinstance(value, tuple) else value
     return text
+
+
+def _python(text: str) -> Any:
+    """The value of a literal; those that no setting has (sets, bytes) are left to be text."""
+    value = ast.literal_eval(text)
+    if isinstance(value, set | bytes | complex) or value is ...:
+        raise ValueError(text)
+    return list(value) if isinstance(value, tuple) else value
 
 
 def parse_as(setting: Setting | None, text: str) -> Any:
@@ -37,7 +46,7 @@ def parse_as(setting: Setting | None, text: str) -> Any:
 def fit(setting: Setting, value: Any, where: str) -> tuple[Any, bool]:
     """`value` as the setting wants it, and whether that took a repair; else an error."""
     fitted, repaired = _convert(setting.types, value)
-    if not _has_type(fitted, setting.types):
+    if not _has_type(fitted, setting.types) or (isinstance(fitted, int) and flaw(fitted)):
         raise _refusal(setting, value, where)
     if isinstance(fitted, int | float) and not isinstance(fitted, bool):
         low, high = setting.low, setting.high

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from utils.config.schema import CONFIG
+from utils.config.yaml_reader import MOST_BYTES, explain, parse_yaml
 from utils.errors import UserError, did_you_mean
 from utils.places import expanded
 
@@ -24,23 +25,6 @@ class YamlFile:
     def label(self) -> str:
         """How messages call it: its name, or its path if it lies outside the tree."""
         return self.path.name if self.path.is_relative_to(CONFIG) else str(self.path)
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key with two values: YAML would silently take the last."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen: dict[Any, Any] = {}
-        for key_node, value_node in node.value:
-            key = self.construct_object(key_node, deep=True)
-            value = self.construct_object(value_node, deep=True)
-            if key in seen and seen[key] != value:
-                problem = f"'{key}' is {seen[key]!r} and then {value!r}"
-                raise yaml.constructor.ConstructorError(
-                    problem=problem, problem_mark=key_node.start_mark
-                )
-            seen[key] = value
-        return super().construct_mapping(node, deep)
 
 
 def find_yaml(kind: str, name: str) -> YamlFile:
@@ -67,13 +51,11 @@ def names(kind: str) -> list[str]:
 
 
 def read_yaml(path: Path) -> YamlFile:
+    text = _read_text(path)
     try:
-        text = path.read_text()
-        values = yaml.load(text, Loader=_Loader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from error
+        values = parse_yaml(text)
     except yaml.YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {_explain(error, text)}") from error
+        raise UserError(f"{path} is not valid YAML: {explain(error, text)}") from error
     if values is None:
         raise UserError(f"{path} is empty. It needs lines like `lr: 0.001`.")
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
@@ -81,6 +63,24 @@ def read_yaml(path: Path) -> YamlFile:
     if "plugins" in values:
         values["plugins"] = _beside(path, values["plugins"])
     return YamlFile(path, values)
+
+
+def _read_text(path: Path) -> str:
+    """The whole file; what is far too long for settings is not read to its end."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise UserError(
+                f"{path} is longer than {MOST_BYTES:,} bytes, which no file of settings is. "
+                "Is it another file?"
+            )
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise UserError(f"{path} cannot be read: line {line} is not UTF-8 text.") from error
 
 
 def _beside(path: Path, plugins: Any) -> Any:
@@ -93,14 +93,3 @@ def _beside(path: Path, plugins: Any) -> Any:
         str(file) if plugin.endswith(".py") and file.is_file() else plugin
         for plugin, file in zip(given, own, strict=True)
     ]
-
-
-def _explain(error: yaml.YAMLError, text: str) -> str:
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-    if "\t" in text and "\\t" in problem:
-        problem = "a tab stands where spaces must"
-    if mark is None:
-        return f"{problem}."
-    line = text.splitlines()[mark.line] if mark.line < len(text.splitlines()) else ""
-    return f"{problem}, line {mark.line + 1}: {line.strip()!r}."
