@@ -17,6 +17,7 @@ from run import run
 from training.session import Folders
 from utils.allocation import keep_freed_memory
 from utils.config import COMMAND_LINE, LoadedConfig, load_config
+from utils.config.arguments import Arguments
 from utils.config.mongo import usable
 from utils.console import head_lines
 from utils.errors import UserError
@@ -182,7 +183,7 @@ class Task:
 
 def arguments(config: dict[str, Any]) -> SimpleNamespace:
     """The settings as learners know them, and torch as they say."""
-    args = SimpleNamespace(**config)
+    args = Arguments(**config)
     args.use_cuda = args.use_cuda and torch.cuda.is_available()
     args.device = "cuda" if args.use_cuda else "cpu"
     if args.torch_threads:

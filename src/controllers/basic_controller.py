@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -17,6 +19,7 @@ from components.parts import action_field, previous_actions
 from components.steps import Slots
 from modules.agents import REGISTRY as AGENTS
 from modules.agents.separate import SeparateAgents
+from pymarl.agents import takes_teams
 from utils.overrides import speaks_for
 from utils.weights import load_weights, save_weights
 
@@ -32,6 +35,9 @@ class Unroll(NamedTuple):
 
 class BasicMAC:
     """PyMARL's controller. `copy.copy` shares the networks but not the hidden state."""
+
+    unrolls = False  # whether its agents take whole episodes at once
+    takes_teams = False  # whether they take (B, N, F) inputs, as PyMARL2's
 
     def __init__(self, scheme: dict[str, Any], groups: Any, args: SimpleNamespace) -> None:
         self.args = args
@@ -56,7 +62,10 @@ class BasicMAC:
         test_mode: bool = False,
         explore: bool = True,
     ) -> Tensor:
-        """Actions of episodes `bs` at slot `t_ep`: (b, N) indices or (b, N, A) continuous."""
+        """Actions of episodes `bs` at slot `t_ep`, as the selector gives them.
+
+        (b, N) indices, (b, N, A) one-hots of FACMAC's selector, or (b, N, A) continuous.
+        """
         avail = ep_batch["avail_actions"][:, t_ep].to(self.device)  # (B, N, A)
         outputs = self._step(ep_batch, t_ep)
         if not isinstance(self.action_selector, TAKES_RAW_OUTPUTS):
@@ -64,10 +73,7 @@ class BasicMAC:
         selector = self.action_selector
         # FACMAC's selector has two ways to draw: to explore, and to learn.
         way = {"explore": explore and not test_mode} if isinstance(selector, GumbelSoftmax) else {}
-        actions = selector.select_action(outputs[bs], avail[bs], t_env, test_mode=test_mode, **way)
-        if self.args.action_kind == "discrete" and actions.ndim == 3:  # one-hots (b, N, A)
-            return self.head.stored(actions).squeeze(-1)
-        return actions
+        return selector.select_action(outputs[bs], avail[bs], t_env, test_mode=test_mode, **way)
 
     def forward(self, ep_batch: EpisodeBatch, t: int, test_mode: bool = False) -> Tensor:
         """Utilities, or with `pi_logits` probabilities, at slot t. (B, N, A)"""
@@ -133,12 +139,13 @@ class BasicMAC:
     # Inputs
 
     def _build_inputs(self, batch: EpisodeBatch, t: int) -> Tensor:
-        """Those at slot t. (B*N, F)"""
+        """Those at slot t. (B*N, F), or (B, N, F) for agents that take teams"""
         last = None
         if self.args.obs_last_action:
             actions = batch[self._action_field]
             last = actions[:, t - 1] if t > 0 else previous_actions(batch, 1)[:, 0]
-        return self._joined(batch["obs"][:, t], last).flatten(0, 1)
+        inputs = self._joined(batch["obs"][:, t], last)
+        return inputs if self.takes_teams else inputs.flatten(0, 1)
 
     def build_all_inputs(self, batch: EpisodeBatch, T: int) -> Tensor:
         """Those of the first T slots at once. (B, T, N, F)"""
@@ -176,10 +183,14 @@ class BasicMAC:
         )
         args = self.args
         if self.head.n_outputs != args.n_actions:  # agents are as wide as there are actions
-            args = SimpleNamespace(**{**vars(args), "n_actions": self.head.n_outputs})
-        if self.args.share_parameters:
-            return agent_class(input_shape, args)
-        return SeparateAgents(agent_class, input_shape, args)
+            args = copy.copy(args)
+            args.n_actions = self.head.n_outputs
+        shared = self.args.share_parameters
+        agent = (agent_class if shared else partial(SeparateAgents, agent_class))(input_shape, args)
+        self.takes_teams = not self.unrolls and takes_teams(
+            agent, input_shape, self.n_agents, self.head.n_outputs, self.args.agent
+        )
+        return agent
 
     @property
     def device(self) -> torch.device:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,7 +27,8 @@ class CEMMAC(BasicMAC):
                 "mac=cem_mac searches for continuous actions with agent=cem or agent=cemrnn; here "
                 f"agent={args.agent}, and the actions of env={args.env} are {args.action_kind}."
             )
-        gaussian = SimpleNamespace(**{**vars(args), "action_selector": "gaussian"})
+        gaussian = copy.copy(args)
+        gaussian.action_selector = "gaussian"
         super().__init__(scheme, groups, gaussian)
 
     def select_actions(

@@ -124,7 +124,9 @@ def build_mixer(args: SimpleNamespace) -> Any:
 
 def without_mixer(args: SimpleNamespace) -> SimpleNamespace:
     """The settings of a learner that mixes nothing, whatever its settings file says."""
-    return SimpleNamespace(**{**vars(args), "mixer": None})
+    unmixed = copy.copy(args)
+    unmixed.mixer = None
+    return unmixed
 
 
 def follow(network: nn.Module, target: nn.Module, tau: float) -> None:

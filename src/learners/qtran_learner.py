@@ -38,7 +38,11 @@ class QTranLearner(Learner):
         require_value_agents(args)
         super().__init__(mac, scheme, logger, args)
         if not isinstance(self.mixer, QTranBase):
-            raise UserError(f"learner=qtran_learner needs mixer=qtran_base, not '{args.mixer}'.")
+            given = "none" if self.mixer is None else type(self.mixer).__module__
+            raise UserError(
+                f"learner=qtran_learner needs mixer=qtran_base and the class QTranBase of "
+                f"modules.mixers.qtran; mixer={args.mixer} is of {given}."
+            )
         self.params = [*mac.parameters(), *self.mixer.parameters()]
         self.optimiser = build_optimiser(args.optimizer, self.params, args.lr, args)
 

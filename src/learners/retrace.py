@@ -49,7 +49,8 @@ def unrolled_inputs(
     R, L, N, _ = inputs.shape
     hidden, outputs, states = start, [], []
     for t in range(L):
-        output, hidden = mac.agent(inputs[:, t].reshape(R * N, -1), hidden)
+        slot = inputs[:, t] if getattr(mac, "takes_teams", False) else inputs[:, t].flatten(0, 1)
+        output, hidden = mac.agent(slot, hidden)
         outputs.append(output.reshape(R, N, -1))
         states.append(hidden.reshape(R, N, -1))
     return torch.stack(outputs, dim=1), torch.stack(states, dim=1)

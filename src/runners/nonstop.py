@@ -126,7 +126,7 @@ class Nonstop:
     def _act(self, situation: Situation, t_env: int) -> Array:
         """The actions of all rows, which go on in memory. (B, N) or (B, N, A)"""
         self._mac.hidden_states = self._memory
-        actions = choose(self._mac, self._window, situation, self._before, t_env)
+        actions = self._choose(self._mac, self._window, situation, self._before, t_env)
         self._memory = self._mac.hidden_states.reshape(self._blank.shape)
         self._before = self._window[self._field][:, 1].clone()
         return actions
@@ -137,7 +137,18 @@ class Nonstop:
         window = two_slots(self._runner.layout, len(memory))
         mac = copy.copy(self._mac)
         mac.hidden_states = memory
-        return choose(mac, window, situation, before, t_env)
+        return self._choose(mac, window, situation, before, t_env)
+
+    def _choose(
+        self, mac: Any, window: EpisodeBatch, situation: Situation, before: Tensor, t_env: int
+    ) -> Array:
+        """Actions in `situation` after those of `before`; `window` (rows, 2 slots) is written over."""
+        window[self._field][:, 0] = before
+        window.update(situation, ts=1)
+        actions = actions_on_host(self._runner.acting.choose(mac, window, 1, t_env))
+        stored = actions if actions.ndim == 3 else actions[:, :, None]  # (n, N, 1 or A)
+        window.update({"actions": stored}, ts=1, mark_filled=False)
+        return actions
 
     # Checkpoints
 
@@ -177,13 +188,3 @@ class Nonstop:
 def two_slots(layout: tuple[Any, Any, Any], n_rows: int) -> EpisodeBatch:
     scheme, groups, preprocess = layout
     return EpisodeBatch(scheme, groups, n_rows, 2, preprocess=preprocess)
-
-
-def choose(mac: Any, window: EpisodeBatch, situation: Situation, before: Tensor, t_env: int) -> Any:
-    """Actions in `situation` after those of `before`; `window` (rows, 2 slots) is written over."""
-    window[action_field(window.scheme)][:, 0] = before
-    window.update(situation, ts=1)
-    actions = actions_on_host(mac.select_actions(window, t_ep=1, t_env=t_env))
-    stored = actions if actions.ndim == 3 else actions[:, :, None]  # (n, N, 1 or A)
-    window.update({"actions": stored}, ts=1, mark_filled=False)
-    return actions

@@ -16,6 +16,7 @@ from components.episode_buffer import EpisodeBatch
 from envs.batched import Array, BatchedEnv, Step
 from envs.vector.rows import explain
 from envs.vector.workers import tail
+from pymarl.acting import Acting
 from runners.nonstop import Nonstop
 from runners.tally import Tally
 from runners.writer import StepWriter, actions_on_host
@@ -73,6 +74,7 @@ class RolloutRunner:
         self._mac = mac
         # Shares the networks, not the hidden state: a learner may unroll while we are acting.
         self._train.mac = self.mac = copy.copy(mac)
+        self.acting = Acting(mac, self.args)
         if self.args.rollout_length:
             self._nonstop = Nonstop(self, self._train)
         if not self._train.vector.reseeds:
@@ -234,9 +236,7 @@ class RolloutRunner:
             chosen = slice(None) if len(rows) == batch.batch_size else rows.tolist()
             # PyMARL's schedules stand still during an episode, unless learning goes on in it.
             t_env = self.t_env if self.args.runner_scope == "transition" else t_start
-            actions = side.mac.select_actions(
-                batch, t_ep=t, t_env=t_env, bs=chosen, test_mode=testing
-            )
+            actions = self.acting.choose(side.mac, batch, t, t_env, chosen, testing)
         array = actions_on_host(actions)
         stored = array if array.ndim == 3 else array[:, :, None]  # (n, N, 1 or A)
         writer.write(rows, t, {"actions": stored})

@@ -7,27 +7,66 @@ import importlib.util
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
+from utils.config.schema import REGISTRIES, settings
 from utils.errors import UserError
 
+SRC = Path(__file__).resolve().parents[2]
 
-def load_plugins(plugins: list[str]) -> None:
-    """Import every plugin once; an error says which one failed, and where in it."""
+
+def load_plugins(plugins: list[str]) -> list[str]:
+    """Import every plugin once; an error says which one failed, and where in it.
+
+    Returns those that were imported now and have registered nothing.
+    """
+    without_effect = []
     for plugin in plugins:
+        before = _assignments()
         try:
-            _load(plugin)
+            if _load(plugin) and _assignments() == before:
+                without_effect.append(plugin)
         except UserError:
             raise
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
             raise UserError(
                 f"plugins: {plugin} failed with {type(error).__name__}: {error}\n"
-                f"at {where.filename}, line {where.lineno}."
+                f"at {where.filename}, line {where.lineno}.{_remedy(error)}"
             ) from error
+    return without_effect
 
 
-def _load(plugin: str) -> None:
+def registered(key: str, name: Any) -> bool:
+    """Whether a plugin has registered `name` as a value of the setting `key`."""
+    registry = settings()[key].registry
+    return registry is not None and _registry(registry).registered(name)
+
+
+def _registry(kind: str) -> Any:
+    return importlib.import_module(REGISTRIES[kind]).REGISTRY
+
+
+def _assignments() -> int:
+    """How often anybody has registered anything."""
+    return sum(_registry(kind).assignments for kind in REGISTRIES)
+
+
+def _remedy(error: Exception) -> str:
+    """What to do about a module of another repository that is not here."""
+    if not isinstance(error, ModuleNotFoundError) or error.name is None:
+        return ""
+    package, _, rest = error.name.partition(".")
+    if not rest or not (SRC / package).is_dir():
+        return ""
+    path = f"src/{error.name.replace('.', '/')}.py"
+    return f"\nPyMARL-K has no {error.name}. Copy that repository's {path} to the same place here."
+
+
+def _load(plugin: str) -> bool:
+    """Import a plugin; whether that was necessary."""
     if not plugin.endswith(".py"):
+        is_new = plugin not in sys.modules
         try:
             importlib.import_module(plugin)
         except ModuleNotFoundError as error:
@@ -37,11 +76,11 @@ def _load(plugin: str) -> None:
                 f"plugins: there is no module '{plugin}'. Give an importable module, or the path "
                 "of a .py file."
             ) from error
-        return
+        return is_new
     path = Path(plugin).expanduser().resolve()
     name = f"plugin_{path.stem}"
     if name in sys.modules and sys.modules[name].__file__ == str(path):
-        return
+        return False
     if not path.is_file():
         raise UserError(f"plugins: there is no file {plugin} (looked for {path}).")
     spec = importlib.util.spec_from_file_location(name, path)
@@ -54,3 +93,4 @@ def _load(plugin: str) -> None:
     except BaseException:
         del sys.modules[name]
         raise
+    return True
