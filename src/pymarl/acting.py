@@ -6,7 +6,6 @@ import inspect
 from types import SimpleNamespace
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
@@ -51,18 +50,14 @@ class Acting:
 
     def _check(self, actions: object) -> None:
         args = self._args
-        sizes = (args.n_agents, args.n_actions)
-        if isinstance(actions, Tensor) and (
-            actions.ndim == 3
-            and actions.shape[1:] == sizes
-            or args.action_kind == "discrete"
-            and actions.ndim == 2
-            and actions.shape[1] == args.n_agents
-            and not torch.is_floating_point(actions)
-        ):
-            return
+        discrete = args.action_kind == "discrete"
+        if isinstance(actions, Tensor):
+            vectors = actions.ndim == 3 and actions.shape[1:] == (args.n_agents, args.n_actions)
+            indices = actions.ndim == 2 and actions.shape[1] == args.n_agents
+            if vectors or (discrete and indices and not actions.is_floating_point()):
+                return
         wanted = "(episodes, agents, actions)"
-        if args.action_kind == "discrete":
+        if discrete:
             wanted = f"(episodes, agents) whole numbers, or one-hots {wanted}"
         raise UserError(
             f"mac={args.mac} gave {described(actions)} from select_actions. Runners take a tensor "

@@ -142,7 +142,7 @@ class Nonstop:
     def _choose(
         self, mac: Any, window: EpisodeBatch, situation: Situation, before: Tensor, t_env: int
     ) -> Array:
-        """Actions in `situation` after those of `before`; `window` (rows, 2 slots) is written over."""
+        """Actions in `situation` after those of `before`; writes over `window` (rows, 2 slots)."""
         window[self._field][:, 0] = before
         window.update(situation, ts=1)
         actions = actions_on_host(self._runner.acting.choose(mac, window, 1, t_env))

@@ -13,6 +13,7 @@ from utils.config.schema import REGISTRIES, settings
 from utils.errors import UserError
 
 SRC = Path(__file__).resolve().parents[2]
+_files: set[str] = set()  # of the plugins that were imported
 
 
 def load_plugins(plugins: list[str]) -> list[str]:
@@ -35,6 +36,24 @@ def load_plugins(plugins: list[str]) -> list[str]:
                 f"at {where.filename}, line {where.lineno}.{_remedy(error)}"
             ) from error
     return without_effect
+
+
+def failure_of(error: BaseException) -> str | None:
+    """What to print of an error that went through a plugin's code; None if it did not."""
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if frame.filename in _files]
+    if not theirs:
+        return None
+    lines = [f"  {frame.filename}, line {frame.lineno}: {frame.line}" for frame in theirs[-3:]]
+    reason = str(error).splitlines()[:4] or [""]
+    return "\n".join(
+        [
+            f"The code of a plugin failed with {type(error).__name__}: {reason[0]}",
+            *reason[1:],
+            *lines,
+            "docs/drop-in.md says what it finds here. All of the traceback is in the run's run.json.",
+        ]
+    )
 
 
 def registered(key: str, name: Any) -> bool:
@@ -68,7 +87,7 @@ def _load(plugin: str) -> bool:
     if not plugin.endswith(".py"):
         is_new = plugin not in sys.modules
         try:
-            importlib.import_module(plugin)
+            module = importlib.import_module(plugin)
         except ModuleNotFoundError as error:
             if error.name != plugin.split(".")[0]:
                 raise
@@ -76,6 +95,7 @@ def _load(plugin: str) -> bool:
                 f"plugins: there is no module '{plugin}'. Give an importable module, or the path "
                 "of a .py file."
             ) from error
+        _files.add(str(module.__file__))
         return is_new
     path = Path(plugin).expanduser().resolve()
     name = f"plugin_{path.stem}"
@@ -93,4 +113,5 @@ def _load(plugin: str) -> bool:
     except BaseException:
         del sys.modules[name]
         raise
+    _files.add(str(path))
     return True
