@@ -11,6 +11,7 @@ from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
 from components.steps import Situation, Steps
+from learners.base import require_settings
 from learners.klevel import Climb, Objective
 from learners.policy_learner import PolicyLearner
 from learners.recall import Recall
@@ -33,9 +34,18 @@ class Lesson(NamedTuple):
 class ActorCriticLearner(PolicyLearner):
     """Subclasses say what the critic is, what it is worth, and what the actors climb."""
 
+    reads: tuple[str, ...] = (
+        *("action_kind", "action_selector", "agent_output_type", "mixer", "rnn_hidden_dim"),
+        *("optimizer", "actor_optimizer", "optimizer_epsilon", "weight_decay", "critic_lr"),
+        *("target_update_mode", "target_update_interval", "target_update_tau"),
+        *("td_lambda", "actor_mask", "action_l2"),
+        *("k_noise", "k_level_action"),
+    )
+
     def __init__(
         self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace
     ) -> None:
+        require_settings(type(self), args)
         require_policy(args)
         super().__init__(mac, scheme, logger, args)
 

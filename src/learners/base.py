@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from components.episode_buffer import EpisodeBatch
 from learners.divergence import larger, require_sound
 from modules.mixers import REGISTRY as MIXERS
+from utils.errors import UserError
 from utils.logging import Logger
 from utils.optim import gradients_of, take_step
 from utils.weights import load_weights, save_weights
@@ -22,6 +23,9 @@ from utils.weights import load_weights, save_weights
 
 class Learner:
     """PyMARL's learner interface. All that must survive a resume is kept in plain attributes."""
+
+    # Settings that this class reads and that PyMARL's default.yaml, or that of a relative, lacks.
+    reads: tuple[str, ...] = ()
 
     def __init__(
         self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace
@@ -111,6 +115,19 @@ class Learner:
             load_weights(stateful, path, name)
         for network, target in self.networks_and_targets():
             target.load_state_dict(network.state_dict())
+
+
+def require_settings(kind: type, args: SimpleNamespace) -> None:
+    """Say in another repository's tree which settings are missing there; here are all of them."""
+    reads = dict.fromkeys(name for base in kind.__mro__ for name in vars(base).get("reads", ()))
+    missing = [name for name in reads if not hasattr(args, name)]
+    if missing:
+        raise UserError(
+            f"learner={args.learner} reads settings that this run does not have: "
+            f"{', '.join(missing)}.\nTo switch the learner is not enough here. Type "
+            "--config=kfacmac, or copy these lines from config/algs/kfacmac.yaml into your "
+            "settings file."
+        )
 
 
 def build_mixer(args: SimpleNamespace) -> Any:

@@ -167,6 +167,10 @@ class KLevelActors:
     The learner improves its actors by `climb(objective, respond, ...)`; here that climbs levels.
     """
 
+    reads: tuple[str, ...] = (
+        *("k_level", "k_opt_state", "k_lookahead_scale", "k_clip_each_level"),
+        *("k_noise", "k_level_action"),
+    )
     default_actor_optimizer: str | None = "rmsprop"  # the paper's: momentum misleads the look-ahead
 
     def __init__(self, mac: Any, scheme: Any, logger: Any, args: SimpleNamespace) -> None:

@@ -33,7 +33,16 @@ class OnPolicyLearner(PolicyLearner):
         require_on_policy(args, self.floor_allowed)  # what no setting can change was said above
 
     def build_critic(self, scheme: dict[str, Any], args: SimpleNamespace) -> nn.Module:
-        return CRITICS[args.critic_type or self.default_critic](scheme, args)
+        name = args.critic_type or self.default_critic
+        critic = CRITICS[name](scheme, args)
+        lacking = [method for method in ("inputs", "judge") if not hasattr(critic, method)]
+        if lacking:
+            raise UserError(
+                f"learner={args.learner} asks a critic for inputs(batch) once and lets it judge "
+                f"them often; critic_type={name} has no {' and no '.join(lacking)}. A critic that "
+                "only knows PyMARL's forward(batch, t) goes with the learner it was written for."
+            )
+        return critic
 
     def networks_and_targets(self) -> list[tuple[nn.Module, nn.Module]]:
         return [(self.critic, self.target_critic)]

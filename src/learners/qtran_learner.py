@@ -36,6 +36,12 @@ class QTranLearner(Learner):
         self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace
     ) -> None:
         require_value_agents(args)
+        if not hasattr(mac, "unroll"):
+            raise UserError(
+                f"learner=qtran_learner unrolls whole episodes, and mac={args.mac} has no unroll. "
+                "Type mac=basic_mac without the plugin that replaces it, or use the learner that "
+                "the controller was written for."
+            )
         super().__init__(mac, scheme, logger, args)
         if not isinstance(self.mixer, QTranBase):
             given = "none" if self.mixer is None else type(self.mixer).__module__

@@ -71,8 +71,6 @@ def translate(values: dict[str, Any], dialect: str) -> tuple[dict[str, Any], lis
     """
     ours, notes = dict(values), []
     own = plugin_names(values)
-    if own:
-        notes.append("from plugins: " + ", ".join(f"{key} {name}" for key, name in own.items()))
     for theirs, change in _changes(values, dialect, own):
         notes.append(f"{theirs} -> {', '.join(f'{k} {v}' for k, v in change.items())}")
         ours.update(change)
@@ -89,9 +87,9 @@ def translate(values: dict[str, Any], dialect: str) -> tuple[dict[str, Any], lis
 
 
 def plugin_names(values: dict[str, Any]) -> dict[str, Any]:
-    """Those of the settings whose value is a name that a plugin has registered."""
-    named = settings().keys() & values.keys()
-    return {key: values[key] for key in sorted(named) if registered(key, values[key])}
+    """Those of the settings, given or by default, whose name a plugin has registered."""
+    named = {key: values.get(key, s.default) for key, s in settings().items() if s.registry}
+    return {key: name for key, name in named.items() if registered(key, name)}
 
 
 def _changes(

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from utils.config.command_line import EXAMPLE, Words, sort_words
-from utils.config.dialects import ALIASES, names_for_plugins, recognise, translate
+from utils.config.dialects import ALIASES, names_for_plugins, plugin_names, recognise, translate
 from utils.config.mongo import VARIABLE, from_environment, masked, parse_address, usable
 from utils.config.packaged import Packaged, packaged
 from utils.config.plugins import load_plugins
@@ -126,6 +126,8 @@ def load_config(argv: list[str], base: dict[str, Any] | None = None) -> LoadedCo
     _load_plugins(draft)
     if draft.config["plugins"]:
         draft.config.update(names_for_plugins(draft.theirs, draft.config, draft.dialect))
+    if own := plugin_names(draft.config):
+        dialect += "; from plugins: " + ", ".join(f"{key} {name}" for key, name in own.items())
     for key, setting in settings().items():
         check_name(setting, draft.config[key], draft.origins[key])
     check_together(draft.config)

@@ -51,7 +51,7 @@ def failure_of(error: BaseException) -> str | None:
             f"The code of a plugin failed with {type(error).__name__}: {reason[0]}",
             *reason[1:],
             *lines,
-            "docs/drop-in.md says what it finds here. All of the traceback is in the run's run.json.",
+            "docs/drop-in.md says what it finds here; the run's run.json has the whole traceback.",
         ]
     )
 
