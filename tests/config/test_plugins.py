@@ -103,14 +103,18 @@ def test_a_file_that_registers_nothing_is_warned_of(tmp_path: Path) -> None:
 
 
 def test_a_missing_module_of_another_repository_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no modules\.mixers\.nmix\. Copy .* src/modules/mixers/nm"):
+    with pytest.raises(
+        UserError, match=r"no modules\.mixers\.nmix\. Copy .* src/modules/mixers/nm"
+    ):
         load(tmp_path, "from modules.mixers.nmix import Mixer\n")
 
 
 def test_a_setting_that_a_plugin_misses_is_named() -> None:
     args = Arguments(lr=0.1)
 
-    with pytest.raises(UserError, match=r"test_plugins.py, line \d+, reads args.common_reward") as e:
+    with pytest.raises(
+        UserError, match=r"test_plugins.py, line \d+, reads args.common_reward"
+    ) as e:
         _ = args.common_reward
     assert "dialect: epymarl" in str(e.value)
     assert not hasattr(args, "verbose")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pymarl.acting import Acting
-from tests.make import B, A, N, make_args, make_batch
+from tests.make import A, B, N, make_args, make_batch
 from utils.errors import UserError
 
 
