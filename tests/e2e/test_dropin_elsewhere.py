@@ -55,9 +55,7 @@ def test_a_learner_that_is_only_switched_says_what_is_missing() -> None:
     args = SimpleNamespace(**{**EXAMPLE, "learner": "kfacmac_learner"})
     del args.k_level, args.actor_mask
 
-    with pytest.raises(
-        UserError, match=r"does not have: k_level, actor_mask\.\n.*--config=kfacmac"
-    ):
+    with pytest.raises(UserError, match=r"not have: k_level, actor_mask\.\n.*--config=kfacmac"):
         KFACMACLearner(None, {}, None, args)
 
 

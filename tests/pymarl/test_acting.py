@@ -22,7 +22,15 @@ def asked(mac: Any, **options: Any) -> Tensor:
 class OneHots:
     """FACMAC's way: one-hots, and told whether to explore."""
 
-    def select_actions(self, ep_batch, t_ep, t_env, bs=slice(None), test_mode=False, explore=False):
+    def select_actions(
+        self,
+        ep_batch: Any,
+        t_ep: int,
+        t_env: int,
+        bs: Any = slice(None),
+        test_mode: bool = False,
+        explore: bool = False,
+    ) -> Tensor:
         self.explore = explore
         return torch.eye(A)[torch.arange(B * N).reshape(B, N) % A][bs]
 
@@ -39,7 +47,9 @@ def test_one_hots_become_indices_and_exploring_is_said(testing: bool) -> None:
 
 def test_a_controller_that_knows_no_rows_answers_for_some() -> None:
     class Whole:
-        def select_actions(self, ep_batch, t_ep, t_env=0, test_mode=False):
+        def select_actions(
+            self, ep_batch: Any, t_ep: int, t_env: int = 0, test_mode: bool = False
+        ) -> Tensor:
             return torch.arange(B * N).reshape(B, N)
 
     assert asked(Whole(), rows=[0, 3]).tolist() == [[0, 1, 2], [9, 10, 11]]
