@@ -49,7 +49,8 @@ def unrolled_inputs(
     R, L, N, _ = inputs.shape
     hidden, outputs, states = start, [], []
     for t in range(L):
-        slot = inputs[:, t] if getattr(mac, "takes_teams", False) else inputs[:, t].flatten(0, 1)
+        slot = inputs[:, t].contiguous()  # (R, N, F); networks of others call `view`
+        slot = slot if getattr(mac, "takes_teams", False) else slot.flatten(0, 1)
         output, hidden = mac.agent(slot, hidden)
         outputs.append(output.reshape(R, N, -1))
         states.append(hidden.reshape(R, N, -1))

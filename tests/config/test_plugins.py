@@ -58,6 +58,15 @@ def test_a_registered_name_is_not_translated_and_it_is_said(tmp_path: Path, name
     assert f"{key} {name} ->" not in loaded.dialect
 
 
+def test_a_network_of_a_plugin_is_not_copied_for_each_agent(tmp_path: Path) -> None:
+    plugin = REGISTER.format(module="modules.agents", name="rnn_ns")
+
+    config = load(tmp_path, plugin, mac="non_shared_mac", agent="rnn_ns").config
+
+    assert (config["mac"], config["agent"]) == ("basic_mac", "rnn_ns")
+    assert config["share_parameters"] is True
+
+
 def test_a_plugin_of_the_command_line_comes_first_too(tmp_path: Path) -> None:
     plugin, path = tmp_path / "mine.py", tmp_path / "theirs.yaml"
     plugin.write_text(REGISTER.format(module="controllers", name="n_mac"))

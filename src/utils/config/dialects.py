@@ -99,8 +99,11 @@ def _changes(
     # Learners of plugins choose a critic, and compute what they do, by themselves.
     kept = {*own, "critic_type"} if "learner" in own else own.keys()
     for (key, value), meaning in RENAMED_VALUES.items():
-        if values.get(key) == value and key not in kept:
-            yield f"{key} {value}", meaning
+        if values.get(key) != value or key in kept:
+            continue
+        # A plugin's network may hold one for each agent by itself, as EPyMARL's rnn_ns.
+        spared = {"share_parameters"} if "agent" in own else set()
+        yield f"{key} {value}", {k: v for k, v in meaning.items() if k not in spared}
     for alias in ALIASES.keys() & values.keys():
         yield alias, {ALIASES[alias]: values[alias]}
     if "target_update_interval_or_tau" in values:

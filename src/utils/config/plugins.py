@@ -72,14 +72,19 @@ def _assignments() -> int:
 
 
 def _remedy(error: Exception) -> str:
-    """What to do about a module of another repository that is not here."""
+    """What to do about an import that fails because the file stands alone here."""
+    if "relative import" in str(error):
+        return "\nWrite that import in full, as in `from components.epsilon_schedules import ...`."
     if not isinstance(error, ModuleNotFoundError) or error.name is None:
         return ""
     package, _, rest = error.name.partition(".")
     if not rest or not (SRC / package).is_dir():
         return ""
-    path = f"src/{error.name.replace('.', '/')}.py"
-    return f"\nPyMARL-K has no {error.name}. Copy that repository's {path} to the same place here."
+    path = f"src/{error.name.replace('.', '/')}"
+    return (
+        f"\nPyMARL-K has no {error.name}. Copy that repository's {path}.py, or the folder {path}, "
+        "to the same place here."
+    )
 
 
 def _load(plugin: str) -> bool:
