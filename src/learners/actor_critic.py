@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -34,7 +34,7 @@ class Lesson(NamedTuple):
 class ActorCriticLearner(PolicyLearner):
     """Subclasses say what the critic is, what it is worth, and what the actors climb."""
 
-    reads: tuple[str, ...] = (
+    reads: ClassVar[tuple[str, ...]] = (
         *("action_kind", "action_selector", "agent_output_type", "mixer", "rnn_hidden_dim"),
         *("optimizer", "actor_optimizer", "optimizer_epsilon", "weight_decay", "critic_lr"),
         *("target_update_mode", "target_update_interval", "target_update_tau"),

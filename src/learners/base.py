@@ -6,7 +6,7 @@ import copy
 import inspect
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +25,7 @@ class Learner:
     """PyMARL's learner interface. All that must survive a resume is kept in plain attributes."""
 
     # Settings that this class reads and that PyMARL's default.yaml, or that of a relative, lacks.
-    reads: tuple[str, ...] = ()
+    reads: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -167,7 +167,7 @@ class KLevelActors:
     The learner improves its actors by `climb(objective, respond, ...)`; here that climbs levels.
     """
 
-    reads: tuple[str, ...] = (
+    reads: ClassVar[tuple[str, ...]] = (
         *("k_level", "k_opt_state", "k_lookahead_scale", "k_clip_each_level"),
         *("k_noise", "k_level_action"),
     )

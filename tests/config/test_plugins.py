@@ -105,6 +105,15 @@ def test_epymarl_code_finds_its_names_for_what_the_run_has(tmp_path: Path) -> No
     assert config["q_nstep"] == 5
 
 
+def test_facmac_s_code_finds_what_only_its_defaults_say(tmp_path: Path) -> None:
+    plugin = REGISTER.format(module="learners", name="maddpg_learner_discrete")
+
+    loaded = load(tmp_path, plugin, learner="maddpg_learner_discrete", agent="qmixrnn")
+
+    assert loaded.config["recurrent_critic"] is False
+    assert loaded.config["actor_mask"] is True  # what FACMAC's does by itself
+
+
 def test_a_file_that_registers_nothing_is_warned_of(tmp_path: Path) -> None:
     loaded = load(tmp_path, "class QLearner: pass\n", learner="q_learner")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from utils.config.dialects import THEIR_DEFAULTS
 from utils.errors import UserError, did_you_mean
 
 SRC = str(Path(__file__).resolve().parents[2])
@@ -20,13 +21,15 @@ class MissingSettingError(UserError, AttributeError):
         self._name, self._known, self._where = name, known, where
 
     def __str__(self) -> str:
-        from utils.config.dialects import EPYMARL_DEFAULTS, FOREIGN_KEYS
-
         text = f"{self._where} reads args.{self._name}, and this run has no setting of that name."
         text += did_you_mean(self._name, self._known)
-        if self._name in {*EPYMARL_DEFAULTS, *FOREIGN_KEYS}:
-            text += "\nIt is a name of EPyMARL's: add the line `dialect: epymarl` to the settings"
-            return text + " file, or type dialect=epymarl."
+        names = {**THEIR_DEFAULTS, "epymarl": {*THEIR_DEFAULTS["epymarl"], "hidden_dim"}}
+        for dialect, theirs in names.items():
+            if self._name in theirs:
+                return (
+                    f"{text}\nThe line `dialect: {dialect}` in the settings file gives it one, and "
+                    f"so does dialect={dialect} on the command line."
+                )
         return text + f"\nAdd a line `{self._name}: ...` to the file of --config."
 
 

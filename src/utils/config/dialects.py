@@ -47,8 +47,11 @@ RENAMED_VALUES: dict[tuple[str, Any], dict[str, Any]] = {
         "epsilon_finish": 0.0,
     },
 }
-# What EPyMARL's code reads from `args` and its settings files need not say.
-EPYMARL_DEFAULTS = {"common_reward": True, "add_value_last_step": True}
+# What code of each reads from `args` though its settings files need not say it.
+THEIR_DEFAULTS: dict[str, dict[str, Any]] = {
+    "epymarl": {"common_reward": True, "add_value_last_step": True},
+    "facmac": {"recurrent_critic": False},
+}
 # What FACMAC's learners do without being told; a settings file may not know these keys.
 CONTINUOUS_HABITS = {"td_lambda": 0.0, "actor_mask": False, "action_l2": 0.001}
 
@@ -129,7 +132,7 @@ def names_for_plugins(theirs: dict[str, Any], ours: dict[str, Any], dialect: str
 
     `theirs` is its settings file, `ours` the settings that the run has in the end.
     """
-    found = dict(EPYMARL_DEFAULTS) if dialect == "epymarl" else {}
+    found = dict(THEIR_DEFAULTS.get(dialect, {}))
     found |= {key: theirs[key] for key in FOREIGN_KEYS & theirs.keys()}
     said = {*theirs, "hidden_dim"} if dialect == "epymarl" else theirs.keys()
     found |= {alias: ours[key] for alias, key in ALIASES.items() if alias in said}
