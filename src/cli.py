@@ -44,15 +44,25 @@ def guarded(command: Callable[[list[str]], int], argv: list[str]) -> int:
         if error.errno == errno.ENAMETOOLONG:
             return complain(f"No file can have a name as long as {error.filename}.")
         raise
-    except RuntimeError as error:
-        if "memory" not in str(error):  # torch has no class of its own for this on the CPU
-            raise
+    except Exception as error:
+        return explained(error)
+    except KeyboardInterrupt:
+        return 130
+
+
+def explained(error: Exception) -> int:
+    """The exit code, with a word on what is to be done; a mistake of ours is raised again."""
+    from utils.config.plugins import failure_of
+
+    if isinstance(error, RuntimeError) and "memory" in str(error):  # torch has no class for this
         return complain(
             f"Out of memory: {str(error).splitlines()[0]}\nMake it smaller: batch_size, "
             "batch_size_run, buffer_size or the networks (rnn_hidden_dim, hypernet_embed)."
         )
-    except KeyboardInterrupt:
-        return 130
+    failure = failure_of(error)
+    if failure is None:
+        raise error
+    return complain(failure)
 
 
 def allow_poor_alphabets() -> None:

@@ -19,6 +19,7 @@ from utils.allocation import keep_freed_memory
 from utils.checkpoint import find_checkpoint
 from utils.commit import Commit, commit_of
 from utils.config import COMMAND_LINE, LoadedConfig, load_config
+from utils.config.arguments import Arguments
 from utils.config.fit import check_fit
 from utils.config.mongo import usable
 from utils.console import head_lines, test_line
@@ -209,7 +210,7 @@ class Task:
 
 def arguments(config: dict[str, Any]) -> SimpleNamespace:
     """The settings as learners know them, and torch as they say."""
-    args = SimpleNamespace(**config)
+    args = Arguments(**config)
     args.use_cuda = args.use_cuda and torch.cuda.is_available()
     args.device = "cuda" if args.use_cuda else "cpu"
     if args.torch_threads:

@@ -60,11 +60,16 @@ class BasicMAC:
         bs: Any = slice(None),
         test_mode: bool = False,
     ) -> Tensor:
-        """Actions of episodes `bs` at slot `t_ep`: (b, N) indices or (b, N, A) continuous."""
+        """Actions of episodes `bs` at slot `t_ep`, as the selector gives them.
+
+        (b, N) indices, (b, N, A) one-hots of FACMAC's selector, or (b, N, A) continuous.
+        """
         stored, self.hidden_states = self.policy.act(
             Observed.of(ep_batch, t_ep), self.hidden_states, t_env, test_mode, bs
         )
-        return self.policy.head.to_played(stored)
+        head = self.policy.head
+        one_hots = getattr(self.policy.selector, "gives_one_hots", False)
+        return head.vector(stored).long() if one_hots else head.to_played(stored)
 
     def forward(self, ep_batch: EpisodeBatch, t: int, test_mode: bool = False) -> Tensor:
         """Utilities, or with `pi_logits` probabilities, at slot t. (B, N, A)"""
@@ -74,8 +79,9 @@ class BasicMAC:
         return self.policy.selector.probabilities(outputs, avail, testing=test_mode)
 
     def _build_inputs(self, batch: EpisodeBatch, t: int) -> Tensor:
-        """Those at slot t. (B*N, F)"""
-        return self.policy.inputs_at(batch, t).flatten(0, 1)
+        """Those at slot t. (B*N, F), or (B, N, F) for agents that take teams"""
+        inputs = self.policy.inputs_at(batch, t)
+        return inputs if self.policy.takes_teams else inputs.flatten(0, 1)
 
     # Networks
 

@@ -18,8 +18,9 @@ from modules.mixers import REGISTRY as MIXERS
 from policies.contract import Policy
 from pymarl.controllers import policy_of
 from pymarl.mixers import mixer_of
+from utils.errors import UserError
 from utils.logging import Logger
-from utils.needs import Given, Needs, require
+from utils.needs import Given, Needs, needs_of, require
 from utils.optim import take_step
 from utils.weights import load_weights, save_weights
 
@@ -39,6 +40,7 @@ class Learner:
     def __init__(
         self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace
     ) -> None:
+        require_settings(type(self), args)
         require(type(self), Given(vars(args)))  # where no configuration of ours was loaded, here
         self.args, self.mac, self.logger, self.scheme = args, mac, logger, scheme
         self.policy: Policy = policy_of(mac, self.reads)
@@ -132,6 +134,19 @@ class Learner:
             load_weights(stateful, path, name)
         for network, target in self.networks_and_targets():
             target.load_state_dict(network.state_dict())
+
+
+def require_settings(kind: type, args: SimpleNamespace) -> None:
+    """Say in another repository's tree which settings are missing there; here are all of them."""
+    read = {"action_kind", "agent_output_type", "mask_before_softmax", *needs_of(kind).uses}
+    missing = sorted(name for name in read if not hasattr(args, name))
+    if missing:
+        raise UserError(
+            f"learner={args.learner} reads settings that this run does not have: "
+            f"{', '.join(missing)}.\nTo switch the learner is not enough here. Type "
+            "--config=kfacmac, or copy these lines from config/algs/kfacmac.yaml into your "
+            "settings file."
+        )
 
 
 def build_mixer(args: SimpleNamespace) -> Any:

@@ -13,6 +13,7 @@ from learners.base import without_mixer
 from learners.demands import FOLLOWS, present_policy
 from learners.policy_learner import PolicyLearner
 from modules.critics import REGISTRY as CRITICS
+from utils.errors import UserError
 from utils.logging import Logger
 from utils.needs import Given, Needs, require
 
@@ -39,7 +40,16 @@ class OnPolicyLearner(PolicyLearner):
         super().__init__(mac, scheme, logger, without_mixer(args))
 
     def build_critic(self, scheme: dict[str, Any], args: SimpleNamespace) -> nn.Module:
-        return CRITICS[args.critic_type or self.default_critic](scheme, args)
+        name = args.critic_type or self.default_critic
+        critic = CRITICS[name](scheme, args)
+        lacking = [method for method in ("inputs", "judge") if not hasattr(critic, method)]
+        if lacking:
+            raise UserError(
+                f"learner={args.learner} asks a critic for inputs(batch) once and lets it judge "
+                f"them often; critic_type={name} has no {' and no '.join(lacking)}. A critic that "
+                "only knows PyMARL's forward(batch, t) goes with the learner it was written for."
+            )
+        return critic
 
     def networks_and_targets(self) -> list[tuple[nn.Module, nn.Module]]:
         return [(self.critic, self.target_critic)]

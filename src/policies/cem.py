@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,7 +33,8 @@ class CEMPolicy(IndependentPolicy):
 
     def __init__(self, scheme: dict[str, Any], groups: Any, args: SimpleNamespace) -> None:
         require(type(self), Given(vars(args)))
-        gaussian = SimpleNamespace(**{**vars(args), "action_selector": self.fixed_selector})
+        gaussian = copy.copy(args)
+        gaussian.action_selector = self.fixed_selector
         super().__init__(scheme, groups, gaussian)
 
     def act(

@@ -17,7 +17,7 @@ from components.parts import MEMORY, action_field, previous_actions
 from modules.agents import REGISTRY as AGENTS
 from modules.agents.separate import SeparateAgents
 from modules.sizes import flat_size
-from pymarl.agents import takes_packed_rows, unrolling
+from pymarl.agents import knows_slots_only, takes_packed_rows, takes_teams, unrolling
 from pymarl.selectors import choosing
 
 EVERY_ROW: Any = slice(None)
@@ -49,7 +49,10 @@ class IndependentPolicy:
         self._action_field = action_field(scheme)
         self._ids = torch.eye(self.n_agents)
         self.agent = self._build_agent(self.input_size(scheme))
-        self._unrolling = unrolling(self.agent)
+        self.takes_teams = knows_slots_only(self.agent) and takes_teams(
+            self.agent, self.input_size(scheme), self.n_agents, self.head.n_outputs, args.agent
+        )
+        self._unrolling = unrolling(self.agent, self.takes_teams)
         self.recurrent = bool(getattr(self._unrolling, "recurrent", True))
         self.packs = takes_packed_rows(self._unrolling)
         self.selector = choosing(SELECTORS[args.action_selector](args), self.head)
@@ -81,7 +84,8 @@ class IndependentPolicy:
     def one_slot(self, inputs: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """(B, N, F), (B, N, H) -> raw outputs (B, N, A), memory (B, N, H)"""
         B, N = inputs.shape[:2]
-        outputs, hidden = self.agent(inputs.flatten(0, 1), memory)
+        rows = inputs if self.takes_teams else inputs.flatten(0, 1)  # (B*N, F)
+        outputs, hidden = self.agent(rows, memory)
         return outputs.reshape(B, N, -1), hidden.reshape(B, N, -1)
 
     def for_tests(self) -> Self:
@@ -177,7 +181,8 @@ class IndependentPolicy:
     def _build_agent(self, input_size: int) -> Any:
         args = self.args
         if self.head.n_outputs != args.n_actions:  # agents are as wide as there are actions
-            args = SimpleNamespace(**{**vars(args), "n_actions": self.head.n_outputs})
+            args = copy.copy(args)
+            args.n_actions = self.head.n_outputs
         agent_class = AGENTS[self.args.agent]
         if self.args.share_parameters:
             return agent_class(input_size, args)

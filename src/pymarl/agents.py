@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, Protocol
 
 import torch
@@ -9,7 +10,9 @@ from torch import Tensor
 
 from modules.agents.separate import SeparateAgents
 from modules.kernels import Running
+from pymarl.acting import described
 from pymarl.overrides import speaks_for
+from utils.errors import UserError
 
 
 class Unrolling(Protocol):
@@ -28,8 +31,8 @@ class SlotBySlot:
 
     recurrent = True  # for all that is known
 
-    def __init__(self, agent: Any) -> None:
-        self._agent = agent
+    def __init__(self, agent: Any, takes_teams: bool = False) -> None:
+        self._agent, self._takes_teams = agent, takes_teams
 
     def unroll(
         self, inputs: Tensor, start: Tensor | None = None, running: Running = None
@@ -41,14 +44,15 @@ class SlotBySlot:
             hidden = self._agent.init_hidden().unsqueeze(0).expand(R, N, -1)
         outputs, states = [], []
         for t in range(L):
-            output, hidden = self._agent(inputs[:, t].reshape(R * N, -1), hidden)
+            slot = inputs[:, t].contiguous()  # (R, N, F); networks of others call `view`
+            output, hidden = self._agent(slot if self._takes_teams else slot.flatten(0, 1), hidden)
             outputs.append(output.reshape(R, N, -1))
             memory = hidden[0] if isinstance(hidden, tuple) else hidden  # of an LSTM
             states.append(memory.reshape(R, N, -1))
         return torch.stack(outputs, dim=1), torch.stack(states, dim=1)
 
 
-def unrolling(agent: Any) -> Unrolling:
+def unrolling(agent: Any, takes_teams: bool = False) -> Unrolling:
     """The agent itself, if it has a way through many slots that knows of its `forward`."""
     each = agent.agents[0] if isinstance(agent, SeparateAgents) else agent
     return (
@@ -56,6 +60,51 @@ def unrolling(agent: Any) -> Unrolling:
     )
 
 
+def knows_slots_only(agent: Any) -> bool:
+    return isinstance(unrolling(agent), SlotBySlot)
+
+
 def takes_packed_rows(unrolling: Unrolling) -> bool:
     """Whether rows may be laid end to end."""
     return not isinstance(unrolling, SlotBySlot)
+
+
+EPISODES = 2  # that a network is asked about
+
+
+def takes_teams(agent: Any, n_inputs: int, n_agents: int, n_outputs: int, name: str) -> bool:
+    """Whether the network takes (B, N, F), as those of PyMARL2 do, and not (B*N, F).
+
+    It is found out by asking a copy once. A network that answers neither is refused.
+    """
+    wanted = EPISODES * n_agents * n_outputs
+    problems = []
+    for shape in ((EPISODES * n_agents, n_inputs), (EPISODES, n_agents, n_inputs)):
+        problem = _problem(copy.deepcopy(agent), torch.zeros(shape), n_agents, wanted)
+        if problem is None:
+            return len(shape) == 3
+        problems.append(f"  inputs {shape}: {problem}")
+    raise UserError(
+        f"agent={name} does not fit mac=basic_mac, which calls it with inputs and hidden states "
+        f"and takes a pair: {n_outputs} outputs for each agent, and hidden states.\n"
+        + "\n".join(problems)
+        + "\nRegister the controller that it was written for, too."
+    )
+
+
+def _problem(agent: Any, inputs: Tensor, n_agents: int, wanted: int) -> str | None:
+    """What goes wrong with a call on `inputs`, if anything."""
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            hidden = agent.init_hidden().unsqueeze(0).expand(EPISODES, n_agents, -1)
+            answer = agent(inputs, hidden)
+    except Exception as error:
+        return f"{type(error).__name__}: {str(error).splitlines()[0]}"
+    if not isinstance(answer, tuple) or len(answer) != 2:
+        return f"the answer is {described(answer)}"
+    outputs, hidden = answer
+    if not isinstance(hidden, Tensor):
+        return f"the hidden states are {described(hidden)}"
+    if not isinstance(outputs, Tensor) or outputs.numel() != wanted:
+        return f"the outputs are {described(outputs)}"
+    return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -16,6 +15,7 @@ from components.minibatch import Minibatch, View, Views
 from controllers.basic_controller import BasicMAC
 from policies.contract import Policy
 from policies.independent import EVERY_ROW, IndependentPolicy, Observed
+from pymarl.acting import Acting
 from pymarl.agents import unrolling
 from utils.errors import UserError
 
@@ -38,10 +38,10 @@ class ForeignPolicy:
         self.mac, self.args = mac, mac.args
         self.n_agents: int = mac.n_agents
         self.head: ActionHead = build_head(mac.args)
-        self._unrolling = unrolling(mac.agent)
+        policy = getattr(mac, "policy", None)
+        self._unrolling = unrolling(mac.agent, getattr(policy, "takes_teams", False))
         self.recurrent = bool(getattr(self._unrolling, "recurrent", True))
-        # FACMAC's controllers must be told that they are to explore.
-        self._told = "explore" in inspect.signature(mac.select_actions).parameters
+        self._acting = Acting(mac, mac.args)
 
     @property
     def agent(self) -> Any:
@@ -61,14 +61,9 @@ class ForeignPolicy:
         testing: bool = False,
         rows: Any = EVERY_ROW,
     ) -> tuple[Tensor, Any]:
-        mac, how = self.mac, {"explore": not testing} if self._told else {}
-        mac.hidden_states = memory
-        played = mac.select_actions(
-            seen.batch, t_ep=seen.t, t_env=t_env, bs=rows, test_mode=testing, **how
-        )
-        chosen = played.shape == seen.avail[rows].shape  # one-hots, or continuous actions
-        stored = self.head.stored(played) if chosen else self.head.to_stored(played)
-        return stored, mac.hidden_states
+        self.mac.hidden_states = memory
+        played = self._acting.choose(self.mac, seen.batch, seen.t, t_env, rows, testing)
+        return self.head.to_stored(played), self.mac.hidden_states
 
     def for_tests(self) -> ForeignPolicy:
         twin = copy.copy(self)

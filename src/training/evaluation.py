@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from pathlib import Path
 
@@ -40,13 +41,17 @@ def evaluate(session: Session, stop: StopRequest) -> TestResult | None:
 
 
 def run_test_episodes(session: Session, stop: StopRequest) -> bool:
-    """Whole rounds, and a partial one for the remainder; False if that was broken off."""
+    """Whole rounds, and a partial one for the remainder; False if that was broken off.
+
+    Runners written for PyMARL know whole rounds only, so they test a little more.
+    """
     session.require_sound()
     args, runner = session.args, session.runner
     rows = args.test_batch_size_run or args.batch_size_run
     left, before = args.test_nepisode, runner_state(runner)
+    divisible = "rows" in inspect.signature(runner.run).parameters
     while left > 0:
-        runner.run(test_mode=True, **({"rows": left} if left < rows else {}))
+        runner.run(test_mode=True, **({"rows": left} if left < rows and divisible else {}))
         left -= rows
         if left > 0 and stop.requested and hasattr(runner, "forget_test"):
             runner.forget_test(before)

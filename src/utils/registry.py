@@ -27,6 +27,8 @@ class Registry(MutableMapping[str, Any]):
     def __init__(self, kind: str, entries: dict[str, Any]) -> None:
         self.kind = kind
         self._entries = dict(entries)
+        self._own = dict(entries)
+        self.assignments = 0  # how often somebody has registered a name
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._entries:
@@ -34,11 +36,19 @@ class Registry(MutableMapping[str, Any]):
         entry = self._entries[name]
         if isinstance(entry, str):
             module, _, attribute = entry.partition(":")
-            entry = self._entries[name] = getattr(importlib.import_module(module), attribute)
+            loaded = getattr(importlib.import_module(module), attribute)
+            if self._own.get(name) is entry:
+                self._own[name] = loaded
+            entry = self._entries[name] = loaded
         return entry
 
     def __setitem__(self, name: str, entry: Any) -> None:
         self._entries[name] = entry
+        self.assignments += 1
+
+    def registered(self, name: str) -> bool:
+        """Whether `name` is an entry that third-party code has added, or put in place of ours."""
+        return name in self._entries and self._entries[name] is not self._own.get(name)
 
     def __delitem__(self, name: str) -> None:
         del self._entries[name]

@@ -209,14 +209,17 @@ def test_policies_are_probabilities_with_a_floor_for_what_is_available() -> None
     assert (probs[avail == 1] >= floor).all()
 
 
-def test_gumbel_policies_give_available_indices() -> None:
+def test_gumbel_policies_give_one_hots_of_available_actions() -> None:
     args = make_args(agent_output_type="pi_logits", action_selector="gumbel")
     mac, batch = make_mac(args), make_batch(args)
     for mode in ({"test_mode": True}, {"test_mode": False}, {"explore": False}):
         mac.init_hidden(B)
         actions = mac.select_actions(batch, t_ep=0, t_env=0, **mode)
-        assert actions.shape == (B, N)
-        assert batch["avail_actions"][:, 0].gather(2, actions.unsqueeze(2)).all()
+        assert actions.shape == (B, N, A)
+        assert torch.equal(actions.sum(dim=2), torch.ones(B, N))
+        assert actions.requires_grad == ("explore" in mode)
+        chosen = actions.argmax(dim=2, keepdim=True)
+        assert batch["avail_actions"][:, 0].gather(2, chosen).all()
 
 
 def test_gumbel_explores_with_epsilon_and_learns_without() -> None:
@@ -229,7 +232,7 @@ def test_gumbel_explores_with_epsilon_and_learns_without() -> None:
     def share_of_the_first(**mode: Any) -> float:
         mac.init_hidden(B)
         draws = [mac.select_actions(batch, t_ep=0, **mode) for _ in range(200)]
-        return (torch.stack(draws) == 0).float().mean().item()
+        return torch.stack(draws)[..., 0].mean(dtype=torch.float).item()
 
     available = batch["avail_actions"][:, 0].sum(dim=2)  # (B, N)
     uniform = (1 / available).mean().item()

@@ -11,14 +11,15 @@ import copy
 import numpy as np
 import torch as th
 from torch import nn
-from torch.optim import RMSprop
+from torch.nn.functional import smooth_l1_loss
+from torch.optim import Adam
 
 from components.episode_buffer import EpisodeBatch
 from envs import REGISTRY as env_REGISTRY
 from envs.multiagentenv import MultiAgentEnv
 from learners import REGISTRY as le_REGISTRY
 from modules.mixers import REGISTRY as mix_REGISTRY
-from modules.mixers.sums import VDNMixer
+from modules.mixers.vdn import VDNMixer
 
 
 class GuessEnv(MultiAgentEnv):
@@ -85,68 +86,72 @@ class WeightedSum(nn.Module):
 
 
 class PlainQLearner:
+    """Fits Q_tot to r + gamma max Q_tot', where the copy that values s' trails behind."""
+
+    TRAIL = 0.1  # part of the way that the copy goes after each update
+
     def __init__(self, mac, scheme, logger, args):
-        self.args = args
-        self.mac = mac
-        self.logger = logger
-        self.params = list(mac.parameters())
-        self.last_target_update_episode = 0
+        self.args, self.logger, self.mac = args, logger, mac
         self.mixer = VDNMixer() if args.mixer == "vdn" else mix_REGISTRY[args.mixer](args)
-        self.params += list(self.mixer.parameters())
-        self.target_mixer = copy.deepcopy(self.mixer)
-        self.optimiser = RMSprop(
-            self.params, lr=args.lr, alpha=args.optim_alpha, eps=args.optim_eps
-        )
-        self.target_mac = copy.deepcopy(mac)
-        self.log_stats_t = -self.args.learner_log_interval - 1
+        self.slow_mac, self.slow_mixer = copy.deepcopy((mac, self.mixer))
+        self.weights = [*mac.parameters(), *self.mixer.parameters()]
+        self.adam = Adam(self.weights, lr=args.lr)
+        self.next_log = 0
 
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int):
-        rewards = batch["reward"][:, :-1]
-        actions = batch["actions"][:, :-1]
-        terminated = batch["terminated"][:, :-1].float()
-        mask = batch["filled"][:, :-1].float()
-        mask[:, 1:] = mask[:, 1:] * (1 - terminated[:, :-1])
+        last_slot = batch.max_seq_length - 1
+        going_on = 1.0 - batch["terminated"][:, :last_slot].float()
+        played = batch["filled"][:, 1:].bool()  # an action counts if a slot comes after it
 
-        def unroll(mac):
-            mac.init_hidden(batch.batch_size)
-            outs = [mac.forward(batch, t=t) for t in range(batch.max_seq_length)]
-            return th.stack(outs, dim=1)
+        with th.no_grad():
+            ahead = self.best_joint_values(batch)[:, 1:]
+            goal = batch["reward"][:, :last_slot] + self.args.gamma * going_on * ahead
+        utilities = self.walk(self.mac, batch)[:, :last_slot]
+        taken = utilities.gather(-1, batch["actions"][:, :last_slot])[..., 0]
+        joint = self.mixer(taken, batch["state"][:, :last_slot])
+        loss = smooth_l1_loss(joint[played], goal[played])
 
-        chosen = th.gather(unroll(self.mac)[:, :-1], dim=3, index=actions).squeeze(3)
-        target_out = unroll(self.target_mac)[:, 1:].detach()
-        target_out[batch["avail_actions"][:, 1:] == 0] = -9999999
-        target_max = target_out.max(dim=3)[0]
-        chosen = self.mixer(chosen, batch["state"][:, :-1])
-        target_max = self.target_mixer(target_max, batch["state"][:, 1:])
-        targets = rewards + self.args.gamma * (1 - terminated) * target_max
-        loss = (((chosen - targets.detach()) * mask) ** 2).sum() / mask.sum()
-
-        self.optimiser.zero_grad()
+        self.adam.zero_grad()
         loss.backward()
-        th.nn.utils.clip_grad_norm_(self.params, self.args.grad_norm_clip)
-        self.optimiser.step()
+        nn.utils.clip_grad_value_(self.weights, 1.0)
+        self.adam.step()
+        self.trail()
+        if t_env >= self.next_log:
+            self.next_log = t_env + self.args.learner_log_interval
+            self.logger.log_stat("loss", float(loss), t_env)
 
-        if (
-            episode_num - self.last_target_update_episode
-        ) / self.args.target_update_interval >= 1.0:
-            self.target_mac.load_state(self.mac)
-            self.target_mixer.load_state_dict(self.mixer.state_dict())
-            self.last_target_update_episode = episode_num
-        if t_env - self.log_stats_t >= self.args.learner_log_interval:
-            self.logger.log_stat("loss", loss.item(), t_env)
-            self.log_stats_t = t_env
+    def walk(self, mac, batch):
+        """One slot after the other. (B, T, N, A)"""
+        mac.init_hidden(batch.batch_size)
+        slots = range(batch.max_seq_length)
+        return th.stack([mac.forward(batch, t=slot) for slot in slots], dim=1)
+
+    def best_joint_values(self, batch):
+        utilities = self.walk(self.slow_mac, batch)
+        possible = utilities.masked_fill(batch["avail_actions"] == 0, -1e6)
+        return self.slow_mixer(possible.amax(dim=-1), batch["state"])
+
+    @th.no_grad()
+    def trail(self):
+        slow = [*self.slow_mac.parameters(), *self.slow_mixer.parameters()]
+        for behind, ahead in zip(slow, self.weights, strict=True):
+            behind.lerp_(ahead, self.TRAIL)
 
     def cuda(self):
-        self.mac.cuda()
-        self.target_mac.cuda()
+        for part in (self.mac, self.slow_mac, self.mixer, self.slow_mixer):
+            part.cuda()
 
     def save_models(self, path):
         self.mac.save_models(path)
-        th.save(self.optimiser.state_dict(), f"{path}/opt.th")
+        th.save([self.mixer.state_dict(), self.adam.state_dict()], f"{path}/rest.th")
 
     def load_models(self, path):
         self.mac.load_models(path)
-        self.target_mac.load_models(path)
+        self.slow_mac.load_state(self.mac)
+        mixer, adam = th.load(f"{path}/rest.th")
+        for mine in (self.mixer, self.slow_mixer):
+            mine.load_state_dict(mixer)
+        self.adam.load_state_dict(adam)
 
 
 env_REGISTRY["guess"] = GuessEnv

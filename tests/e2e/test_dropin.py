@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from main import main
 from tests.support import Command, Results
 
 DROPIN = Path(__file__).resolve().parents[1] / "data" / "dropin.py"
@@ -118,3 +119,66 @@ def test_a_foreign_learner_resumes_exactly(
     run_main(*words, "resume=1")
 
     assert results.metrics() == alone.metrics()
+
+
+FACTORED = """
+from types import SimpleNamespace
+import torch as th
+from controllers import REGISTRY as controllers
+from controllers.basic_controller import BasicMAC
+from learners import REGISTRY as learners
+from modules.mixers.vdn import VDNMixer
+
+class OneHots(BasicMAC):  # FACMAC's way to say it
+    def select_actions(self, ep_batch, t_ep, t_env, bs=slice(None), test_mode=False, explore=False):
+        actions = super().select_actions(ep_batch, t_ep, t_env, bs, test_mode, explore)
+        assert actions.ndim == 3
+        return actions
+
+class Learner:
+    def __init__(self, mac, scheme, logger, args):
+        self.mac, self.logger = mac, logger
+        self.net = th.nn.Linear(args.hidden_dim, 1) if args.common_reward else None
+        self.mixer, self.optimiser = VDNMixer(), th.optim.Adam(mac.parameters(), lr=args.lr)
+        {extra}
+
+    def train(self, batch, t_env, episode_num):
+        self.mac.init_hidden(batch.batch_size)
+        drawn = [self.mac.select_actions(batch, t_ep=t, t_env=t_env, explore=False)
+                 for t in range(batch.max_seq_length - 1)]
+        first = th.stack(drawn, dim=1)[..., 0]
+        joint = self.mixer(first.reshape(-1, first.shape[2], 1), batch["state"][:, :-1])
+        (-joint.mean()).backward()
+        self.optimiser.step()
+        self.logger.log_stat("loss", -joint.mean().item(), t_env)
+
+    def save_models(self, path):
+        self.mac.save_models(path)
+
+controllers["one_hots"] = OneHots
+learners["their_learner"] = Learner
+"""
+POLICY = {"learner": "their_learner", "mac": "one_hots", "action_selector": "gumbel"}
+POLICY |= {"agent_output_type": "pi_logits", "hidden_dim": 8, "batch_size": 2}
+
+
+@pytest.mark.parametrize("extra", ["pass", "args.verbose"])
+def test_a_learner_that_asks_for_one_hots_and_its_own_settings(
+    results: Results, tmp_path: Path, capfd: pytest.CaptureFixture[str], extra: str
+) -> None:
+    plugin, path = tmp_path / f"theirs_{extra[:4]}.py", tmp_path / "theirs.yaml"
+    plugin.write_text(FACTORED.replace("{extra}", extra))
+    path.write_text(yaml.safe_dump({**POLICY, "plugins": [plugin.name]}))
+
+    words = [f"--config={path}", "--env-config=two_step", "with", "t_max=8", "seed=1"]
+    code = main([*words, f"local_results_path={results.root}"])
+
+    if extra == "pass":
+        assert (code, results.status()) == (0, "COMPLETED")
+        assert results.last("loss") < 0
+        assert results.json("config.json")["rnn_hidden_dim"] == 8
+        return
+    assert code == 2
+    told = capfd.readouterr().err
+    assert f"{plugin}, line 20, reads args.verbose" in told
+    assert "Traceback" not in told

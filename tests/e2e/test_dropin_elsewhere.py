@@ -8,12 +8,55 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import yaml
 
+from learners.kfacmac_learner import KFACMACLearner
 from tests.support import environment
+from utils.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = yaml.safe_load((ROOT / "docs" / "examples" / "kfacmac_dropin.yaml").read_text())
+OF_CONTINUOUS_ACTIONS = {"act_noise", "action_low", "action_high", "mac"}
+AT_RUN_TIME = {"n_agents", "n_actions", "device", "learner"}
+IN_ALL_TREES = {  # the default.yaml of PyMARL, FACMAC and EPyMARL have these
+    *("agent", "batch_size", "buffer_size", "gamma", "grad_norm_clip"),
+    *("learner_log_interval", "lr", "optim_alpha", "optim_eps"),
+}
+
+
+def copied_files() -> list[Path]:
+    """What the first commands of docs/drop-in.md copy."""
+    text = (ROOT / "docs" / "drop-in.md").read_text()
+    patterns = re.findall(r"^cp --parents (?:-n )?(.*) \$THEIRS/src$", text, re.MULTILINE)
+    listed = subprocess.run(
+        ["bash", "-c", f"ls {' '.join(patterns)}"],
+        cwd=ROOT / "src",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [ROOT / "src" / name for name in listed.stdout.split()]
+
+
+def test_the_learner_names_every_setting_that_a_foreign_tree_may_lack() -> None:
+    read = {
+        name for path in copied_files() for name in re.findall(r"\bargs\.(\w+)", path.read_text())
+    }
+    named = {name for kind in KFACMACLearner.__mro__ for name in vars(kind).get("reads", ())}
+
+    assert read - OF_CONTINUOUS_ACTIONS - AT_RUN_TIME - IN_ALL_TREES - {"runner_scope"} <= named
+    assert named <= EXAMPLE.keys()
+
+
+def test_a_learner_that_is_only_switched_says_what_is_missing() -> None:
+    args = SimpleNamespace(**{**EXAMPLE, "learner": "kfacmac_learner"})
+    del args.k_level, args.actor_mask
+
+    with pytest.raises(UserError, match=r"not have: k_level, actor_mask\.\n.*--config=kfacmac"):
+        KFACMACLearner(None, {}, None, args)
 
 
 @pytest.mark.parametrize("mixer", ["qmix", "vdn"])

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
 from learners.coma_learner import counterfactual, renormalised, taken
+from modules.critics import REGISTRY as CRITICS
 from tests.make import A, B, N, T, double_batch, flat, make_learner, on_policy_args
 from utils.errors import UserError
 from utils.returns import valid_steps
@@ -158,6 +159,16 @@ def test_what_cannot_be_drawn_has_no_probability() -> None:
 
     torch.testing.assert_close(policy[0], torch.tensor([2 / 3, 0, 1 / 3]))
     torch.testing.assert_close(policy[1], torch.full((3,), 1 / 3))
+
+
+def test_a_critic_of_pymarl_s_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Theirs(torch.nn.Module):
+        def __init__(self, scheme: Any, args: Any) -> None:
+            super().__init__()
+
+    monkeypatch.setitem(CRITICS, "theirs", Theirs)
+    with pytest.raises(UserError, match="critic_type=theirs has no inputs and no judge"):
+        coma(critic_type="theirs")
 
 
 def test_continuous_actions_are_refused() -> None:

@@ -9,6 +9,7 @@ import torch
 
 from components.episode_buffer import EpisodeBatch
 from learners import REGISTRY as LEARNERS
+from learners.qtran_learner import QTranLearner
 from tests.make import N, T, continuous_args, full_scheme, make_args, make_batch, make_mac
 from tests.make import quiet_logger as no_logger
 from utils.errors import UserError
@@ -229,3 +230,6 @@ def test_what_q_learning_cannot_do_is_said() -> None:
         make_learner(agent_output_type="pi_logits", action_selector="multinomial")
     with pytest.raises(UserError, match="mixer=qtran_base"):
         make_learner(learner="qtran_learner", mixer="vdn")
+    only_steps = SimpleNamespace(forward=None, agent=None)
+    with pytest.raises(UserError, match="mac=basic_mac has no unroll"):
+        QTranLearner(only_steps, {}, None, make_args(**ALGORITHMS["qtran"]))

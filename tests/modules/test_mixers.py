@@ -86,6 +86,16 @@ def test_vdn_is_the_sum_and_needs_no_settings() -> None:
     assert torch.equal(VDNMixer()(qs, states), qs.sum(dim=2, keepdim=True))
 
 
+@pytest.mark.parametrize("name", VALUE_MIXERS)
+def test_values_may_lie_as_facmac_s_learners_lay_them(name: str) -> None:
+    mixer, (qs, states) = MIXERS[name](make_args()), sample()
+
+    expected = mixer(qs, states)
+
+    laid = qs.reshape(B * T, N, 1) if name == "vdn" else qs.reshape(B, T * N, 1)
+    assert torch.equal(mixer(laid, states), expected)
+
+
 def test_vdn_s_adds_a_value_of_the_state_alone() -> None:
     mixer, (qs, states) = MIXERS["vdn-s"](make_args()), sample()
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from utils import rl_utils
 from utils.returns import build_td_lambda_targets, valid_steps
 
 B, T, GAMMA, LAMBDA = 4, 6, 0.9, 0.7
@@ -76,6 +77,16 @@ def test_lambda_zero_is_the_one_step_target() -> None:
     mask = valid_steps(filled, terminated)
     found = build_td_lambda_targets(rewards, terminated, mask, target_qs, 3, GAMMA, 0.0)
     torch.testing.assert_close(found, rewards + GAMMA * target_qs[:, 1:])
+
+
+def test_pymarl_s_function_takes_a_last_slot_that_does_not_count() -> None:
+    rewards, terminated, filled, target_qs = random_inputs()
+    mask = valid_steps(filled, terminated)
+    longer = [torch.cat([part, torch.ones(B, 1, 1)], dim=1) for part in (rewards, terminated, mask)]
+
+    found = rl_utils.build_td_lambda_targets(*longer, target_qs, 3, GAMMA, LAMBDA)
+
+    assert torch.equal(found, targets(rewards, terminated, mask, target_qs))
 
 
 def test_lambda_one_is_the_discounted_return() -> None:

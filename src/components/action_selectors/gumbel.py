@@ -19,6 +19,8 @@ class GumbelSoftmax(ActionSelector):
 
     needs = Needs(uses=SETTINGS | {"test_greedy"})
 
+    gives_one_hots = True
+
     def __init__(self, args: SimpleNamespace) -> None:
         super().__init__(args)
         self.schedule_epsilon()

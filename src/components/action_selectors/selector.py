@@ -15,6 +15,7 @@ class ActionSelector:
 
     schedule: DecayThenFlatSchedule | None = None  # of epsilon, if it explores by one
     epsilon: float
+    gives_one_hots = False  # from `select_action`
 
     def __init__(self, args: SimpleNamespace) -> None:
         self.args = args

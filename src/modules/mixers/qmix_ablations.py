@@ -37,5 +37,5 @@ class VDNState(nn.Module):
         return SumMixing(self.V(states.reshape(*states.shape[:2], self.state_dim)))  # (B, T, 1)
 
     def forward(self, agent_qs: Tensor, states: Tensor) -> Tensor:
-        """agent_qs (B, T, N), states (B, T, S) -> (B, T, 1)."""
-        return self.at(states)(agent_qs)
+        """agent_qs (B, T, N), or in the same order (B, T*N, 1); states (B, T, S) -> (B, T, 1)."""
+        return self.at(states)(agent_qs.reshape(*states.shape[:2], -1))

@@ -37,5 +37,8 @@ class VDNMixer(nn.Module):
         return SumMixing(0.0)
 
     def forward(self, agent_qs: Tensor, states: Tensor) -> Tensor:
-        """agent_qs (B, T, N), states unused -> (B, T, 1)."""
-        return self.at(states)(agent_qs)
+        """agent_qs (B, T, N), or as FACMAC's learners lay them (B*T, N, 1); states (B, T, S).
+
+        -> (B, T, 1)
+        """
+        return self.at(states)(agent_qs.reshape(*states.shape[:2], -1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from utils.config.plugins import registered
 from utils.config.schema import settings
 
 EPYMARL_KEYS = {"target_update_interval_or_tau", "hidden_dim", "use_rnn", "standardise_rewards"}
@@ -46,6 +47,11 @@ RENAMED_VALUES: dict[tuple[str, Any], dict[str, Any]] = {
         "epsilon_finish": 0.0,
     },
 }
+# What code of each reads from `args` though its settings files need not say it.
+THEIR_DEFAULTS: dict[str, dict[str, Any]] = {
+    "epymarl": {"common_reward": True, "add_value_last_step": True},
+    "facmac": {"recurrent_critic": False},
+}
 # What FACMAC's learners do without being told; a settings file may not know these keys.
 CONTINUOUS_HABITS = {"td_lambda": 0.0, "actor_mask": False, "action_l2": 0.001}
 
@@ -62,9 +68,13 @@ def recognise(values: dict[str, Any]) -> str:
 
 
 def translate(values: dict[str, Any], dialect: str) -> tuple[dict[str, Any], list[str]]:
-    """The same settings under our names, and a word on each change."""
+    """The same settings under our names, and a word on each change.
+
+    What a plugin has registered keeps its name.
+    """
     ours, notes = dict(values), []
-    for theirs, change in _changes(values, dialect):
+    own = plugin_names(values)
+    for theirs, change in _changes(values, dialect, own):
         notes.append(f"{theirs} -> {', '.join(f'{k} {v}' for k, v in change.items())}")
         ours.update(change)
     for key in FOREIGN_KEYS & ours.keys():
@@ -79,25 +89,58 @@ def translate(values: dict[str, Any], dialect: str) -> tuple[dict[str, Any], lis
     return ours, notes
 
 
-def _changes(values: dict[str, Any], dialect: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(what they say, our settings that mean it)."""
+def plugin_names(values: dict[str, Any]) -> dict[str, Any]:
+    """Those of the settings, given or by default, whose name a plugin has registered."""
+    named = {key: values.get(key, s.default) for key, s in settings().items() if s.registry}
+    return {key: name for key, name in named.items() if registered(key, name)}
+
+
+def _changes(
+    values: dict[str, Any], dialect: str, own: dict[str, Any]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(what they say, our settings that mean it), but for the names `own` of plugins."""
+    # Learners of plugins choose a critic, and compute what they do, by themselves.
+    kept = {*own, "critic_type"} if "learner" in own else own.keys()
     for (key, value), meaning in RENAMED_VALUES.items():
-        if values.get(key) == value:
-            yield f"{key} {value}", meaning
+        if values.get(key) != value or key in kept:
+            continue
+        # A plugin's network may hold one for each agent by itself, as EPyMARL's rnn_ns.
+        spared = {"share_parameters"} if "agent" in own else set()
+        yield f"{key} {value}", {k: v for k, v in meaning.items() if k not in spared}
     for alias in ALIASES.keys() & values.keys():
         yield alias, {ALIASES[alias]: values[alias]}
     if "target_update_interval_or_tau" in values:
         yield "target_update_interval_or_tau", _target_update(values)
-    if values.get("use_rnn") is False and values.get("agent", "rnn") in ("rnn", "rnn_ns"):
+    if "agent" not in own and values.get("use_rnn") is False and _is_rnn(values):
         yield "use_rnn False", {"agent": "mlp"}
-    if values.get("mac") == "cqmix_mac":
+    if values.get("mac") == "cqmix_mac" and "mac" not in own:
         yield "mac cqmix_mac", _continuous_controller(values)
-    if dialect == "facmac" and (habits := _facmac_habits(values)):
+    if dialect == "facmac" and (habits := _facmac_habits(values, "learner" in own)):
         yield f"learner {values['learner']}", habits
     if dialect == "epymarl" and "optimizer" not in values:
         yield "no optimizer", {"optimizer": "adam"}
-    if dialect == "epymarl" and (habits := _on_policy_habits(values)):
+    if dialect == "epymarl" and "learner" not in own and (habits := _on_policy_habits(values)):
         yield f"learner {values['learner']}", habits
+
+
+def _is_rnn(values: dict[str, Any]) -> bool:
+    return values.get("agent", "rnn") in ("rnn", "rnn_ns")
+
+
+def names_for_plugins(theirs: dict[str, Any], ours: dict[str, Any], dialect: str) -> dict[str, Any]:
+    """What code of another repository reads from `args` by its own name, and we by ours.
+
+    `theirs` is its settings file, `ours` the settings that the run has in the end.
+    """
+    found = dict(THEIR_DEFAULTS.get(dialect, {}))
+    found |= {key: theirs[key] for key in FOREIGN_KEYS & theirs.keys()}
+    said = {*theirs, "hidden_dim"} if dialect == "epymarl" else theirs.keys()
+    found |= {alias: ours[key] for alias, key in ALIASES.items() if alias in said}
+    if dialect == "epymarl":
+        soft = ours["target_update_mode"] == "soft"
+        key = "target_update_tau" if soft else "target_update_interval"
+        found["target_update_interval_or_tau"] = ours[key]
+    return {key: value for key, value in found.items() if key not in ours}
 
 
 def _continuous_controller(values: dict[str, Any]) -> dict[str, Any]:
@@ -107,12 +150,15 @@ def _continuous_controller(values: dict[str, Any]) -> dict[str, Any]:
     return {"mac": "basic_mac", "action_selector": "gaussian"}
 
 
-def _facmac_habits(values: dict[str, Any]) -> dict[str, Any]:
-    """Settings that make our learner, K-level or not, compute what FACMAC's of this name does."""
+def _facmac_habits(values: dict[str, Any], is_theirs: bool) -> dict[str, Any]:
+    """Settings that make our learner, K-level or not, compute what FACMAC's of this name does.
+
+    FACMAC's own learner, if `is_theirs`, needs its default of Adam's epsilon, because ours is set.
+    """
     learner = str(values.get("learner"))
     family = learner.removesuffix("_discrete").removeprefix("k")
     habits: dict[str, Any] = {}
-    if family in ("facmac_learner", "maddpg_learner"):
+    if family in ("facmac_learner", "maddpg_learner") and not is_theirs:
         if values.get("mac") == "cqmix_mac":
             habits |= CONTINUOUS_HABITS
             if values.get("target_update_mode") == "hard":

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from utils.config.command_line import COMMAND_LINE, EXAMPLE, Words, sort_words
-from utils.config.dialects import ALIASES, recognise, translate
+from utils.config.dialects import ALIASES, names_for_plugins, plugin_names, recognise, translate
 from utils.config.fit import check_fit, follow
 from utils.config.mongo import VARIABLE, from_environment, masked, parse_address, usable
 from utils.config.packaged import Packaged, packaged
@@ -62,6 +62,8 @@ class _Draft:
     env_defaults: dict[str, Any] = field(default_factory=dict)  # of the environment's YAML
     packaged: Packaged = field(default_factory=Packaged)
     own_file: str | None = None  # the algorithm's, where that is none of ours
+    theirs: dict[str, Any] = field(default_factory=dict)  # the algorithm's file as it stands
+    dialect: str = "pymarl"
 
     def set(self, key: str, value: Any, origin: str) -> None:
         """One top-level value, checked against the schema if that knows the key."""
@@ -119,7 +121,11 @@ def load_config(argv: list[str], base: dict[str, Any] | None = None) -> LoadedCo
     _refuse_two_names(words)
     for key, text in words.updates:
         _update(draft, key, text, words.force)
-    load_plugins(draft.config["plugins"])
+    _load_plugins(draft)
+    if draft.config["plugins"]:
+        draft.config.update(names_for_plugins(draft.theirs, draft.config, draft.dialect))
+    if own := plugin_names(draft.config):
+        dialect += "; from plugins: " + ", ".join(f"{key} {name}" for key, name in own.items())
     for key, setting in settings().items():
         check_name(setting, draft.config[key], draft.origins[key])
     follow(draft.config, draft.origins)
@@ -166,6 +172,8 @@ def _merge_files(draft: _Draft, words: Words) -> str:
     environment = find_environment(words.files["--env-config"])
     given = dict(words.updates).get("dialect") or algorithm.values.get("dialect")
     dialect = given or recognise(algorithm.values)
+    draft.theirs, draft.dialect = algorithm.values, dialect
+    _load_plugins_of(draft, environment, algorithm, words)
     # A learner switched on the command line is the same as one switched in the file.
     switched = {key: text for key, text in words.updates if key == "learner"}
     ours, notes = translate({**algorithm.values, **switched}, dialect)
@@ -177,6 +185,28 @@ def _merge_files(draft: _Draft, words: Words) -> str:
     _warn_of_unknown(draft, algorithm.label, ours)
     _warn_of_unknown(draft, environment.label, environment.values)
     return f"{dialect} settings" + (f" ({'; '.join(notes)})" if notes else "")
+
+
+def _load_plugins_of(
+    draft: _Draft, environment: YamlFile, algorithm: YamlFile, words: Words
+) -> None:
+    """First of all, because their names are not translated."""
+    for file in (environment, algorithm):
+        if "plugins" in file.values:
+            draft.set("plugins", file.values["plugins"], file.label)
+    for key, text in words.updates:
+        if key == "plugins":
+            _update(draft, key, text, words.force)
+    _load_plugins(draft)
+
+
+def _load_plugins(draft: _Draft) -> None:
+    """Import them, and warn of a file that only defines classes."""
+    for plugin in load_plugins(draft.config["plugins"]):
+        draft.warnings.append(
+            f"plugins: {plugin} has registered nothing, so nothing of it is used by name. "
+            "It needs a line like REGISTRY['my_learner'] = MyLearner (docs/drop-in.md)."
+        )
 
 
 def find_environment(name: str) -> YamlFile:

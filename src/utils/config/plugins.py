@@ -6,30 +6,94 @@ import importlib
 import importlib.util
 import sys
 import traceback
+from pathlib import Path
+from typing import Any
 
+from utils.config.schema import REGISTRIES, settings
 from utils.errors import UserError
 from utils.places import expanded
 
+SRC = Path(__file__).resolve().parents[2]
+_files: set[str] = set()  # of the plugins that were imported
 
-def load_plugins(plugins: list[str]) -> None:
-    """Import every plugin once; an error says which one failed, and where in it."""
+
+def load_plugins(plugins: list[str]) -> list[str]:
+    """Import every plugin once; an error says which one failed, and where in it.
+
+    Returns those that were imported now and have registered nothing.
+    """
+    without_effect = []
     for plugin in plugins:
+        before = _assignments()
         try:
-            _load(plugin)
+            if _load(plugin) and _assignments() == before:
+                without_effect.append(plugin)
         except UserError:
             raise
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
             raise UserError(
                 f"plugins: {plugin} failed with {type(error).__name__}: {error}\n"
-                f"at {where.filename}, line {where.lineno}."
+                f"at {where.filename}, line {where.lineno}.{_remedy(error)}"
             ) from error
+    return without_effect
 
 
-def _load(plugin: str) -> None:
+def failure_of(error: BaseException) -> str | None:
+    """What to print of an error that went through a plugin's code; None if it did not."""
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if frame.filename in _files]
+    if not theirs:
+        return None
+    lines = [f"  {frame.filename}, line {frame.lineno}: {frame.line}" for frame in theirs[-3:]]
+    reason = str(error).splitlines()[:4] or [""]
+    return "\n".join(
+        [
+            f"The code of a plugin failed with {type(error).__name__}: {reason[0]}",
+            *reason[1:],
+            *lines,
+            "docs/drop-in.md says what it finds here; the run's run.json has the whole traceback.",
+        ]
+    )
+
+
+def registered(key: str, name: Any) -> bool:
+    """Whether a plugin has registered `name` as a value of the setting `key`."""
+    registry = settings()[key].registry
+    return registry is not None and _registry(registry).registered(name)
+
+
+def _registry(kind: str) -> Any:
+    return importlib.import_module(REGISTRIES[kind]).REGISTRY
+
+
+def _assignments() -> int:
+    """How often anybody has registered anything."""
+    return sum(_registry(kind).assignments for kind in REGISTRIES)
+
+
+def _remedy(error: Exception) -> str:
+    """What to do about an import that fails because the file stands alone here."""
+    if "relative import" in str(error):
+        return "\nWrite that import in full, as in `from components.epsilon_schedules import ...`."
+    if not isinstance(error, ModuleNotFoundError) or error.name is None:
+        return ""
+    package, _, rest = error.name.partition(".")
+    if not rest or not (SRC / package).is_dir():
+        return ""
+    path = f"src/{error.name.replace('.', '/')}"
+    return (
+        f"\nPyMARL-K has no {error.name}. Copy that repository's {path}.py, or the folder {path}, "
+        "to the same place here."
+    )
+
+
+def _load(plugin: str) -> bool:
+    """Import a plugin; whether that was necessary."""
     if not plugin.endswith(".py"):
+        is_new = plugin not in sys.modules
         try:
-            importlib.import_module(plugin)
+            module = importlib.import_module(plugin)
         except ModuleNotFoundError as error:
             if error.name != plugin.split(".")[0]:
                 raise
@@ -37,11 +101,12 @@ def _load(plugin: str) -> None:
                 f"plugins: there is no module '{plugin}'. Give an importable module, or the path "
                 "of a .py file."
             ) from error
-        return
+        _files.add(str(module.__file__))
+        return is_new
     path = expanded(plugin).resolve()
     name = f"plugin_{path.stem}"
     if name in sys.modules and sys.modules[name].__file__ == str(path):
-        return
+        return False
     if not path.is_file():
         raise UserError(f"plugins: there is no file {plugin} (looked for {path}).")
     spec = importlib.util.spec_from_file_location(name, path)
@@ -54,3 +119,5 @@ def _load(plugin: str) -> None:
     except BaseException:
         del sys.modules[name]
         raise
+    _files.add(str(path))
+    return True
