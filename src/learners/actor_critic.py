@@ -10,7 +10,7 @@ from torch import Tensor
 
 from components.minibatch import At, Minibatch, Views
 from learners.demands import policy_and_replay
-from learners.objective import ActorStep, Objective
+from learners.objective import ActorStep, Drawing, Objective
 from learners.policy_learner import PolicyLearner
 from policies.contract import Policy
 from utils.returns import td_targets
@@ -94,8 +94,8 @@ class ActorCriticLearner(PolicyLearner):
         view, avail = views.now, minibatch.now.avail
         own, noise = self.policy.draw(view, avail)  # (1, n, N, A)
 
-        def respond(policy: Policy, *, fresh: bool, hard: bool) -> Tensor:
+        def respond(policy: Policy, how: Drawing) -> Tensor:
             """The actions of other actors in the same situations. (1, n, N, A)"""
-            return policy.draw(view, avail, None if fresh else noise, hard)[0]
+            return policy.draw(view, avail, None if how.fresh else noise, how.hard)[0]
 
         return self.step_actors(self.objective(minibatch, own), respond, t_env, diagnose)

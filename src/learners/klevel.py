@@ -31,6 +31,21 @@ from utils.needs import Given, Needs
 from utils.optim import Gradients, take_step
 
 
+class LevelDrawing:
+    """How the levels' settings say that actions are drawn; learners that draw none do not ask."""
+
+    def __init__(self, args: SimpleNamespace) -> None:
+        self._args = args
+
+    @property
+    def fresh(self) -> bool:
+        return self._args.k_noise == "fresh"
+
+    @property
+    def hard(self) -> bool:
+        return self._args.k_level_action == "hard"
+
+
 class KLevels:
     """Steps the actors of `policy` by K-level gradients; `optimiser` is theirs.
 
@@ -49,10 +64,7 @@ class KLevels:
     ) -> None:
         self.args, self.optimiser = args, optimiser
         self.schedule = LevelSchedule(args.k_level)
-        self.drawing = {
-            "fresh": args.k_noise == "fresh",
-            "hard": args.k_level_action == "hard",
-        }
+        self.drawing = LevelDrawing(args)
         self.shadow = copy.deepcopy(policy)
         self.params: list[nn.Parameter] = list(policy.parameters())
         self.shadow_params: list[nn.Parameter] = list(self.shadow.parameters())
@@ -74,7 +86,7 @@ class KLevels:
                 trace.note_gradients(gradients)
             norm = self._look_ahead(level, gradients)
             with torch.no_grad():
-                others = respond(self.shadow, **self.drawing)
+                others = respond(self.shadow, self.drawing)
             if trace:
                 trace.note_step(norm, self.shadow_params)
             loss = objective.against(others)

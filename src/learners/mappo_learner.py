@@ -12,7 +12,7 @@ from components.action_heads import ActionHead
 from components.episode_buffer import EpisodeBatch
 from components.experience import Experience, cut, mean_over, memory_before
 from components.minibatch import Steps, View, running_rows, valid_steps
-from learners.objective import ActorStep
+from learners.objective import ActorStep, Drawing
 from learners.on_policy import OnPolicyLearner
 from learners.surrogate import Surrogate
 from policies.contract import Policy
@@ -154,7 +154,7 @@ class MAPPOLearner(OnPolicyLearner):
         """One step up the surrogate."""
         view = View(played.inputs, played.memory, played.running)
 
-        def respond(policy: Policy, *, fresh: bool, hard: bool) -> Tensor:
+        def respond(policy: Policy, how: Drawing) -> Tensor:
             """How probable other actors hold the stored actions; nothing is drawn. (R, L, N)"""
             return policy.evaluate(view, played.avail, played.actions)[0]
 

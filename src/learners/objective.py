@@ -15,13 +15,19 @@ from components.action_heads import ActionHead
 from components.minibatch import Minibatch
 
 
-class Respond(Protocol):
-    """What the agents of a policy do on the batch.
+class Drawing(Protocol):
+    """How the others' actions are drawn, where what agents do is to draw actions."""
 
-    `fresh` draws with new random numbers, `hard` gives whole actions; both are for actions alone.
-    """
+    @property
+    def fresh(self) -> bool:
+        """With new random numbers, not with those of one's own actions."""
 
-    def __call__(self, policy: Any, /, *, fresh: bool, hard: bool) -> Tensor: ...
+    @property
+    def hard(self) -> bool:
+        """Whole actions, not relaxed ones."""
+
+
+Respond = Callable[[Any, Drawing], Tensor]  # what the agents of a policy do on the batch
 
 
 class Objective(Protocol):

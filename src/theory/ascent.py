@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from learners.klevel import KLevels
-from learners.objective import joint_of
+from learners.objective import Drawing, joint_of
 from theory.games import Payoff
 
 MakeOptimiser = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -44,7 +44,7 @@ class Exact:
         return {}
 
 
-def parameters_of(players: Players, *, fresh: bool, hard: bool) -> Tensor:
+def parameters_of(players: Players, how: Drawing) -> Tensor:
     """What the others do is what their parameters are; nothing is drawn."""
     return players.theta.detach().clone()
 
@@ -66,8 +66,6 @@ class Ascent:
         settings = SimpleNamespace(
             k_level=k_level,
             k_opt_state=k_opt_state,
-            k_noise="shared",
-            k_level_action="hard",
             k_lookahead_scale=1.0,
             k_clip_each_level=False,
             grad_norm_clip=float("inf"),
