@@ -59,7 +59,7 @@ def settings(algorithm: str) -> SimpleNamespace:
     given.pop("env_args", None)
     learner = given.get("learner", "q_learner")
     sizes = dict.fromkeys(("batch_size", "batch_size_run"), EPISODES)
-    on_policy = given.get("buffer_size") == given.get("batch_size", 0)
+    on_policy = any(word in learner for word in ("ppo", "coma"))
     once = {"buffer_size": EPISODES, "updates_per_episode": None} if on_policy else {}
     return settings_of("3m", learner, 2, {**given, **sizes, **once})
 
@@ -78,9 +78,11 @@ def measure(algorithm: str) -> tuple[ReadingPath, Counter[str]]:
     path = ReadingPath()
     path.follow(lambda: learner.train(batch, 1, 1))
     hops = path.hops.copy()
-    learner.mac.init_hidden(batch.batch_size)
+    from policies.contract import Observed
+
+    seen, memory = Observed.of(batch, 1), learner.policy.blank_memory(batch.batch_size)
     with torch.no_grad():
-        path.follow(lambda: learner.mac.select_actions(batch, t_ep=1, t_env=0))
+        path.follow(lambda: learner.policy.act(seen, memory, t_env=0))
     return path, hops
 
 

@@ -25,6 +25,8 @@ class ActorCriticLearner(PolicyLearner):
         demands=(policy_and_replay,), uses={"td_lambda", "actor_mask", "action_l2"}
     )
 
+    draws_actions = True
+
     # What subclasses say. Actions are vectors: one-hots, or what is continuous.
 
     def value(self, at: At, actions: Tensor) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -13,14 +12,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from components.episode_buffer import EpisodeBatch
+from learners.demands import require_settings
 from learners.divergence import require_sound
-from modules.mixers import REGISTRY as MIXERS
 from policies.contract import Policy
 from pymarl.controllers import policy_of
-from pymarl.mixers import mixer_of
-from utils.errors import UserError
+from pymarl.mixers import build_mixer, mixer_of
 from utils.logging import Logger
-from utils.needs import Given, Needs, needs_of, require
+from utils.needs import Given, Needs, require
 from utils.optim import take_step
 from utils.weights import load_weights, save_weights
 
@@ -134,35 +132,6 @@ class Learner:
             load_weights(stateful, path, name)
         for network, target in self.networks_and_targets():
             target.load_state_dict(network.state_dict())
-
-
-def require_settings(kind: type, args: SimpleNamespace) -> None:
-    """Say in another repository's tree which settings are missing there; here are all of them."""
-    read = {"action_kind", "agent_output_type", "mask_before_softmax", *needs_of(kind).uses}
-    missing = sorted(name for name in read if not hasattr(args, name))
-    if missing:
-        raise UserError(
-            f"learner={args.learner} reads settings that this run does not have: "
-            f"{', '.join(missing)}.\nTo switch the learner is not enough here. Type "
-            "--config=kfacmac, or copy these lines from config/algs/kfacmac.yaml into your "
-            "settings file."
-        )
-
-
-def build_mixer(args: SimpleNamespace) -> Any:
-    """The mixer of `args.mixer`, or None."""
-    if args.mixer is None:
-        return None
-    mixer_class = MIXERS[args.mixer]
-    takes_args = bool(inspect.signature(mixer_class).parameters)  # PyMARL's VDN takes none
-    return mixer_class(args) if takes_args else mixer_class()
-
-
-def without_mixer(args: SimpleNamespace) -> SimpleNamespace:
-    """The settings of a learner that mixes nothing, whatever its settings file says."""
-    changed = copy.copy(args)
-    changed.mixer = None
-    return changed
 
 
 def follow(network: nn.Module, target: nn.Module, tau: float) -> None:

@@ -12,7 +12,8 @@ from components.episode_buffer import EpisodeBatch
 from components.experience import mean_over
 from components.minibatch import valid_steps
 from learners.on_policy import OnPolicyLearner
-from utils.returns import build_td_lambda_targets, n_step_returns
+from utils.advantages import n_step_returns
+from utils.returns import build_td_lambda_targets
 
 Statistics = dict[str, Any]
 

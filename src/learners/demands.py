@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 from utils.errors import UserError
-from utils.needs import CONTINUOUS, DISCRETE, Given, listed
+from utils.needs import CONTINUOUS, DISCRETE, Given, listed, needs_of
 
 Settings = dict[str, Any]
 VALUE_AGENTS = {"cem": "mlp", "cemrnn": "rnn"}  # agents that judge actions -> those that choose
@@ -134,3 +135,16 @@ def _one_round(given: Given) -> Settings:
     if any(given[key] != n for key in FOLLOWS):
         n = max(n, SENSIBLE_BATCH)
     return {"batch_size_run": n, **dict.fromkeys(FOLLOWS, n), **once}
+
+
+def require_settings(kind: type, args: SimpleNamespace) -> None:
+    """Say in another repository's tree which settings are missing there; here are all of them."""
+    read = {"action_kind", "agent_output_type", "mask_before_softmax", *needs_of(kind).uses}
+    missing = sorted(name for name in read if not hasattr(args, name))
+    if missing:
+        raise UserError(
+            f"learner={args.learner} reads settings that this run does not have: "
+            f"{', '.join(missing)}.\nTo switch the learner is not enough here. Type "
+            "--config=kfacmac, or copy these lines from config/algs/kfacmac.yaml into your "
+            "settings file."
+        )

@@ -25,25 +25,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from learners.klevel_trace import Trace
-from learners.objective import ActorStep, Objective, Respond, about_levels
+from learners.objective import ActorStep, Drawing, Objective, Respond, about_levels
 from utils.errors import UserError
 from utils.needs import Given, Needs
 from utils.optim import Gradients, take_step
 
-
-class LevelDrawing:
-    """How the levels' settings say that actions are drawn; learners that draw none do not ask."""
-
-    def __init__(self, args: SimpleNamespace) -> None:
-        self._args = args
-
-    @property
-    def fresh(self) -> bool:
-        return self._args.k_noise == "fresh"
-
-    @property
-    def hard(self) -> bool:
-        return self._args.k_level_action == "hard"
+WHOLE_ACTIONS = Drawing()
 
 
 class KLevels:
@@ -61,10 +48,10 @@ class KLevels:
         optimiser: Optimizer,
         make_optimiser: Callable[[Iterable[nn.Parameter]], Optimizer],
         args: SimpleNamespace,
+        drawing: Drawing = WHOLE_ACTIONS,
     ) -> None:
-        self.args, self.optimiser = args, optimiser
+        self.args, self.optimiser, self.drawing = args, optimiser, drawing
         self.schedule = LevelSchedule(args.k_level)
-        self.drawing = LevelDrawing(args)
         self.shadow = copy.deepcopy(policy)
         self.params: list[nn.Parameter] = list(policy.parameters())
         self.shadow_params: list[nn.Parameter] = list(self.shadow.parameters())
@@ -159,7 +146,11 @@ class KLevelActors:
         super().__init__(mac, scheme, logger, args)  # type: ignore[call-arg]
         learner: Any = self
         self.levels = KLevels(
-            learner.policy, learner.agent_optimiser, learner.make_agent_optimiser, args
+            learner.policy,
+            learner.agent_optimiser,
+            learner.make_agent_optimiser,
+            args,
+            drawing_of(args) if learner.draws_actions else WHOLE_ACTIONS,
         )
 
     def step_actors(
@@ -173,6 +164,10 @@ class KLevelActors:
     def cuda(self) -> None:
         super().cuda()  # type: ignore[misc]
         self.levels.cuda()
+
+
+def drawing_of(args: SimpleNamespace) -> Drawing:
+    return Drawing(fresh=args.k_noise == "fresh", hard=args.k_level_action == "hard")
 
 
 # ---------------------------------------------------------------- optimisers

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from components.minibatch import At, Minibatch
 from learners.actor_critic import ActorCriticLearner
-from learners.base import without_mixer
 from learners.objective import CriticObjective, by_agent
 from modules.critics.maddpg import MADDPGCritic
+from pymarl.mixers import without_mixer
 
 
 class MADDPGLearner(ActorCriticLearner):

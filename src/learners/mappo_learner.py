@@ -16,8 +16,8 @@ from learners.objective import ActorStep, Drawing
 from learners.on_policy import OnPolicyLearner
 from learners.surrogate import Surrogate
 from policies.contract import Policy
+from utils.advantages import gae, n_step_returns
 from utils.logging import Logger
-from utils.returns import gae, n_step_returns
 from utils.value_norm import ValueNorm
 
 Statistics = dict[str, Tensor]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -15,16 +15,11 @@ from components.action_heads import ActionHead
 from components.minibatch import Minibatch
 
 
-class Drawing(Protocol):
+class Drawing(NamedTuple):
     """How the others' actions are drawn, where what agents do is to draw actions."""
 
-    @property
-    def fresh(self) -> bool:
-        """With new random numbers, not with those of one's own actions."""
-
-    @property
-    def hard(self) -> bool:
-        """Whole actions, not relaxed ones."""
+    fresh: bool = False  # with new random numbers, not with those of one's own actions
+    hard: bool = True  # whole actions, not relaxed ones
 
 
 Respond = Callable[[Any, Drawing], Tensor]  # what the agents of a policy do on the batch

@@ -9,10 +9,10 @@ from torch import nn
 
 from components.episode_buffer import EpisodeBatch
 from components.minibatch import valid_steps
-from learners.base import without_mixer
 from learners.demands import FOLLOWS, present_policy
 from learners.policy_learner import PolicyLearner
 from modules.critics import REGISTRY as CRITICS
+from pymarl.mixers import without_mixer
 from utils.errors import UserError
 from utils.logging import Logger
 from utils.needs import Given, Needs, require

@@ -20,6 +20,7 @@ class PolicyLearner(Learner):
     """Subclasses say what the critic is, and what actors and critic learn from."""
 
     needs = Learner.needs.also(uses={"critic_lr", "actor_optimizer"})
+    draws_actions = False  # to learn from them: `step_actors` may say how
     default_actor_optimizer: str | None = None  # None: as `optimizer`
 
     def __init__(

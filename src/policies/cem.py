@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from components.cem import search
-from policies.independent import EVERY_ROW, IndependentPolicy, Observed
+from policies.contract import Observed
+from policies.independent import EVERY_ROW, IndependentPolicy
 from utils.errors import UserError
 from utils.needs import DISCRETE, Given, Needs, require
 

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from components.action_heads import ActionHead
 from components.minibatch import Minibatch, View, Views
-from policies.independent import Observed
+from components.parts import action_field, previous_actions
+
+
+class Observed(NamedTuple):
+    """What the agents of B episodes see at one slot, when they are to act."""
+
+    obs: Tensor  # (B, N, O)
+    last_actions: Tensor  # as vectors, zeros at first (B, N, A)
+    avail: Tensor  # (B, N, A)
+    batch: Any = None  # where it stands, for controllers written for PyMARL, ...
+    t: int = 0  # ... and at which slot
+
+    @classmethod
+    def of(cls, batch: Any, t: int) -> Observed:
+        """What slot `t` of an episode batch holds."""
+        actions = batch[action_field(batch.scheme)]
+        last = actions[:, t - 1] if t > 0 else previous_actions(batch, 1)[:, 0]
+        return cls(batch["obs"][:, t], last, batch["avail_actions"][:, t], batch, t)
 
 
 class Policy(Protocol):

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from components.minibatch import Minibatch, View, Views
 from modules.sizes import flat_size
-from policies.independent import EVERY_ROW, IndependentPolicy, Observed
+from policies.contract import Observed
+from policies.independent import EVERY_ROW, IndependentPolicy
 
 
 class HearingPolicy(IndependentPolicy):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -17,27 +17,11 @@ from components.parts import MEMORY, action_field, previous_actions
 from modules.agents import REGISTRY as AGENTS
 from modules.agents.separate import SeparateAgents
 from modules.sizes import flat_size
+from policies.contract import Observed
 from pymarl.agents import knows_slots_only, takes_packed_rows, takes_teams, unrolling
 from pymarl.selectors import choosing
 
 EVERY_ROW: Any = slice(None)
-
-
-class Observed(NamedTuple):
-    """What the agents of B episodes see at one slot, when they are to act."""
-
-    obs: Tensor  # (B, N, O)
-    last_actions: Tensor  # as vectors, zeros at first (B, N, A)
-    avail: Tensor  # (B, N, A)
-    batch: Any = None  # where it stands, for controllers written for PyMARL, ...
-    t: int = 0  # ... and at which slot
-
-    @classmethod
-    def of(cls, batch: Any, t: int) -> Observed:
-        """What slot `t` of an episode batch holds."""
-        actions = batch[action_field(batch.scheme)]
-        last = actions[:, t - 1] if t > 0 else previous_actions(batch, 1)[:, 0]
-        return cls(batch["obs"][:, t], last, batch["avail_actions"][:, t], batch, t)
 
 
 class IndependentPolicy:

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from components.action_heads import ActionHead, build_head
 from components.minibatch import Minibatch, View, Views
 from controllers.basic_controller import BasicMAC
-from policies.contract import Policy
-from policies.independent import EVERY_ROW, IndependentPolicy, Observed
+from policies.contract import Observed, Policy
+from policies.independent import EVERY_ROW, IndependentPolicy
 from pymarl.acting import Acting
 from pymarl.agents import unrolling
 from utils.errors import UserError

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 from torch import Tensor, nn
 
 from learners.objective import joint_of
+from modules.mixers import REGISTRY as MIXERS
 from pymarl.overrides import speaks_for
 
 Utilities = Callable[[Tensor], Tensor]  # of actions (B, T, N, A) -> (B, T, N)
@@ -84,6 +88,22 @@ class ForeignCritic:
             return self._critic(*rows)[0].reshape(actions.shape[:3])
 
         return utilities
+
+
+def build_mixer(args: SimpleNamespace) -> Any:
+    """The mixer of `args.mixer`, or None."""
+    if args.mixer is None:
+        return None
+    mixer_class = MIXERS[args.mixer]
+    takes_args = bool(inspect.signature(mixer_class).parameters)  # PyMARL's VDN takes none
+    return mixer_class(args) if takes_args else mixer_class()
+
+
+def without_mixer(args: SimpleNamespace) -> SimpleNamespace:
+    """The settings of a learner that mixes nothing, whatever its settings file says."""
+    changed = copy.copy(args)
+    changed.mixer = None
+    return changed
 
 
 def mixer_of(mixer: nn.Module | None) -> Any:

@@ -12,7 +12,7 @@ from torch import Tensor
 from components.episode_buffer import EpisodeBatch
 from components.parts import action_field
 from envs.batched import Array
-from policies.independent import Observed
+from policies.contract import Observed
 from runners.recorder import Recorder, Situation, rows_of
 from runners.writer import on_host
 

@@ -14,7 +14,7 @@ from components.episode_buffer import EpisodeBatch
 from envs.batched import Array, BatchedEnv, Step
 from envs.vector.rows import explain
 from envs.vector.workers import tail
-from policies.independent import Observed
+from policies.contract import Observed
 from pymarl.controllers import policy_of
 from runners.nonstop import Nonstop
 from runners.tally import Tally

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from components.minibatch import valid_steps
 from components.steps import Steps
 from controllers.basic_controller import BasicMAC
 from learners.recall import Recall
@@ -16,7 +17,6 @@ from modules.agents import REGISTRY as AGENTS
 from modules.agents.rnn_agent import RNNAgent
 from tests.make import A, B, N, O, T, continuous_args, full_scheme, make_args, make_batch, make_mac
 from utils.errors import UserError
-from utils.returns import valid_steps
 
 KINDS = [("rnn", True), ("rnn", False), ("mlp", True), ("mlp", False)]
 

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
+from components.minibatch import valid_steps
 from learners.coma_learner import counterfactual, renormalised, taken
 from modules.critics import REGISTRY as CRITICS
 from tests.make import A, B, N, T, double_batch, flat, make_learner, on_policy_args
 from utils.errors import UserError
-from utils.returns import valid_steps
 
 pytestmark = pytest.mark.usefixtures("double_precision")
 

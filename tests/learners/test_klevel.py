@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
+from components.minibatch import valid_steps
 from components.steps import Steps
 from learners import klevel
 from learners.klevel import LevelSchedule
@@ -18,7 +19,6 @@ from tests.make import actors, flat, make_learner, policy_args
 from tests.make import double_batch as batch_of
 from utils.errors import UserError
 from utils.optim import gradients_of
-from utils.returns import valid_steps
 
 MIXERS = ["qmix", "qmix-nonmonotonic", "vdn", "vdn-s", None]
 

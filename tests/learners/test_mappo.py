@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
+from components.minibatch import valid_steps
 from components.steps import Steps
 from tests.make import (
     B,
@@ -24,8 +25,8 @@ from tests.make import (
     make_mac,
     on_policy_args,
 )
+from utils.advantages import gae, n_step_returns
 from utils.errors import UserError
-from utils.returns import gae, n_step_returns, valid_steps
 from utils.value_norm import ValueNorm
 
 pytestmark = pytest.mark.usefixtures("double_precision")

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
+from components.minibatch import valid_steps
 from components.parts import ACTION, MEMORY
 from controllers import REGISTRY as CONTROLLERS
 from learners.coma_learner import taken
@@ -23,10 +24,10 @@ from tests.make import flat, make_args, on_policy_args, quiet_logger
 from tests.runners.support import PLUGIN, make_runner
 from training.build import build
 from training.session import Session
+from utils.advantages import gae
 from utils.config.fit import check_fit
 from utils.errors import UserError
 from utils.profile import Profile
-from utils.returns import gae, valid_steps
 from utils.seeding import seed_everything
 
 ROWS, STEPS, GAMMA, LAM = 4, 13, 0.9, 0.8

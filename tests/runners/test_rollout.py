@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from components.episode_buffer import EpisodeBatch
+from components.minibatch import valid_steps
 from components.steps import Steps
 from runners.rollout import RolloutRunner
 from tests.runners.support import make_runner
 from utils.errors import DivergedError, UserError
-from utils.returns import td_targets, valid_steps
+from utils.returns import td_targets
 
 
 def rounds(runner: RolloutRunner, modes: str) -> list[dict[str, torch.Tensor]]:

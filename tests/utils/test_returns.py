@@ -3,8 +3,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from components.minibatch import valid_steps
 from utils import rl_utils
-from utils.returns import build_td_lambda_targets, valid_steps
+from utils.returns import build_td_lambda_targets
 
 B, T, GAMMA, LAMBDA = 4, 6, 0.9, 0.7
 
