@@ -1,4 +1,4 @@
-"""How an update grows: in steps, in agents and in levels; its memory too. Run by `run.py`.
+"""How an update grows: in steps, in agents and in levels; its memory too. Run by `compare.py`.
 
 Whole `train()` calls of K-FACMAC as in `updates.py`, all episodes at the limit. An exponent is the
 slope of the least-squares line through the logarithms: 1 is linear growth.

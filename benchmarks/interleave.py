@@ -111,7 +111,7 @@ def serve(work: Callable[[], float]) -> None:
 
 def be_child(prepare: Callable[..., None]) -> None:
     """The command line of a child: `prepare` gets the job's words, and serves."""
-    parser = argparse.ArgumentParser(description="Children of run.py, which has the options.")
+    parser = argparse.ArgumentParser(description="Children of compare.py, which has the options.")
     parser.add_argument("--serve", required=True)
     prepare(*json.loads(parser.parse_args().serve))
 

@@ -1,4 +1,4 @@
-"""The whole loop: act one episode, insert it, sample 32, one update. Run by `run.py`.
+"""The whole loop: act one episode, insert it, sample 32, one update. Run by `compare.py`.
 
 FACMAC's SMAC configuration on an environment that costs nothing. With a checkout of it, FACMAC's
 own runner, buffer, controller and learner do the same. Environment steps for each second of the

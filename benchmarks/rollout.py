@@ -1,6 +1,6 @@
 """Acting and the runner, without learning, and an environment that costs next to nothing.
 
-Run by `run.py`. QMIX's controller plays episodes of 3m's shapes, all at the limit: in a batched
+Run by `compare.py`. QMIX's controller plays episodes of 3m's shapes, all at the limit: in a batched
 environment, in environments of this process, and in worker processes, one each or two for all. With
 a checkout of it, PyMARL's parallel runner does the same. What counts is the processor time of the
 playing process and of all its workers together, and in a second block that of the former alone.

@@ -1,6 +1,6 @@
 """What a command costs before anything happens: `--help`, and a run up to its first episode.
 
-Run by `run.py`.
+Run by `compare.py`.
 """
 
 from __future__ import annotations

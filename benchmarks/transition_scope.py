@@ -1,6 +1,6 @@
 """Training steps a second in the transition scope: act, step, insert, update, after every step.
 
-Run by `run.py`.
+Run by `compare.py`.
 
 The environment costs nothing: it hands out numbers that were drawn before, in the shapes of the
 named task. With a checkout of it, FACMAC's own runner, buffer, controller and learner do the same,

@@ -1,6 +1,6 @@
 """Measures speed, beside the peers whose checkouts are given, in one table.
 
-    python benchmarks/run.py kfacmac qmix --maps 3m MMM2 --peer-facmac PATH --peer-pymarl PATH
+    python benchmarks/compare.py kfacmac qmix --maps 3m MMM2 --peer-facmac PATH --peer-pymarl PATH
 
 All that stands in one block ran in turn, in processes of their own, on one thread.
 """
