@@ -8,7 +8,8 @@ export OMP_NUM_THREADS ?= 1
 
 train: $(VENV)/show
 	$(BIN)/python src/main.py --config=kfacmac --env-config=skirmish with env_args.map_name=3m \
-		runner=batched batch_size_run=8 t_max=200000 test_interval=5000 seed=1
+		runner=batched batch_size_run=16 updates_per_episode=0.5 target_update_interval=50 \
+		lr=0.001 entropy_coef=0.03 t_max=50000 test_interval=5000 seed=1
 	$(BIN)/python src/main.py curve
 	$(BIN)/python src/main.py replay
 
