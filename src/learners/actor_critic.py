@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
+from components.experience import mean_over
 from components.steps import Situation, Steps
 from learners.klevel import Climb, Objective
 from learners.policy_learner import PolicyLearner
@@ -82,7 +83,7 @@ class ActorCriticLearner(PolicyLearner):
     """Subclasses say what the critic is, what it is worth, and what the actors climb."""
 
     needs = PolicyLearner.needs.also(
-        demands=(policy_and_replay,), uses={"td_lambda", "actor_mask", "action_l2"}
+        demands=(policy_and_replay,), uses={"td_lambda", "actor_mask", "action_l2", "entropy_coef"}
     )
 
     # What subclasses say. Actions are vectors: one-hots, or what is continuous.
@@ -91,7 +92,9 @@ class ActorCriticLearner(PolicyLearner):
         """The value of `actions` (1, n, N, A). (1, n, 1 or N)"""
         raise NotImplementedError
 
-    def objective(self, seen: Situation, own: Tensor, replayed: Tensor, steps: Steps) -> Objective:
+    def objective(
+        self, seen: Situation, own: Tensor, replayed: Tensor, steps: Steps
+    ) -> PolicyObjective:
         """What the actors climb, for their present actions `own` (1, n, N, A)."""
         raise NotImplementedError
 
@@ -169,10 +172,24 @@ class ActorCriticLearner(PolicyLearner):
             return self.head.relaxed(others, avail, draw, hard=hard)
 
         objective = self.objective(lesson.seen, own, lesson.replayed, steps)
-        return self.climb(objective, respond, t_env, diagnose)
+        if self.args.entropy_coef:
+            objective.reward_entropy(self.head.entropy(outputs, avail))
+        climb = self.climb(objective, respond, t_env, diagnose)
+        if diagnose:
+            climb.diagnostics = {
+                **climb.diagnostics,
+                "entropy": self.entropy(outputs, avail, steps),
+            }
+        return climb
+
+    @torch.no_grad()
+    def entropy(self, outputs: Tensor, avail: Tensor, steps: Steps) -> Tensor:
+        """The mean entropy of the policies where they have a choice. ()"""
+        deciding = self.head.has_choice(avail) * steps.mask  # (1, n, N)
+        return mean_over(self.head.entropy(outputs, avail), deciding)
 
 
-class PolicyObjective:
+class PolicyObjective(Objective):
     """What objectives of policies have in common; `level0` is what level 1 takes others to do."""
 
     def __init__(self, own: Tensor, level0: Tensor, steps: Steps, args: SimpleNamespace) -> None:
@@ -182,6 +199,10 @@ class PolicyObjective:
         self._penalty: Tensor | float = 0.0
         if args.action_l2:
             self._penalty = args.action_l2 * steps.mean(own.square().mean(dim=(2, 3)).unsqueeze(2))
+
+    def reward_entropy(self, entropy: Tensor) -> None:
+        """Each J_i becomes J_i + entropy_coef H(pi_i). entropy (1, n, N)"""
+        self._penalty = self._penalty - self._args.entropy_coef * self.steps.mean(entropy)
 
     def loss_of(self, values: Tensor) -> Tensor:
         """values (1, n, X), which add up"""

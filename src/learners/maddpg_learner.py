@@ -56,6 +56,9 @@ class JointObjective(PolicyObjective):
         super().__init__(own, level0, steps, args)
         self._critic, self._states = critic, states
 
+    def reward_entropy(self, entropy: Tensor) -> None:
+        super().reward_entropy(entropy / entropy.shape[2])
+
     def base(self) -> Tensor:
         if self._args.k_maddpg_level0 == "replay":
             return self.against(self._level0)
