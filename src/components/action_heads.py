@@ -13,6 +13,7 @@ from torch import Tensor
 
 from components.continuous_heads import ContinuousHead, GaussianHead
 from components.discrete_head import DiscreteHead
+from components.drawn import Drawn
 
 
 class ActionHead(Protocol):
@@ -26,10 +27,8 @@ class ActionHead(Protocol):
     def noise(self, outputs: Tensor) -> Tensor:
         """The random numbers that one `relaxed` needs, if any."""
 
-    def draw(
-        self, outputs: Tensor, avail: Tensor, noise: Tensor | None, hard: bool
-    ) -> tuple[Tensor, Tensor]:
-        """`relaxed`, and the noise that it was drawn with; None draws it."""
+    def draw(self, outputs: Tensor, avail: Tensor, noise: Tensor | None, hard: bool) -> Drawn:
+        """`relaxed`, with the noise that is given; None draws it."""
 
     def relaxed(self, outputs: Tensor, avail: Tensor, noise: Tensor, hard: bool = True) -> Tensor:
         """The policy's action while learning, differentiable in `outputs`. (..., A)"""

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.special import log_ndtr
 
+from components.drawn import Drawn
+
 HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
 
 
@@ -30,11 +32,9 @@ class ContinuousHead:
     def noise(self, outputs: Tensor) -> Tensor:
         return outputs.new_empty(0)
 
-    def draw(
-        self, outputs: Tensor, avail: Tensor, noise: Tensor | None, hard: bool
-    ) -> tuple[Tensor, Tensor]:
+    def draw(self, outputs: Tensor, avail: Tensor, noise: Tensor | None, hard: bool) -> Drawn:
         noise = self.noise(outputs) if noise is None else noise
-        return self.relaxed(outputs, avail, noise, hard), noise
+        return Drawn(self.relaxed(outputs, avail, noise, hard), noise, outputs)
 
     def relaxed(self, outputs: Tensor, avail: Tensor, noise: Tensor, hard: bool = True) -> Tensor:
         return self.mode(outputs, avail)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from components.drawn import Drawn
 from utils.errors import DivergedError
 
 
@@ -52,11 +53,9 @@ class DiscreteHead:
         uniform = torch.rand_like(outputs).clamp_(min=torch.finfo(outputs.dtype).tiny)
         return uniform.log_().neg_().log_().neg_()
 
-    def draw(
-        self, outputs: Tensor, avail: Tensor, noise: Tensor | None, hard: bool
-    ) -> tuple[Tensor, Tensor]:
+    def draw(self, outputs: Tensor, avail: Tensor, noise: Tensor | None, hard: bool) -> Drawn:
         noise = self.noise(outputs) if noise is None else noise
-        return self.relaxed(outputs, avail, noise, hard), noise
+        return Drawn(self.relaxed(outputs, avail, noise, hard), noise, outputs)
 
     def relaxed(self, outputs: Tensor, avail: Tensor, noise: Tensor, hard: bool = True) -> Tensor:
         """Gumbel-softmax at temperature 1; `hard` is straight-through: one-hot, soft gradient."""

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from components.experience import mean_over
 from components.minibatch import At, Minibatch, Views
 from learners.demands import policy_and_replay
-from learners.objective import ActorStep, Drawing, Objective
+from learners.objective import ActorStep, CriticObjective, Drawing
 from learners.policy_learner import PolicyLearner
 from policies.contract import Policy
 from utils.returns import td_targets
@@ -22,7 +23,7 @@ class ActorCriticLearner(PolicyLearner):
     """Subclasses say what the critic is, what it is worth, and what the actors climb."""
 
     needs = PolicyLearner.needs.also(
-        demands=(policy_and_replay,), uses={"td_lambda", "actor_mask", "action_l2"}
+        demands=(policy_and_replay,), uses={"td_lambda", "actor_mask", "action_l2", "entropy_coef"}
     )
 
     draws_actions = True
@@ -37,7 +38,7 @@ class ActorCriticLearner(PolicyLearner):
         """The same of the target networks."""
         raise NotImplementedError
 
-    def objective(self, minibatch: Minibatch, own: Tensor) -> Objective:
+    def objective(self, minibatch: Minibatch, own: Tensor) -> CriticObjective:
         """What the actors climb, for their present actions `own` (1, n, N, A)."""
         raise NotImplementedError
 
@@ -94,10 +95,19 @@ class ActorCriticLearner(PolicyLearner):
     ) -> ActorStep:
         """One step up the critic as it is now, from freshly drawn actions."""
         view, avail = views.now, minibatch.now.avail
-        own, noise = self.policy.draw(view, avail)  # (1, n, N, A)
+        own, noise, outputs = self.policy.draw(view, avail)  # (1, n, N, A)
 
         def respond(policy: Policy, how: Drawing) -> Tensor:
             """The actions of other actors in the same situations. (1, n, N, A)"""
-            return policy.draw(view, avail, None if how.fresh else noise, how.hard)[0]
+            return policy.draw(view, avail, None if how.fresh else noise, how.hard).actions
 
-        return self.step_actors(self.objective(minibatch, own), respond, t_env, diagnose)
+        objective = self.objective(minibatch, own)
+        if self.args.entropy_coef:
+            objective.reward_entropy(self.head.entropy(outputs, avail))
+        step = self.step_actors(objective, respond, t_env, diagnose)
+        if diagnose:
+            deciding = self.head.has_choice(avail) * minibatch.mask  # (1, n, N)
+            with torch.no_grad():
+                entropy = mean_over(self.head.entropy(outputs, avail), deciding)
+            step.diagnostics = {**step.diagnostics, "entropy": entropy}
+        return step

@@ -55,6 +55,12 @@ class JointObjective(CriticObjective):
         self._critic, self._stored = learner.critic, stored
         self._states = minibatch.now.state
 
+    def reward_entropy(self, entropy: Tensor) -> None:
+        super().reward_entropy(entropy / entropy.shape[2])
+
+    def reward_entropy(self, entropy: Tensor) -> None:
+        super().reward_entropy(entropy / entropy.shape[2])
+
     def base(self) -> Tensor:
         if self._stored is not None:
             return self.against(self._stored)

@@ -81,7 +81,7 @@ class CriticObjective:
         args: SimpleNamespace,
     ) -> None:
         self.own, self.level0 = own, level0  # (1, n, N, A)
-        self._mask, self._head = minibatch.mask, head  # (1, n, 1)
+        self._mask, self._head, self._args = minibatch.mask, head, args  # (1, n, 1)
         # FACMAC's weak pull of continuous actions to zero.
         self._penalty: Tensor | float = 0.0
         if args.action_l2:
@@ -92,6 +92,10 @@ class CriticObjective:
 
     def against(self, others: Tensor) -> Tensor:
         raise NotImplementedError
+
+    def reward_entropy(self, entropy: Tensor) -> None:
+        """Each J_i becomes J_i + entropy_coef H(pi_i). entropy (1, n, N)"""
+        self._penalty = self._penalty - self._args.entropy_coef * self.mean(entropy)
 
     def loss_of(self, values: Tensor) -> Tensor:
         """values (1, n, X), which add up"""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from components.action_heads import ActionHead
+from components.drawn import Drawn
 from components.minibatch import Minibatch, View, Views
 from components.parts import action_field, previous_actions
 
@@ -90,8 +91,8 @@ class Policy(Protocol):
 
     def draw(
         self, view: View, avail: Tensor, noise: Tensor | None = None, hard: bool = True
-    ) -> tuple[Tensor, Tensor]:
-        """Actions as vectors, differentiable, and the noise they were drawn with; None draws it."""
+    ) -> Drawn:
+        """Actions as vectors, differentiable, with the noise that is given; None draws it."""
 
     def evaluate(self, view: View, avail: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Log-probabilities of stored actions (..., N), and the outputs that they come from."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from components.action_heads import ActionHead, build_head
 from components.action_selectors import REGISTRY as SELECTORS
+from components.drawn import Drawn
 from components.minibatch import Minibatch, View, Views
 from components.parts import MEMORY, action_field, previous_actions
 from modules.agents import REGISTRY as AGENTS
@@ -126,8 +127,8 @@ class IndependentPolicy:
 
     def draw(
         self, view: View, avail: Tensor, noise: Tensor | None = None, hard: bool = True
-    ) -> tuple[Tensor, Tensor]:
-        """Actions as vectors, differentiable, and the noise they were drawn with; None draws it."""
+    ) -> Drawn:
+        """Actions as vectors, differentiable, with the noise that is given; None draws it."""
         return self.head.draw(self.say(view), avail, noise, hard)
 
     def evaluate(self, view: View, avail: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:

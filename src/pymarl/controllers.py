@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from components.action_heads import ActionHead, build_head
+from components.drawn import Drawn
 from components.minibatch import Minibatch, View, Views
 from controllers.basic_controller import BasicMAC
 from policies.contract import Observed, Policy
@@ -113,7 +114,7 @@ class ForeignPolicy:
 
     def draw(
         self, view: View, avail: Tensor, noise: Tensor | None = None, hard: bool = True
-    ) -> tuple[Tensor, Tensor]:
+    ) -> Drawn:
         return self.head.draw(self.say(view), avail, noise, hard)
 
     def evaluate(self, view: View, avail: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:

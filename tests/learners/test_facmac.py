@@ -156,6 +156,47 @@ def test_continuous_facmac_is_unmasked_and_pulls_actions_to_zero() -> None:
     assert seen["pg_loss"] == pytest.approx(float(expected.detach()), rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("learner", "agents_count"), [("kfacmac_learner", 1.0), ("kmaddpg_learner", 1 / N)]
+)
+@pytest.mark.parametrize("k_level", [1, 2])
+def test_random_policies_are_rewarded_by_entropy_coef(
+    learner: str, agents_count: float, k_level: int
+) -> None:
+    """The loss is less by entropy_coef H(pi_i) for each J_i that it adds up (or averages)."""
+    losses, gradients = [], []
+    for coef in (0.0, 0.5):
+        settings = {"learner": learner, "mixer": "qmix", "k_level": k_level, "grad_norm_clip": 1e9}
+        made = make_learner(policy_args(entropy_coef=coef, k_lookahead_scale=0.0, **settings))
+        made.improve_critic = lambda *_: dict  # the critic stays as it is
+        seen: dict[str, float] = {}
+        made.logger.log_stat = lambda key, value, t_env, seen=seen: seen.update({key: value})
+        batch = make_batch(made.args)
+        entropies, mask = entropies_of(made, batch)
+        bonus = 0.5 * (mask[:, :, None] * entropies).sum() / mask.sum() * agents_count
+        of_bonus = torch.autograd.grad(bonus, made.agent_params)
+        torch.manual_seed(3)
+        made.train(batch, t_env=0, episode_num=0)
+        losses.append(seen["pg_loss"])
+        gradients.append(gradient(made.agent_params))
+        choice = mask[:, :, None] * (batch["avail_actions"][:, :-1].sum(dim=3) > 1)
+        mean = float(((choice * entropies).sum() / choice.sum()).detach())
+        assert seen["entropy"] == pytest.approx(mean, rel=1e-5)
+
+    assert losses[1] == pytest.approx(losses[0] - float(bonus.detach()), rel=1e-5)
+    expected = gradients[0] - torch.cat([part.reshape(-1) for part in of_bonus])
+    torch.testing.assert_close(gradients[1], expected, rtol=1e-4, atol=1e-6)
+
+
+def entropies_of(learner: Any, batch: EpisodeBatch) -> tuple[Tensor, Tensor]:
+    """The policies' entropies (B, T, N), and the mask of the steps (B, T)."""
+    mask = masks(batch)
+    T = mask.shape[1]
+    logits = step_by_step_outputs(learner, learner.mac, batch, T)
+    logits = logits.masked_fill(batch["avail_actions"][:, :T] == 0, -1e10)
+    return torch.distributions.Categorical(logits=logits).entropy(), mask
+
+
 @pytest.mark.parametrize("learner", ["kfacmac_learner", "kmaddpg_learner"])
 @pytest.mark.parametrize("continuous", [False, True])
 def test_padding_changes_nothing(learner: str, continuous: bool) -> None:
