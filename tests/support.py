@@ -103,3 +103,11 @@ def with_results(words: tuple[str, ...], results: Results) -> list[str]:
     if any(word.startswith("local_results_path=") for word in words):
         return list(words)
     return [*words, *([] if "with" in words else ["with"]), f"local_results_path={results.root}"]
+
+
+def play(
+    results: Results, *words: str, check: bool = True, timeout: float = 600, fresh: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """The program, run to its end with these words; what it writes goes into `results`."""
+    line = command_line(*with_results(words, results))
+    return run_process(line, check=check, timeout=timeout, fresh=fresh)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import Command, Results, command_line, start_process, with_results
+from tests.support import Command, Results, command_line, play, start_process, with_results
 
 RUN = (
     "--config=qmix",
@@ -54,11 +54,11 @@ def has_checkpoint(results: Results) -> bool:
     return newest_checkpoint(results) >= 0
 
 
-@pytest.fixture
-def untouched(run_main: Command, tmp_path: Path) -> Results:
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Results:
     """The same run, left alone."""
-    alone = Results(tmp_path / "alone")
-    run_main(*RUN, f"local_results_path={alone.root}")
+    alone = Results(tmp_path_factory.mktemp("alone"))
+    play(alone, *RUN)
     return alone
 
 
