@@ -2,6 +2,8 @@
 # TORCH=cpu installs torch's build for machines without a GPU, which saves gigabytes.
 PYTHON ?= $(shell python3 src/utils/prerequisites.py 2>/dev/null && echo python3 || command -v python3.11 || echo python3)
 VENV := .venv
+SHELL := bash
+CHECKS := ruff check . && ruff format --check . && mypy
 TORCH ?= default
 CPU_BUILD := https://download.pytorch.org/whl/cpu
 PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check
@@ -17,13 +19,12 @@ train: $(VENV)/show
 	python src/main.py curve
 	python src/main.py replay
 
-test: $(VENV)/dev check
-	python -m pytest -n 2 --dist worksteal
+test: $(VENV)/dev
+	TIMEFORMAT='make test: %0R s, and of the processors %0U s + %0S s in the system'; \
+	time { $(CHECKS) && python -m pytest -n 2 --dist worksteal; }
 
 check: $(VENV)/dev
-	ruff check .
-	ruff format --check .
-	mypy
+	$(CHECKS)
 
 format: $(VENV)/dev
 	ruff check --fix .

@@ -9,6 +9,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION"] = "python"
 os.environ["RAY_AUTH_MODE"] = "disabled"  # before Ray is imported; no token in the home folder
 
+import pytest
 import torch
 
+from tests.cpu_time import CpuTime
+
 torch.set_num_threads(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(CpuTime(config))

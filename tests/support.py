@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 
 from tests.warm.process import WarmProcess, can_be_warm
 
+PATIENCE = 300.0  # seconds for what takes a few where nobody else works
 MAIN = Path(__file__).resolve().parents[1] / "src" / "main.py"
 
 
@@ -68,9 +70,19 @@ def start_process(command: list[str], fresh: bool = False, **options: Any) -> su
     """
     options = {"stderr": subprocess.DEVNULL, "env": environment(), **options}
     warm = not fresh and can_be_warm(command, options)
+    with heeding_interrupts():
+        return (WarmProcess if warm else subprocess.Popen)(command, **options)
+
+
+@contextmanager
+def heeding_interrupts() -> Iterator[None]:
+    """Only the main thread may change what signals do; others leave it as it is."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     earlier = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return (WarmProcess if warm else subprocess.Popen)(command, **options)
+        yield
     finally:
         signal.signal(signal.SIGINT, earlier)
 
@@ -103,3 +115,15 @@ def with_results(words: tuple[str, ...], results: Results) -> list[str]:
     if any(word.startswith("local_results_path=") for word in words):
         return list(words)
     return [*words, *([] if "with" in words else ["with"]), f"local_results_path={results.root}"]
+
+
+def play(
+    results: Results,
+    *words: str,
+    check: bool = True,
+    timeout: float | None = None,
+    fresh: bool = False,
+) -> subprocess.CompletedProcess[str]:
+    """The program, run to its end with these words; what it writes goes into `results`."""
+    line = command_line(*with_results(words, results))
+    return run_process(line, check=check, timeout=timeout, fresh=fresh)

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from envs.sc2.suites import SMAC, SMACV2
+from tests.support import PATIENCE
 
 SCRIPT = Path(__file__).resolve().parents[1] / "install_sc2.sh"
 GAME, OLD_GAME = "/Linux/SC2.4.10.zip", "/Linux/SC2.4.6.2.69232.zip"
@@ -127,7 +128,7 @@ def install(
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
-        timeout=60,
+        timeout=PATIENCE,
         cwd=cwd,
     )
     said = done.stdout + done.stderr
@@ -313,7 +314,7 @@ def install_packages(folder: Path, *options: str, **env: str) -> subprocess.Comp
         ["bash", str(folder / SCRIPT.name), "--python-only", *options],
         env={**os.environ, "PYTHON": sys.executable, "PIP_NO_INDEX": "1",
              "PIP_TARGET": str(folder / "installed"), "SMAC_MIRROR": folder.as_uri(), **env},
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, text=True, timeout=PATIENCE,
     )  # fmt: skip
 
 
@@ -391,7 +392,7 @@ def test_maps_go_to_the_game_that_runs_would_take(
         ["bash", str(script), "--maps-only"],
         env={**{k: v for k, v in os.environ.items() if k != "SC2PATH"}, **settings},
         check=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     expected = places["home" if there == ["home"] else "own"]
     assert (expected / "Maps" / "SMAC_Maps" / "3m.SC2Map").exists()

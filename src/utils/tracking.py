@@ -166,8 +166,8 @@ def make_experiment(
         source = Source(str(path), get_digest(str(path)), *of_all)
         experiment.sources.add(source)  # add_source_file refuses all but Python
     for distribution in importlib.metadata.distributions():
-        name, version = distribution.metadata["Name"], distribution.version
-        experiment.dependencies.add(PackageDependency(name, version))
+        facts = distribution.metadata  # read and parsed whenever it is asked for
+        experiment.dependencies.add(PackageDependency(facts["Name"], facts["Version"]))
     experiment.main(main)
     return experiment
 

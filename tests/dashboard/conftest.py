@@ -15,6 +15,7 @@ import pytest
 from dashboard.command import make_server
 from dashboard.server import Server
 from tests.dashboard.runs import make_run
+from tests.support import PATIENCE
 
 
 class Visitor:
@@ -24,7 +25,7 @@ class Visitor:
         self.server = server
 
     def get(self, path: str, method: str = "GET", **headers: str) -> tuple[HTTPResponse, bytes]:
-        connection = HTTPConnection("127.0.0.1", self.server.server_port, timeout=20)
+        connection = HTTPConnection("127.0.0.1", self.server.server_port, timeout=PATIENCE)
         connection.request(method, path, headers=headers)
         response = connection.getresponse()
         body = response.read()

@@ -17,6 +17,7 @@ from dashboard.curves import charts
 from reporting.results import curve_of
 from tests.dashboard.conftest import Visitor
 from tests.dashboard.runs import WON, append, make_run
+from tests.support import PATIENCE
 
 Visit = Callable[..., Visitor]
 
@@ -117,7 +118,7 @@ def test_others_are_answered_while_curves_are_drawn(
 
     def slow(*words: Any) -> list[Any]:
         drawing.set()
-        assert done.wait(20)
+        assert done.wait(PATIENCE)
         return []
 
     monkeypatch.setattr("dashboard.answers.charts", slow)
@@ -125,14 +126,14 @@ def test_others_are_answered_while_curves_are_drawn(
     words = {"run": visitor.key("1"), "metric": WON}
     with ThreadPoolExecutor() as pool:
         curves = pool.submit(visitor.ask, "curves", **words)
-        assert drawing.wait(20)
+        assert drawing.wait(PATIENCE)
         table = pool.submit(visitor.lines)
         try:
-            assert "1" in table.result(timeout=10)
+            assert "1" in table.result(timeout=PATIENCE)
             assert not curves.done()
         finally:
             done.set()
-        assert curves.result(timeout=10)["charts"] == []
+        assert curves.result(timeout=PATIENCE)["charts"] == []
 
 
 def test_metrics_are_counted(tmp_path: Path, visit: Visit) -> None:

@@ -15,6 +15,7 @@ from dashboard.database import DatabaseRuns
 from tests.dashboard.conftest import Visitor
 from tests.dashboard.runs import WON, make_run
 from tests.mongo.server import Mongod, free_port, running
+from tests.support import PATIENCE
 
 Visit = Callable[..., Visitor]
 BEGAN = datetime.now(UTC).replace(tzinfo=None, microsecond=0) - timedelta(seconds=60)
@@ -139,7 +140,7 @@ def test_a_database_that_goes_and_comes_back(
     assert "does not answer" in answer["problems"][0]
     assert answer["runs"][0]["last"] == 0.25  # what was known stays
     mongod.start()
-    until = time.monotonic() + 30  # it repairs itself, and the driver looks now and then
+    until = time.monotonic() + PATIENCE  # it repairs itself, and the driver looks now and then
     while answer["problems"] and time.monotonic() < until:
         answer = visitor.ask("runs")
     assert (answer["problems"], answer["runs"][0]["last"]) == ([], 0.25)

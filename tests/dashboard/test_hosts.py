@@ -16,6 +16,7 @@ import pytest
 from dashboard.command import head, make_server
 from dashboard.server import Server
 from tests.dashboard.conftest import Visitor
+from tests.support import PATIENCE
 
 Visit = Callable[..., Visitor]
 
@@ -47,7 +48,7 @@ def test_the_address_that_is_told_opens(tmp_path: Path, host: str, private: bool
         url = urlsplit(server.url)
         given = f"[{host}]" if ":" in host else host
         for name in (url.netloc, f"{given}:{server.server_port}"):
-            connection = HTTPConnection(str(url.hostname), server.server_port, timeout=20)
+            connection = HTTPConnection(str(url.hostname), server.server_port, timeout=PATIENCE)
             connection.request("GET", "/", headers={"Host": name})
             assert connection.getresponse().status == 200, name
             connection.close()

@@ -20,7 +20,7 @@ from dashboard.command import main, make_server
 from dashboard.server import STATIC
 from tests.dashboard.conftest import Visitor
 from tests.dashboard.runs import make_run
-from tests.support import command_line, killed_at_the_end, start_process
+from tests.support import PATIENCE, command_line, killed_at_the_end, start_process
 from utils.errors import UserError
 
 Visit = Callable[..., Visitor]
@@ -85,7 +85,9 @@ def test_what_has_not_changed_is_not_sent_again(visitor: Visitor) -> None:
 
 
 def test_what_is_no_address_is_answered(visitor: Visitor) -> None:
-    with socket.create_connection(("127.0.0.1", visitor.server.server_port), timeout=20) as raw:
+    with socket.create_connection(
+        ("127.0.0.1", visitor.server.server_port), timeout=PATIENCE
+    ) as raw:
         raw.sendall(b"GET http://[ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         answer = raw.makefile("rb").read()
     assert answer.startswith(b"HTTP/1.1 400")
@@ -104,7 +106,9 @@ def test_a_browser_that_hangs_up_is_no_event(
 
     monkeypatch.setitem(ANSWERS, "/api/runs", slow)
     before = set(threading.enumerate())
-    with socket.create_connection(("127.0.0.1", visitor.server.server_port), timeout=20) as raw:
+    with socket.create_connection(
+        ("127.0.0.1", visitor.server.server_port), timeout=PATIENCE
+    ) as raw:
         raw.sendall(b"GET /api/runs HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert asked.wait(20)
         new = set(threading.enumerate()) - before
@@ -189,7 +193,7 @@ def test_the_command_starts_without_torch(tmp_path: Path) -> None:
         assert process.stdout is not None
         line = process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        _, imported = process.communicate(timeout=30)
+        _, imported = process.communicate(timeout=PATIENCE)
     assert "http://127.0.0.1:" in line
     assert process.returncode == 0
     assert "dashboard.server" in imported

@@ -84,8 +84,7 @@ def env_yaml(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("runner", ["episode", "parallel"])
-@pytest.mark.parametrize("mixer", ["weighted_sum", "vdn"])
+@pytest.mark.parametrize(("mixer", "runner"), [("weighted_sum", "parallel"), ("vdn", "episode")])
 def test_foreign_learner_mixer_and_environment_learn(
     run_main: Command, results: Results, tmp_path: Path, mixer: str, runner: str
 ) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import Command, Results
+from tests.support import Command, Results, play
 
 SMALL = (
     "--config=qmix",
@@ -31,9 +31,11 @@ def metrics(
     return results.metrics()
 
 
-@pytest.fixture
-def plain(run_main: Command, tmp_path: Path) -> list[tuple[str, ...]]:
-    return metrics(run_main, tmp_path / "plain")
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, ...]]:
+    results = Results(tmp_path_factory.mktemp("plain"))
+    play(results, *SMALL)
+    return results.metrics()
 
 
 def test_the_same_seed_gives_the_same_metrics(

@@ -11,7 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import Command, Results, command_line, start_process, with_results
+from tests.support import (
+    PATIENCE,
+    Command,
+    Results,
+    command_line,
+    play,
+    start_process,
+    with_results,
+)
 
 RUN = (
     "--config=qmix",
@@ -38,7 +46,7 @@ def start(results: Results, *more: str) -> subprocess.Popen[bytes]:
 
 
 def until(happened: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while not happened() and process.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -54,11 +62,11 @@ def has_checkpoint(results: Results) -> bool:
     return newest_checkpoint(results) >= 0
 
 
-@pytest.fixture
-def untouched(run_main: Command, tmp_path: Path) -> Results:
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Results:
     """The same run, left alone."""
-    alone = Results(tmp_path / "alone")
-    run_main(*RUN, f"local_results_path={alone.root}")
+    alone = Results(tmp_path_factory.mktemp("alone"))
+    play(alone, *RUN)
     return alone
 
 
@@ -79,7 +87,7 @@ def test_killed_runs_resume_bit_for_bit(untouched: Results, results: Results, ru
         newest = newest_checkpoint(results)
         assert newest > before
         process = start(results, f"runner={runner}", "resume=latest")
-    assert process.wait(timeout=120) == 0
+    assert process.wait(timeout=PATIENCE) == 0
 
     assert results.metrics() == untouched.metrics()
     assert results.status() == "COMPLETED"
@@ -92,7 +100,7 @@ def test_resumed_runs_end_with_the_same_networks(untouched: Results, results: Re
     until(lambda: has_checkpoint(results), process)
     process.kill()
     process.wait()
-    assert start(results, "resume=latest").wait(timeout=120) == 0
+    assert start(results, "resume=latest").wait(timeout=PATIENCE) == 0
 
     def final(of: Results, name: str) -> bytes:
         newest = max((int(p.name) for p in of.models.glob("[0-9]*")), default=-1)
@@ -112,12 +120,12 @@ def test_a_signal_saves_and_leaves_and_the_run_can_go_on(
     time.sleep(1.0)
     process.send_signal(number)
 
-    assert process.wait(timeout=60) == 128 + number
+    assert process.wait(timeout=PATIENCE) == 128 + number
     assert results.status() == "INTERRUPTED"
     assert has_checkpoint(results)
 
     resumed = start(results, "checkpoint_interval=0", "checkpoint_minutes=60", "resume=1")
-    assert resumed.wait(timeout=120) == 0
+    assert resumed.wait(timeout=PATIENCE) == 0
     assert results.metrics() == untouched.metrics()
     assert results.json("run.json")["earlier_sessions"][0]["status"] == "INTERRUPTED"
 
@@ -130,7 +138,7 @@ def test_sacred_files_of_a_resumed_run_hold_the_whole_curve(
     until(lambda: has_checkpoint(results), process)
     process.kill()
     process.wait()
-    assert start(results, "resume=latest").wait(timeout=120) == 0
+    assert start(results, "resume=latest").wait(timeout=PATIENCE) == 0
 
     assert results.json("info.json") == untouched.json("info.json")
     for name, series in untouched.json("metrics.json").items():

@@ -20,7 +20,7 @@ import pytest
 from tests.envs.sc2.places import Fault, make_stand_in
 from tests.runners.test_no_orphans import alive, wait_until
 from tests.runners.test_rollout import make_runner
-from tests.support import Command, Results, command_line, start_process, with_results
+from tests.support import PATIENCE, Command, Results, command_line, start_process, with_results
 
 SHORT = {"launch_spacing": 0.0, "sc2_timeout": 3.0}
 SMALL = [
@@ -237,10 +237,10 @@ def test_no_game_outlives_a_run(
     process = start_process(command_line(*with_results(words, results)), stdout=subprocess.DEVNULL)
     expected = 4 if "parallel" in runner else 2
     pids = tmp_path / "pids"
-    assert wait_until(lambda: pids.exists() and len(pids.read_text().split()) == expected, 60)
-    assert wait_until(lambda: episodes_begun(tmp_path) >= episodes, 60)
+    assert wait_until(lambda: pids.exists() and len(pids.read_text().split()) == expected)
+    assert wait_until(lambda: episodes_begun(tmp_path) >= episodes)
     os.kill(process.pid, number)
-    process.wait(timeout=60)
+    process.wait(timeout=PATIENCE)
 
     started = [int(pid) for pid in pids.read_text().split()]
     assert wait_until(lambda: not any(map(alive, started)))

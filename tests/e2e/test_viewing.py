@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.support import Command, Results
+from tests.support import Command, Results, play
 from utils.replays import ReplayNotSavedError
 from viewing.curve import sparkline
 
@@ -14,9 +15,17 @@ TRAIN = ["--config=vdn", "--env-config=skirmish", "with", "env_args.map_name=3m"
 TRAIN += ["runner=batched", "batch_size_run=4", "t_max=300", "test_interval=100", "test_nepisode=4"]
 
 
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    made = Results(tmp_path_factory.mktemp("trained"))
+    play(made, *TRAIN)
+    return made
+
+
 @pytest.fixture
-def trained(run_main: Command, results: Results) -> Results:
-    run_main(*TRAIN)
+def trained(once: Results, results: Results) -> Results:
+    """A copy of its own for each test."""
+    shutil.copytree(once.root, results.root)
     return results
 
 

@@ -55,7 +55,7 @@ def test_one_level_is_mappo_bit_for_bit(
     for name in ("mappo_learner", "kmappo_learner"):
         learner = learner_of(name, continuous, k_level=1, kmappo_ratio=kmappo_ratio, **settings)
         torch.manual_seed(5)
-        for update in range(20):
+        for update in range(8):
             learner.train(double_batch(learner.args, seed=update % 4), update, update)
         ends.append(everything(learner))
 
@@ -148,7 +148,7 @@ def test_levels_equal_the_naive_recursion(
             for _ in range(2)
         )
         played, _ = fast.look_back(double_batch(fast.args))
-        for _ in range(3):  # from the second step on, the policy is not the one that acted
+        for _ in range(2):  # in the second step, the policy is not the one that acted
             before = actors(fast)
             fast.improve_actors(played, t_env=0, diagnose=False)
             naive_step(naive, played, K)

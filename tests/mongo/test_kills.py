@@ -16,7 +16,7 @@ from mongo.store import Store
 from tests.mongo.compare import points_of_database, points_of_folder
 from tests.mongo.conftest import Train
 from tests.mongo.server import Mongod
-from tests.support import Results
+from tests.support import PATIENCE, Results
 from utils.config.mongo import parse_address
 from utils.errors import UserError
 
@@ -27,7 +27,7 @@ def once_it_logs(folder: Path, do: Callable[[], None]) -> threading.Thread:
     """`do` in the middle of the run of `folder`: when some values are written."""
 
     def wait() -> None:
-        path, deadline = folder / "metrics.csv", time.monotonic() + 60
+        path, deadline = folder / "metrics.csv", time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             if path.exists() and path.read_text().count("\n") > 30:
                 return do()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import start_process
+from tests.support import PATIENCE, start_process
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
@@ -41,7 +41,7 @@ def alive(pid: int) -> bool:
     return state != "Z"
 
 
-def wait_until(happened, seconds: float = 30) -> bool:  # noqa: ANN001
+def wait_until(happened, seconds: float = PATIENCE) -> bool:  # noqa: ANN001
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if happened():
@@ -59,12 +59,12 @@ def test_nothing_survives(tmp_path: Path, ending: str) -> None:
         SCRIPT.format(src=str(ROOT / "src"), root=str(ROOT), pids=str(pids), ending=ENDINGS[ending])
     )
     process = start_process([sys.executable, str(script)])
-    assert wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 4, 60)
+    assert wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 4)
     started = [int(pid) for pid in pids.read_text().split()]
     if ending in ("kill", "terminate"):
         assert all(map(alive, started))
         time.sleep(1)  # into the sleep, past the rollout
         os.kill(process.pid, signal.SIGKILL if ending == "kill" else signal.SIGTERM)
-    process.wait(timeout=60)
+    process.wait(timeout=PATIENCE)
 
     assert wait_until(lambda: not any(map(alive, started))), [p for p in started if alive(p)]

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.support import PATIENCE
+
 pytest.importorskip("ray")
 
 from ray import exceptions
@@ -140,7 +142,7 @@ def test_a_lost_node_costs_the_episodes_that_it_played(cluster: Any) -> None:
         lost = nodes_of(made).count(second.node_id)
         if not lost:
             made.close_env()
-    rounds_played, deadline = 1, time.monotonic() + 60
+    rounds_played, deadline = 1, time.monotonic() + PATIENCE
     try:
         kill_second_node(cluster)
         while made.env_restarts < lost and time.monotonic() < deadline:  # they die a little later

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.ray_cluster import kill_second_node, two_nodes
-from tests.support import Results, command_line, environment
+from tests.support import PATIENCE, Results, command_line, environment, run_process
 
 SWEEP = Path(__file__).resolve().parents[2] / "src" / "sweep.py"
 SHORT = (
@@ -76,7 +76,7 @@ class SweepFolder:
 
 
 def wait_until(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 600
+    deadline = time.monotonic() + PATIENCE
     while not happened():
         assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < deadline
@@ -127,8 +127,7 @@ def differing(sweep: SweepFolder, root: Path, at_once: int = 2) -> list[str]:
         alone = Results(root / str(number))
         settings = [word for word in words if not word.startswith("local_results_path=")]
         line = command_line(*settings, f"local_results_path={alone.root}")
-        done = subprocess.run(line, capture_output=True, text=True, env=environment())
-        assert done.returncode == 0, done.stdout + done.stderr
+        run_process(line, check=True)
         assert alone.metrics()
         return alone.metrics() != sweep.results.metrics(run_id)
 

@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("ray")
 
-from tests.support import Results, environment
+from tests.support import PATIENCE, Results, environment
 from tests.sweeps.node_loss import (
     SHORT,
     SweepFolder,
@@ -76,7 +76,7 @@ def start(*words: str) -> subprocess.Popen[str]:
 
 
 def result(process: subprocess.Popen[str]) -> tuple[int, str]:
-    said = process.communicate(timeout=240)[0]
+    said = process.communicate(timeout=PATIENCE)[0]
     return process.returncode, said
 
 

@@ -152,7 +152,7 @@ def test_consecutive_levels_are_bounded_as_theorem_4_2_says() -> None:
 
 def test_theorem_4_3_holds_for_squared_distances_in_cooperative_games() -> None:
     """|theta(inf) - theta*|^2 <= max (I + eta A)^2 / min (I - eta O)^2 |theta - theta*|^2."""
-    for seed in range(30):
+    for seed in range(15):
         game, theta = random_game(seed, concave=True)
         A, O = game.matrices()
         symmetric = (O + O.T) / 2
@@ -160,7 +160,7 @@ def test_theorem_4_3_holds_for_squared_distances_in_cooperative_games() -> None:
         rate = 0.9 / (lipschitz(game) * (len(theta) - 1))
         identity = torch.eye(len(A), dtype=torch.float64)
         stationary = torch.linalg.solve(A + symmetric, -game.c.flatten())
-        limit = one_update(game, theta, rate, k_level=300).flatten()  # contracts by 0.9 a level
+        limit = one_update(game, theta, rate, k_level=200).flatten()  # contracts by 0.9 a level
         top = torch.linalg.eigvalsh((identity + rate * A) @ (identity + rate * A)).max()
         bottom = torch.linalg.eigvalsh(
             (identity - rate * symmetric) @ (identity - rate * symmetric)
@@ -213,8 +213,8 @@ def share_at_optimum(payoff: Tensor, K: int, rate: float, starts: int, updates: 
 
 @pytest.mark.slow
 def test_levels_find_the_optimum_of_the_penalty_game_more_often() -> None:
-    """Finding 5: 37.2, 48.8 and 52.3 % for K = 1, 2, 5 at a step of 0.1 (standard error 0.8 %)."""
-    found = {K: share_at_optimum(penalty(-100), K, 0.1, 4000, 600) for K in (1, 2, 5)}
+    """Finding 5: 37.2, 48.8 and 52.3 % for K = 1, 2, 5 at a step of 0.1; here within 1.1 %."""
+    found = {K: share_at_optimum(penalty(-100), K, 0.1, 2000, 300) for K in (1, 2, 5)}
 
     assert found[1] == pytest.approx(0.372, abs=0.025)
     assert found[2] == pytest.approx(0.488, abs=0.025)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.envs.sc2.places import FAKE_SMAC
 from tests.runners.test_no_orphans import ENDINGS, ROOT, alive, wait_until
-from tests.support import start_process
+from tests.support import PATIENCE, start_process
 
 SCRIPT = """
 if __name__ == "__main__":  # workers import this file, too
@@ -52,7 +52,7 @@ def test_no_game_survives(
     )
     monkeypatch.setenv("GAME_PIDS", str(pids))
     process = start_process([sys.executable, str(script)])
-    assert wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 4, 60)
+    assert wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 4)
     started = [int(pid) for pid in pids.read_text().split()]
     if ending in SIGNALS:
         time.sleep(1)  # into the sleep, past the rollout
@@ -63,6 +63,6 @@ def test_no_game_survives(
         os.kill(worker, signal.SIGKILL)
         assert alive(its_game)
         os.kill(process.pid, signal.SIGTERM)
-    process.wait(timeout=60)
+    process.wait(timeout=PATIENCE)
 
     assert wait_until(lambda: not any(map(alive, started))), [p for p in started if alive(p)]

@@ -16,6 +16,7 @@ from envs.sc2.maps import SMAC_MAPS
 from tests.envs.sc2.places import make_stand_in
 from tests.fake_sc2.battle import ALLY, ATTACK, ENEMY, MOVE, NUMBERS, Battle
 from tests.fake_sc2.frames import BINARY, handshake, receive, send
+from tests.support import PATIENCE
 
 SESSION = """
 import json, sys
@@ -70,7 +71,7 @@ def test_pysc2_plays_a_game_on_it(tmp_path: Path) -> None:
     }  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", SESSION], env={**os.environ, **settings},
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=PATIENCE,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout.splitlines()[-1])
