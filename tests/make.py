@@ -138,5 +138,19 @@ def actors(learner: Any) -> torch.Tensor:
     return flat(learner.mac.parameters())
 
 
+def all_at_once(policy: Any, batch: EpisodeBatch, n_slots: int = T + 1) -> torch.Tensor:
+    """The policy's raw outputs at the first slots. (B, slots, N, A)"""
+    return policy.say(policy.whole(batch, n_slots))
+
+
+def step_by_step(policy: Any, batch: EpisodeBatch, n_slots: int = T + 1) -> torch.Tensor:
+    """The same by one call of its networks a slot, as it acts. (B, slots, N, A)"""
+    memory, outputs = policy.blank_memory(batch.batch_size), []
+    for t in range(n_slots):
+        said, memory = policy.one_slot(policy.inputs_at(batch, t), memory)
+        outputs.append(said)
+    return torch.stack(outputs, dim=1)
+
+
 def quiet_logger() -> Logger:
     return Logger(logging.getLogger("quiet"))
