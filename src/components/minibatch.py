@@ -67,7 +67,8 @@ class Steps:
     """Picks valid steps out of (B, T, ...) as (1, n, ...): one long episode without padding.
 
     Their order: the first steps of all episodes, longest episode first, then all second ones ...
-    On a GPU everything stays in place, to be masked: to count the steps it would have to wait.
+    On a GPU everything stays in place, to be masked: to count the steps it would have to wait. So
+    it does if an episode has gaps, for a memory has to run through these.
     `round_up` may make n a number that multiplies faster. Then the last ones repeat the first step
     and do not count, which is what `mask` says.
     """
@@ -81,10 +82,11 @@ class Steps:
         """mask (B, T, 1) is 1 where a step counts; with `keep_padding` all do."""
         self._B, self._T = mask.shape[:2]
         self.round_up = round_up
+        self.order: Tensor | None = None  # the longest episodes first; None if all stay in place
         self._where: tuple[Tensor, Tensor] | None = None
-        if not keep_padding and self.packs(mask) and not bool(mask.all()):
-            self._order = mask.sum(dim=(1, 2)).argsort(descending=True, stable=True)
-            episodes, slots = in_order(mask, self._order)
+        if not keep_padding and self.packs(mask) and not bool(mask.all()) and not has_gaps(mask):
+            self.order = mask.sum(dim=(1, 2)).argsort(descending=True, stable=True)
+            episodes, slots = in_order(mask, self.order)
             self._n_real = len(slots)
             n = round_up(self._n_real)
             self._where = filled_up(episodes, n), filled_up(slots, n)
@@ -113,13 +115,6 @@ class Steps:
         whole[episodes[: self._n_real], slots[: self._n_real]] = values[0, : self._n_real]
         return whole
 
-    def ordered(self, mask: Tensor) -> Tensor | None:
-        """The longest episodes first; None if all stay in place, or an episode has gaps."""
-        if self._where is None or bool((mask[:, 1:] > mask[:, :-1]).any()):
-            return None
-        return self._order
-
-
 class Slots:
     """What a memory has to run through: the steps' slots and the one after each last step.
 
@@ -132,7 +127,7 @@ class Slots:
         self._steps, T = steps, mask.shape[1]
         self.now: Index = slice(0, T)  # which of these slots are the steps themselves
         self.next: Index = slice(1, T + 1)  # and which are one after each step
-        order = steps.ordered(mask)
+        order = steps.order
         if order is None:
             return
         reached = torch.cat([torch.ones_like(mask[:, :1]), mask], dim=1)  # (B, T+1, 1)
@@ -170,6 +165,11 @@ def rounded_up(rows: int) -> int:
         return rows
     unit = max(ROUND, 1 << (rows.bit_length() - 5))
     return -(-rows // unit) * unit
+
+
+def has_gaps(mask: Tensor) -> bool:
+    """Whether steps that count follow ones that do not. mask (B, T, 1)"""
+    return bool((mask[:, 1:] > mask[:, :-1]).any())
 
 
 def running_rows(mask: Tensor) -> list[int]:

@@ -71,15 +71,16 @@ def test_slots_say_how_many_episodes_reach_them() -> None:
     assert Slots(Steps(MASK), MASK).running == [3, 3, 2, 1]
 
 
-def test_an_episode_with_a_gap_is_run_through_in_place() -> None:
+def test_an_episode_with_a_gap_stays_in_place_and_is_masked() -> None:
     mask = torch.tensor([[1.0, 0, 1], [1, 1, 0]]).unsqueeze(2)
     steps = Steps(mask)
     slots = Slots(steps, mask)
     values = torch.arange(8.0).reshape(2, 4, 1)
 
     assert slots.running is None
-    assert values[:, slots.now].flatten().tolist() == steps.take(values).flatten().tolist()
-    assert steps.take(values).numel() == 4
+    assert torch.equal(values[:, slots.now], steps.take(values))
+    assert torch.equal(values[:, slots.next], steps.take(values, first=1))
+    assert torch.equal(steps.mask, mask)
 
 
 @pytest.mark.parametrize("keep_padding", [False, True])
