@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+
+import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Before others import protobuf: StarCraft II's messages need it so.
@@ -12,3 +15,10 @@ os.environ["RAY_AUTH_MODE"] = "disabled"  # before Ray is imported; no token in 
 import torch
 
 torch.set_num_threads(1)
+
+
+@pytest.fixture
+def double_precision() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
