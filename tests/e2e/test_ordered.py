@@ -23,4 +23,8 @@ def test_an_ordered_policy_learns_from_rollouts_and_resumes(
 
     assert results.status() == "COMPLETED"
     assert results.last("k/level") == 2
-    assert results.metrics() == alone.metrics()
+    assert timeless(results) == timeless(alone)
+
+
+def timeless(results: Results) -> list[tuple[str, ...]]:
+    return [row for row in results.metrics() if row[1] != "k/seconds"]
