@@ -7,11 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from learners.recall import stepped
-from learners.retrace import actor_inputs, unrolled_inputs
 from modules.agents import REGISTRY as AGENTS
 from modules.agents.rnn_agent import RNNAgent
-from tests.make import T, make_args, make_batch, make_mac
+from tests.make import all_at_once, make_args, make_batch, make_mac, step_by_step
 from utils.errors import UserError
 
 
@@ -38,14 +36,11 @@ def mac_of(agent: type, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_networks_of_teams_act_and_learn_as_those_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    teams, rows = mac_of(OfTeams, monkeypatch), make_mac(make_args())
+    teams, rows = mac_of(OfTeams, monkeypatch).policy, make_mac(make_args()).policy
     batch = make_batch(make_args())
 
-    torch.testing.assert_close(stepped(teams, batch), stepped(rows, batch))
-    torch.testing.assert_close(teams.unroll(batch).outputs, rows.unroll(batch).outputs)
-    outputs, _ = unrolled_inputs(teams, *actor_inputs(teams, batch, T))
-    expected, _ = unrolled_inputs(rows, *actor_inputs(rows, batch, T))
-    torch.testing.assert_close(outputs, expected)
+    torch.testing.assert_close(step_by_step(teams, batch), step_by_step(rows, batch))
+    torch.testing.assert_close(all_at_once(teams, batch), all_at_once(rows, batch))
 
 
 def test_asking_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
