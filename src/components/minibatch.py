@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -43,7 +44,7 @@ class Minibatch:
         self.slots = Slots(steps, self.valid)  # for networks with a memory
 
 
-Index = Any  # a tensor of places or a slice; controllers written for PyMARL bring a function
+Index = Any  # a tensor of places, a slice, or a function where rows stay in place
 
 
 class View(NamedTuple):
@@ -61,6 +62,22 @@ class Views(NamedTuple):
     now: View  # asks for the steps' own slots
     next: View  # asks for the slots after them
     all: View  # asks for both
+
+
+def at_slots(values: Tensor, slots: Index | None) -> Tensor:
+    """(R, L, ...) -> those slots of it; None is all"""
+    if slots is None:
+        return values
+    if callable(slots):
+        picked: Tensor = slots(values)
+        return picked
+    return values[:, slots] if isinstance(slots, slice) else values.index_select(1, slots)
+
+
+def in_place(whole: View, steps: Steps) -> Views:
+    """The views of whole rows, for networks that cannot take them end to end."""
+    now, next = steps.take, partial(steps.take, first=1)
+    return Views(whole._replace(asked=now), whole._replace(asked=next), whole)
 
 
 class Steps:
@@ -114,6 +131,7 @@ class Steps:
         episodes, slots = self._where
         whole[episodes[: self._n_real], slots[: self._n_real]] = values[0, : self._n_real]
         return whole
+
 
 class Slots:
     """What a memory has to run through: the steps' slots and the one after each last step.

@@ -49,6 +49,7 @@ class MAPPOLearner(OnPolicyLearner):
             "dead_mask",
         }
     )
+    reads = "rows"
     default_critic = "cv_critic"
     floor_allowed = False
 
