@@ -11,6 +11,7 @@ import torch
 from components.episode_buffer import EpisodeBatch, complete_scheme
 from controllers import REGISTRY as CONTROLLERS
 from learners import REGISTRY as LEARNERS
+from pymarl.controllers import mac_of
 from training.build import make_scheme
 from utils.config import default_config
 from utils.logging import Logger
@@ -122,7 +123,7 @@ def full_scheme(args: SimpleNamespace) -> dict[str, Any]:
 
 def make_mac(args: SimpleNamespace, seed: int = 0) -> Any:
     torch.manual_seed(seed)
-    return CONTROLLERS[args.mac](full_scheme(args), {"agents": args.n_agents}, args)
+    return mac_of(CONTROLLERS[args.mac](full_scheme(args), {"agents": args.n_agents}, args))
 
 
 def make_learner(args: SimpleNamespace, seed: int = 0) -> Any:

@@ -83,7 +83,9 @@ def test_targets_are_the_values_of_the_best_action_found(monkeypatch: pytest.Mon
     with torch.no_grad():
         features = all_at_once(policy, batch)[:, 1:]
     fixed = torch.full((B, batch.max_seq_length - 1, N, A), 0.3)
-    monkeypatch.setattr(policy, "search", lambda features: torch.full((*features.shape[:3], A), 0.3))
+    monkeypatch.setattr(
+        policy, "search", lambda features: torch.full((*features.shape[:3], A), 0.3)
+    )
     values = policy.values(features, policy.head.mode(fixed, fixed))
     going_on = 1 - batch["terminated"][:, :-1].float()
     following = values.sum(dim=2, keepdim=True)

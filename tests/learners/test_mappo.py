@@ -9,12 +9,10 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
 from components.minibatch import Steps, valid_steps
-from modules.agents import REGISTRY as AGENTS
-from modules.agents.rnn_agent import RNNAgent
 from tests.make import (
     B,
     N,
@@ -360,35 +358,6 @@ def test_rows_laid_end_to_end_learn_what_padded_ones_do(
         assert (part.running == [4, 3, 3, 2, 2, 2]) == packs
         learner.train(batch, 0, 0)
         ends.append(flat([*learner.mac.parameters(), *learner.critic_params]))
-
-    torch.testing.assert_close(*ends)
-
-
-class WithoutUnroll(nn.Module):
-    """The recurrent agent as PyMARL's controllers know it: one slot at a time."""
-
-    def __init__(self, input_shape: int, args: Any) -> None:
-        super().__init__()
-        self._agent = RNNAgent(input_shape, args)
-
-    def init_hidden(self) -> Tensor:
-        return self._agent.init_hidden()
-
-    def forward(self, inputs: Tensor, hidden_state: Tensor) -> Any:
-        return self._agent(inputs, hidden_state)
-
-
-@pytest.mark.parametrize("learner_name", ["mappo_learner", "kmappo_learner"])
-@pytest.mark.parametrize("share", [True, False])
-def test_an_agent_written_for_pymarl_learns_the_same(
-    share: bool, learner_name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(AGENTS, "without_unroll", WithoutUnroll)  # type: ignore[arg-type]
-    ends = []
-    for agent in ("rnn", "without_unroll"):
-        learner = learner_of(learner_name, agent=agent, share_parameters=share, chunk_length=3)
-        learner.train(double_batch(learner.args), 0, 0)
-        ends.append(actors(learner))
 
     torch.testing.assert_close(*ends)
 

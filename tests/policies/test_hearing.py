@@ -101,8 +101,9 @@ def test_actions_are_evaluated_as_they_were_drawn(
     drawn_by = outputs_of_turns(policy)
     memories = play(policy, batch)
 
-    view, avail, actions = policy.whole(batch, T), *(
-        batch[key][:, :T] for key in ("avail_actions", "actions")
+    view, avail, actions = (
+        policy.whole(batch, T),
+        *(batch[key][:, :T] for key in ("avail_actions", "actions")),
     )
     found, outputs = policy.evaluate(view, avail, actions)
     _, memory = policy.unroll(view)
