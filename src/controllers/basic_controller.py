@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from components.episode_buffer import EpisodeBatch
-from policies.independent import IndependentPolicy, Observed
+from policies.contract import Observed
+from policies.independent import IndependentPolicy
 from pymarl.selectors import as_registered
 from utils.needs import Needs
 from utils.weights import load_weights, save_weights

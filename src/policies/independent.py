@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from components.action_heads import ActionHead, build_head
 from components.action_selectors import REGISTRY as SELECTORS
+from components.drawn import Drawn
 from components.minibatch import Minibatch, View, Views, at_slots, in_place
 from components.parts import MEMORY, action_field, previous_actions
 from modules.agents import REGISTRY as AGENTS
@@ -22,24 +23,6 @@ from pymarl.agents import knows_slots_only, takes_packed_rows, takes_teams, unro
 from pymarl.selectors import choosing
 
 EVERY_ROW: Any = slice(None)
-
-
-class Observed(NamedTuple):
-    """What the agents of B episodes see at one slot, when they are to act."""
-
-    obs: Tensor  # (B, N, O)
-    last_actions: Tensor  # as vectors, zeros at first (B, N, A)
-    avail: Tensor  # (B, N, A)
-    batch: Any = None  # where it stands, for controllers written for PyMARL, ...
-    t: int = 0  # ... and at which slot
-    inputs: Tensor | None = None  # (B, N, F), if a controller has built them its own way
-
-    @classmethod
-    def of(cls, batch: Any, t: int) -> Observed:
-        """What slot `t` of an episode batch holds."""
-        actions = batch[action_field(batch.scheme)]
-        last = actions[:, t - 1] if t > 0 else previous_actions(batch, 1)[:, 0]
-        return cls(batch["obs"][:, t], last, batch["avail_actions"][:, t], batch, t)
 
 
 class IndependentPolicy:

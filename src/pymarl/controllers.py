@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from components.action_heads import ActionHead, build_head
+from components.drawn import Drawn
 from components.minibatch import Minibatch, View, Views, at_slots, in_place
 from controllers.basic_controller import BasicMAC
 from policies.contract import Observed, Policy

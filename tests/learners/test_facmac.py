@@ -194,7 +194,7 @@ def entropies_of(learner: Any, batch: EpisodeBatch) -> tuple[Tensor, Tensor]:
     """The policies' entropies (B, T, N), and the mask of the steps (B, T)."""
     mask = masks(batch)
     T = mask.shape[1]
-    logits = step_by_step_outputs(learner, learner.mac, batch, T)
+    logits = step_by_step(learner.policy, batch, T)
     logits = logits.masked_fill(batch["avail_actions"][:, :T] == 0, -1e10)
     return torch.distributions.Categorical(logits=logits).entropy(), mask
 
