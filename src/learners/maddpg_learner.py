@@ -58,9 +58,6 @@ class JointObjective(CriticObjective):
     def reward_entropy(self, entropy: Tensor) -> None:
         super().reward_entropy(entropy / entropy.shape[2])
 
-    def reward_entropy(self, entropy: Tensor) -> None:
-        super().reward_entropy(entropy / entropy.shape[2])
-
     def base(self) -> Tensor:
         if self._stored is not None:
             return self.against(self._stored)

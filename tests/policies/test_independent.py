@@ -174,11 +174,12 @@ def test_draws_with_the_same_noise_are_the_same() -> None:
     policy, batch = policy_of(args), make_batch(args)
     minibatch = Minibatch(batch)
     view, avail = policy.look(minibatch).now, minibatch.now.avail
-    drawn, noise = policy.draw(view, avail)
-    again, _ = policy.draw(view, avail, noise)
-    other, _ = policy.draw(view, avail)
-    soft, _ = policy.draw(view, avail, noise, hard=False)
+    drawn, noise, outputs = policy.draw(view, avail)
+    again = policy.draw(view, avail, noise).actions
+    other = policy.draw(view, avail).actions
+    soft = policy.draw(view, avail, noise, hard=False).actions
 
+    assert torch.equal(outputs, policy.say(view))
     assert torch.equal(again, drawn)
     assert not torch.equal(other, drawn)
     assert torch.equal(soft.argmax(dim=-1), drawn.argmax(dim=-1))
