@@ -39,7 +39,6 @@ from envs.matrix_games import ClimbingBatch, PenaltyBatch
 from learners import REGISTRY as LEARNER_CLASSES
 from learners.kmappo_learner import KMAPPOLearner
 from learners.mappo_learner import IPPOLearner, MAPPOLearner
-from learners.retrace import policies
 from modules.agents import REGISTRY as AGENTS
 from modules.agents.mlp_agent import MLPAgent
 from modules.critics import REGISTRY as CRITICS
@@ -282,7 +281,9 @@ def every_outcome(args: SimpleNamespace, payoff: Any) -> EpisodeBatch:
 @torch.no_grad()
 def policies_of(learner: Any, batch: EpisodeBatch) -> Tensor:
     """(TEAMS, N, A)"""
-    return policies(learner.mac, batch, 1)[:: ACTIONS**2, 0]
+    policy = learner.policy
+    found = policy.probabilities(policy.whole(batch, 1), batch["avail_actions"][:, :1])
+    return found[:: ACTIONS**2, 0]
 
 
 def main() -> None:

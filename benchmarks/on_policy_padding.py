@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 import torch
 
-from components.steps import Steps
+from components.minibatch import Steps
 from tests.make import make_batch, make_learner, on_policy_args
 from utils.config import load_config
 

@@ -61,7 +61,8 @@ CASES = {
 def parts_of(learner: Any) -> dict[str, Any]:
     """The networks of any tree's learner, by our names."""
     found = {name: getattr(learner, name, None) for name in VALUES}
-    found |= {"agent": learner.mac.agent, "target_agent": learner.target_mac.agent}
+    target = getattr(learner, "target_policy", None) or learner.target_mac
+    found |= {"agent": learner.mac.agent, "target_agent": target.agent}
     return {name: part for name, part in found.items() if part is not None}
 
 

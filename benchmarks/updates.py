@@ -1,7 +1,7 @@
 """Whole updates: of K levels beside FACMAC's, of QMIX beside PyMARL's, of MADDPG beside EPyMARL's.
 
-Run by `compare.py`. Every update is a full `train()` call. With a peer's checkout the same batch also
-goes through its own learner, in a process of its own and in turn with ours.
+Run by `compare.py`. Every update is a full `train()` call. With a peer's checkout the same batch
+also goes through its own learner, in a process of its own and in turn with ours.
 """
 
 from __future__ import annotations

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+
+import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Before others import protobuf: StarCraft II's messages need it so.
 os.environ["PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION"] = "python"
 os.environ["RAY_AUTH_MODE"] = "disabled"  # before Ray is imported; no token in the home folder
 
-import pytest
 import torch
 
 from tests.cpu_time import CpuTime
@@ -19,3 +21,10 @@ torch.set_num_threads(1)
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(CpuTime(config))
+
+
+@pytest.fixture
+def double_precision() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)

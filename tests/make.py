@@ -11,6 +11,7 @@ import torch
 from components.episode_buffer import EpisodeBatch, complete_scheme
 from controllers import REGISTRY as CONTROLLERS
 from learners import REGISTRY as LEARNERS
+from pymarl.controllers import mac_of
 from training.build import make_scheme
 from utils.config import default_config
 from utils.logging import Logger
@@ -122,7 +123,7 @@ def full_scheme(args: SimpleNamespace) -> dict[str, Any]:
 
 def make_mac(args: SimpleNamespace, seed: int = 0) -> Any:
     torch.manual_seed(seed)
-    return CONTROLLERS[args.mac](full_scheme(args), {"agents": args.n_agents}, args)
+    return mac_of(CONTROLLERS[args.mac](full_scheme(args), {"agents": args.n_agents}, args))
 
 
 def make_learner(args: SimpleNamespace, seed: int = 0) -> Any:
@@ -136,6 +137,20 @@ def flat(tensors: Any) -> torch.Tensor:
 
 def actors(learner: Any) -> torch.Tensor:
     return flat(learner.mac.parameters())
+
+
+def all_at_once(policy: Any, batch: EpisodeBatch, n_slots: int = T + 1) -> torch.Tensor:
+    """The policy's raw outputs at the first slots. (B, slots, N, A)"""
+    return policy.say(policy.whole(batch, n_slots))
+
+
+def step_by_step(policy: Any, batch: EpisodeBatch, n_slots: int = T + 1) -> torch.Tensor:
+    """The same by one call of its networks a slot, as it acts. (B, slots, N, A)"""
+    memory, outputs = policy.blank_memory(batch.batch_size), []
+    for t in range(n_slots):
+        said, memory = policy.one_slot(policy.inputs_at(batch, t), memory)
+        outputs.append(said)
+    return torch.stack(outputs, dim=1)
 
 
 def quiet_logger() -> Logger:

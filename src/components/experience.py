@@ -47,7 +47,7 @@ class Experience(NamedTuple):
         """Without the padding inside rows; as it is if there is none, and on a GPU."""
         mask = self.valid[..., :1]  # (R, L, 1)
         steps = Steps(mask)
-        order = steps.ordered(mask)
+        order = steps.order
         if order is None:
             return self
         return self._each(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -43,7 +44,7 @@ class Minibatch:
         self.slots = Slots(steps, self.valid)  # for networks with a memory
 
 
-Index = Any  # a tensor of places or a slice; controllers written for PyMARL bring a function
+Index = Any  # a tensor of places, a slice, or a function where rows stay in place
 
 
 class View(NamedTuple):
@@ -63,11 +64,28 @@ class Views(NamedTuple):
     all: View  # asks for both
 
 
+def at_slots(values: Tensor, slots: Index | None) -> Tensor:
+    """(R, L, ...) -> those slots of it; None is all"""
+    if slots is None:
+        return values
+    if callable(slots):
+        picked: Tensor = slots(values)
+        return picked
+    return values[:, slots] if isinstance(slots, slice) else values.index_select(1, slots)
+
+
+def in_place(whole: View, steps: Steps) -> Views:
+    """The views of whole rows, for networks that cannot take them end to end."""
+    now, next = steps.take, partial(steps.take, first=1)
+    return Views(whole._replace(asked=now), whole._replace(asked=next), whole)
+
+
 class Steps:
     """Picks valid steps out of (B, T, ...) as (1, n, ...): one long episode without padding.
 
     Their order: the first steps of all episodes, longest episode first, then all second ones ...
-    On a GPU everything stays in place, to be masked: to count the steps it would have to wait.
+    On a GPU everything stays in place, to be masked: to count the steps it would have to wait. So
+    it does if an episode has gaps, for a memory has to run through these.
     `round_up` may make n a number that multiplies faster. Then the last ones repeat the first step
     and do not count, which is what `mask` says.
     """
@@ -81,10 +99,11 @@ class Steps:
         """mask (B, T, 1) is 1 where a step counts; with `keep_padding` all do."""
         self._B, self._T = mask.shape[:2]
         self.round_up = round_up
+        self.order: Tensor | None = None  # the longest episodes first; None if all stay in place
         self._where: tuple[Tensor, Tensor] | None = None
-        if not keep_padding and self.packs(mask) and not bool(mask.all()):
-            self._order = mask.sum(dim=(1, 2)).argsort(descending=True, stable=True)
-            episodes, slots = in_order(mask, self._order)
+        if not keep_padding and self.packs(mask) and not bool(mask.all()) and not has_gaps(mask):
+            self.order = mask.sum(dim=(1, 2)).argsort(descending=True, stable=True)
+            episodes, slots = in_order(mask, self.order)
             self._n_real = len(slots)
             n = round_up(self._n_real)
             self._where = filled_up(episodes, n), filled_up(slots, n)
@@ -113,12 +132,6 @@ class Steps:
         whole[episodes[: self._n_real], slots[: self._n_real]] = values[0, : self._n_real]
         return whole
 
-    def ordered(self, mask: Tensor) -> Tensor | None:
-        """The longest episodes first; None if all stay in place, or an episode has gaps."""
-        if self._where is None or bool((mask[:, 1:] > mask[:, :-1]).any()):
-            return None
-        return self._order
-
 
 class Slots:
     """What a memory has to run through: the steps' slots and the one after each last step.
@@ -132,7 +145,7 @@ class Slots:
         self._steps, T = steps, mask.shape[1]
         self.now: Index = slice(0, T)  # which of these slots are the steps themselves
         self.next: Index = slice(1, T + 1)  # and which are one after each step
-        order = steps.ordered(mask)
+        order = steps.order
         if order is None:
             return
         reached = torch.cat([torch.ones_like(mask[:, :1]), mask], dim=1)  # (B, T+1, 1)
@@ -170,6 +183,11 @@ def rounded_up(rows: int) -> int:
         return rows
     unit = max(ROUND, 1 << (rows.bit_length() - 5))
     return -(-rows // unit) * unit
+
+
+def has_gaps(mask: Tensor) -> bool:
+    """Whether steps that count follow ones that do not. mask (B, T, 1)"""
+    return bool((mask[:, 1:] > mask[:, :-1]).any())
 
 
 def running_rows(mask: Tensor) -> list[int]:

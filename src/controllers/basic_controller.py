@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from components.episode_buffer import EpisodeBatch
 from policies.contract import Observed
 from policies.independent import IndependentPolicy
+from pymarl.selectors import as_registered
 from utils.needs import Needs
 from utils.weights import load_weights, save_weights
 
@@ -46,7 +47,7 @@ class BasicMAC:
 
     @property
     def action_selector(self) -> Any:
-        return self.policy.selector
+        return as_registered(self.policy.selector)
 
     # Acting
 
@@ -60,17 +61,44 @@ class BasicMAC:
         t_env: int,
         bs: Any = slice(None),
         test_mode: bool = False,
+        explore: bool = True,
     ) -> Tensor:
         """Actions of episodes `bs` at slot `t_ep`, as the selector gives them.
 
-        (b, N) indices, (b, N, A) one-hots of FACMAC's selector, or (b, N, A) continuous.
+        (b, N) indices, (b, N, A) one-hots of FACMAC's selector, or (b, N, A) continuous. FACMAC's
+        learners do not `explore`: they get one-hots with a gradient.
         """
-        stored, self.hidden_states = self.policy.act(
-            Observed.of(ep_batch, t_ep), self.hidden_states, t_env, test_mode, bs
+        if type(self).forward is not BasicMAC.forward:
+            return self._select_by_forward(ep_batch, t_ep, t_env, bs, test_mode)
+        policy, one_hots = self.policy, getattr(self.policy.selector, "gives_one_hots", False)
+        if one_hots and not explore and not test_mode:
+            return self._draw(ep_batch, t_ep)[bs]
+        stored, self.hidden_states = policy.act(
+            self._observed(ep_batch, t_ep), self.hidden_states, t_env, test_mode, bs
         )
-        head = self.policy.head
-        one_hots = getattr(self.policy.selector, "gives_one_hots", False)
-        return head.vector(stored).long() if one_hots else head.to_played(stored)
+        return policy.head.vector(stored).long() if one_hots else policy.head.to_played(stored)
+
+    def _observed(self, ep_batch: EpisodeBatch, t: int) -> Observed:
+        seen = Observed.of(ep_batch, t)
+        if type(self)._build_inputs is BasicMAC._build_inputs:
+            return seen
+        inputs = self._build_inputs(ep_batch, t).reshape(*seen.obs.shape[:2], -1)
+        return seen._replace(inputs=inputs)
+
+    def _select_by_forward(
+        self, ep_batch: EpisodeBatch, t: int, t_env: int, bs: Any, test_mode: bool
+    ) -> Tensor:
+        """As PyMARL's: by what a subclass's `forward` says."""
+        outputs = self.forward(ep_batch, t, test_mode=test_mode)[bs]
+        avail = ep_batch["avail_actions"][bs, t].to(outputs.device)
+        return self.action_selector.select_action(outputs, avail, t_env, test_mode=test_mode)
+
+    def _draw(self, ep_batch: EpisodeBatch, t: int) -> Tensor:
+        """One-hots without exploration, differentiable. (B, N, A)"""
+        inputs = self.policy.inputs_of(self._observed(ep_batch, t))
+        outputs, self.hidden_states = self.policy.one_slot(inputs, self.hidden_states)
+        avail = ep_batch["avail_actions"][:, t].to(outputs.device)
+        return self.policy.head.draw(outputs, avail, None, hard=True)[0]
 
     def forward(self, ep_batch: EpisodeBatch, t: int, test_mode: bool = False) -> Tensor:
         """Utilities, or with `pi_logits` probabilities, at slot t. (B, N, A)"""

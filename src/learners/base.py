@@ -33,7 +33,7 @@ class Learner:
     """PyMARL's learner interface. All that must survive a resume is kept in plain attributes."""
 
     needs = Needs(uses=frozenset(OF_ALL))
-    reads = "outputs"  # of the networks, or only the "probabilities" that the agents act by
+    reads = "outputs"  # of a policy: see `policy_of`
 
     def __init__(
         self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace

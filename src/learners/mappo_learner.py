@@ -49,6 +49,7 @@ class MAPPOLearner(OnPolicyLearner):
             "dead_mask",
         }
     )
+    reads = "rows"
     default_critic = "cv_critic"
     floor_allowed = False
 
@@ -224,7 +225,7 @@ def of_update(
 def unrolled_steps(policy: Policy, view: View, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Outputs and memory of the slots where `mask` (R, L, 1) is 1, for those alone; else zeros."""
     steps = Steps(mask)
-    order = steps.ordered(mask) if policy.packs else None
+    order = steps.order if policy.packs else None
     if order is None:
         return policy.unroll(view)
     running = running_rows(mask)

@@ -47,7 +47,7 @@ class CEMPolicy(IndependentPolicy):
         rows: Any = EVERY_ROW,
     ) -> tuple[Tensor, Tensor]:
         """The best actions found, with noise while exploring. (b, N, A)"""
-        features, memory = self.one_slot(self._joined(seen.obs, seen.last_actions), memory)
+        features, memory = self.one_slot(self.inputs_of(seen), memory)
         found = self.search(features[rows])
         return self.selector.choose(found, found, t_env, testing), memory
 

@@ -22,6 +22,7 @@ class Observed(NamedTuple):
     avail: Tensor  # (B, N, A)
     batch: Any = None  # where it stands, for controllers written for PyMARL, ...
     t: int = 0  # ... and at which slot
+    inputs: Tensor | None = None  # (B, N, F), if a controller has built them its own way
 
     @classmethod
     def of(cls, batch: Any, t: int) -> Observed:

@@ -47,7 +47,7 @@ class HearingPolicy(IndependentPolicy):
         The last turn's memory is everybody's: by then each has been told what it hears.
         """
         avail = seen.avail.to(self.device)
-        inputs = self._joined(seen.obs, seen.last_actions)  # (B, N, F)
+        inputs = self.inputs_of(seen)  # (B, N, F)
         done = inputs.new_zeros(*inputs.shape[:2], self._action_size)  # (B, N, A)
         stored, after = None, memory
         for speaking in self.turns:  # (N,)
@@ -66,6 +66,8 @@ class HearingPolicy(IndependentPolicy):
 
     def look(self, minibatch: Minibatch) -> Views:
         views = super().look(minibatch)
+        if not self.packs:  # they are those of `whole`
+            return views
         done = minibatch.slots.take(minibatch.batch[self._action_field])
         inputs = with_actions(views.all.inputs, done)
         return Views(*(view._replace(inputs=inputs) for view in views))

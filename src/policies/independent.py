@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from components.action_heads import ActionHead, build_head
 from components.action_selectors import REGISTRY as SELECTORS
 from components.drawn import Drawn
-from components.minibatch import Minibatch, View, Views
+from components.minibatch import Minibatch, View, Views, at_slots, in_place
 from components.parts import MEMORY, action_field, previous_actions
 from modules.agents import REGISTRY as AGENTS
 from modules.agents.separate import SeparateAgents
@@ -62,8 +62,7 @@ class IndependentPolicy:
         memory (B, N, H) -> (b, N, 1 or A), (B, N, H)
         """
         avail = seen.avail.to(self.device)
-        inputs = self._joined(seen.obs, seen.last_actions)  # (B, N, F)
-        outputs, memory = self.one_slot(inputs, memory)
+        outputs, memory = self.one_slot(self.inputs_of(seen), memory)
         return self.selector.choose(outputs[rows], avail[rows], t_env, testing), memory
 
     def one_slot(self, inputs: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
@@ -83,6 +82,9 @@ class IndependentPolicy:
 
     def look(self, minibatch: Minibatch) -> Views:
         """The agents' inputs at the minibatch's slots, for this network and its copies."""
+        if not self.packs:
+            view = self.whole(minibatch.batch, minibatch.batch.max_seq_length)
+            return in_place(view, minibatch.steps)
         slots, fields = minibatch.slots, minibatch.batch.data.transition_data
         actions = fields[self._action_field] if self.args.obs_last_action else None
         inputs = self._joined(*slots.take_seen(fields["obs"], actions))  # (1, m, N, F)
@@ -92,8 +94,7 @@ class IndependentPolicy:
 
     def inputs_at(self, batch: Any, t: int) -> Tensor:
         """Those at slot `t`, where the slot's actions are known. (B, N, F)"""
-        seen = Observed.of(batch, t)
-        return self._joined(seen.obs, seen.last_actions)
+        return self.inputs_of(Observed.of(batch, t))
 
     def whole(self, batch: Any, n_slots: int) -> View:
         """The first slots of every row, in place, from the memory that each row begins with."""
@@ -142,6 +143,12 @@ class IndependentPolicy:
 
     # Inputs
 
+    def inputs_of(self, seen: Observed) -> Tensor:
+        """What agents who act are given. (B, N, F)"""
+        if seen.inputs is not None:
+            return seen.inputs
+        return self._joined(seen.obs, seen.last_actions)
+
     def _joined(self, obs: Tensor, last_actions: Tensor | None) -> Tensor:
         """Observation, last action, agent id. (..., N, O) and (..., N, A) -> (..., N, F)"""
         device = self.device  # to look for it takes longer than a small product
@@ -184,8 +191,3 @@ class IndependentPolicy:
 
     def parameters(self) -> Iterator[nn.Parameter]:
         return self.agent.parameters()
-
-
-def at_slots(values: Tensor, slots: Any) -> Tensor:
-    """(R, L, ...) -> those slots of it"""
-    return values[:, slots] if isinstance(slots, slice) else values.index_select(1, slots)

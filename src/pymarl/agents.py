@@ -55,9 +55,9 @@ class SlotBySlot:
 def unrolling(agent: Any, takes_teams: bool = False) -> Unrolling:
     """The agent itself, if it has a way through many slots that knows of its `forward`."""
     each = agent.agents[0] if isinstance(agent, SeparateAgents) else agent
-    return (
-        agent if speaks_for(type(each), "unroll", "forward", "init_hidden") else SlotBySlot(agent)
-    )
+    if speaks_for(type(each), "unroll", "forward", "init_hidden"):
+        return agent
+    return SlotBySlot(agent, takes_teams)
 
 
 def knows_slots_only(agent: Any) -> bool:

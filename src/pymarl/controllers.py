@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 
 from components.action_heads import ActionHead, build_head
 from components.drawn import Drawn
-from components.minibatch import Minibatch, View, Views
+from components.minibatch import Minibatch, View, Views, at_slots, in_place
 from controllers.basic_controller import BasicMAC
 from policies.contract import Observed, Policy
 from policies.independent import EVERY_ROW, IndependentPolicy
@@ -81,13 +80,8 @@ class ForeignPolicy:
     # Learning
 
     def look(self, minibatch: Minibatch) -> Views:
-        batch, steps = minibatch.batch, minibatch.steps
-        everything = View(*self._inputs(batch, batch.max_seq_length))
-        return Views(
-            everything._replace(asked=steps.take),
-            everything._replace(asked=partial(steps.take, first=1)),
-            everything,
-        )
+        batch = minibatch.batch
+        return in_place(self.whole(batch, batch.max_seq_length), minibatch.steps)
 
     def whole(self, batch: Any, n_slots: int) -> View:
         return View(*self._inputs(batch, n_slots))
@@ -100,14 +94,14 @@ class ForeignPolicy:
 
     def unroll(self, view: View) -> tuple[Tensor, Tensor]:
         outputs, memory = self._unrolling.unroll(view.inputs, view.start, view.running)
-        return asked(outputs, view), memory
+        return at_slots(outputs, view.asked), memory
 
     def say(self, view: View) -> Tensor:
         return self.unroll(view)[0]
 
     def say_both(self, views: Views) -> tuple[Tensor, Tensor]:
         outputs = self.say(views.all)
-        return asked(outputs, views.now), asked(outputs, views.next)
+        return at_slots(outputs, views.now.asked), at_slots(outputs, views.next.asked)
 
     def greedy(self, view: View, avail: Tensor) -> Tensor:
         return self.head.mode(self.say(view), avail)
@@ -149,20 +143,18 @@ class ForwardPolicy(ForeignPolicy):
             outputs.append(mac.forward(batch, t=t).reshape(B, self.n_agents, -1))
             memory.append(mac.hidden_states.reshape(B, self.n_agents, -1))
         whole = torch.stack(outputs, dim=1)
-        return asked(whole, view), torch.stack(memory, dim=1)
+        return at_slots(whole, view.asked), torch.stack(memory, dim=1)
 
     def probabilities(self, view: View, avail: Tensor) -> Tensor:
         return self.say(view)
 
 
-def asked(outputs: Tensor, view: View) -> Tensor:
-    """(B, T+1, ...) -> those of the slots that are asked for (1, n, ...)"""
-    return outputs if view.asked is None else view.asked(outputs)
-
-
 def policy_of(mac: Any, reads: str = "outputs") -> Policy:
-    """The policy behind a controller: what learners read of it are its raw "outputs", or the
-    "probabilities" that it acts by."""
+    """The policy behind a controller.
+
+    What learners read of it are its raw "outputs", the "probabilities" that it acts by, or "rows"
+    of inputs that it can be asked about again.
+    """
     if isinstance(mac, IndependentPolicy):
         return mac
     ours = isinstance(mac, BasicMAC)
@@ -172,13 +164,14 @@ def policy_of(mac: Any, reads: str = "outputs") -> Policy:
         return mac.policy
     if "forward" not in own:
         return ForeignPolicy(mac)
-    if mac.args.agent_output_type == "q" or reads == "probabilities":
+    values = reads == "outputs" and mac.args.agent_output_type == "q"
+    if values or reads == "probabilities":
         return ForwardPolicy(mac)
     if ours:
         raise UserError(
-            f"mac={mac.args.mac} has a `forward` of its own, which gives probabilities, and "
-            f"learner={mac.args.learner} needs the networks' raw outputs. Put what is special "
-            "into the agent, or into `_build_inputs`."
+            f"mac={mac.args.mac} has a `forward` of its own, and learner={mac.args.learner} asks "
+            "the networks themselves, for their raw outputs. Put what is special into the agent, "
+            "or into `_build_inputs`."
         )
     return ForeignPolicy(mac)
 

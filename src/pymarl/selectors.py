@@ -26,16 +26,16 @@ class ForeignSelector:
     """Gets values or probabilities, as PyMARL's controller hands them over."""
 
     def __init__(self, selector: Any, head: ActionHead) -> None:
-        self._selector, self._head = selector, head
+        self.selector, self._head = selector, head
         self.explores = hasattr(selector, "epsilon")
 
     @property
     def epsilon(self) -> float | None:
-        return self._selector.epsilon if self.explores else None
+        return self.selector.epsilon if self.explores else None
 
     def choose(self, outputs: Tensor, avail: Tensor, t_env: int, testing: bool = False) -> Tensor:
         preferences = self.probabilities(outputs, avail, t_env, testing)
-        played = self._selector.select_action(preferences, avail, t_env, test_mode=testing)
+        played = self.selector.select_action(preferences, avail, t_env, test_mode=testing)
         if played.shape == avail.shape:  # one-hots, or continuous actions
             return self._head.stored(played)
         return self._head.to_stored(played)
@@ -45,9 +45,14 @@ class ForeignSelector:
     ) -> Tensor:
         if testing or not self.explores:
             return self._head.preferences(outputs, avail)
-        now = t_env is None
-        floor = self._selector.epsilon if now else self._selector.schedule.eval(t_env)
+        schedule = None if t_env is None else getattr(self.selector, "schedule", None)
+        floor = self.selector.epsilon if schedule is None else schedule.eval(t_env)
         return self._head.preferences(outputs, avail, floor)
+
+
+def as_registered(selector: Choosing) -> Any:
+    """The selector as controllers and runners written for PyMARL know it."""
+    return selector.selector if isinstance(selector, ForeignSelector) else selector
 
 
 def choosing(selector: Any, head: ActionHead) -> Choosing:

@@ -72,7 +72,7 @@ class RolloutRunner:
         self.layout = (scheme, groups, preprocess)
         self._episode_limit = self.get_env_info()["episode_limit"]
         self.mac = mac
-        self._train.policy = policy_of(mac)
+        self._train.policy = policy_of(mac, reads="probabilities")  # acting asks for no more
         if self.args.rollout_length:
             self._nonstop = Nonstop(self, self._train)
         if not self._train.vector.reseeds:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from components.action_selectors.drawing import draw
 from components.action_selectors.multinomial import SoftPoliciesSelector
+from components.discrete_head import draw
 from tests.make import policy_args
 from utils.errors import UserError
 

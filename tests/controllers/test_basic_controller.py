@@ -6,166 +6,46 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
 
-from components.minibatch import valid_steps
-from components.steps import Steps
-from controllers.basic_controller import BasicMAC
-from learners.recall import Recall
-from learners.retrace import actor_inputs, unrolled_inputs
-from modules.agents import REGISTRY as AGENTS
-from modules.agents.rnn_agent import RNNAgent
-from tests.make import A, B, N, O, T, continuous_args, full_scheme, make_args, make_batch, make_mac
+from components.action_selectors import REGISTRY as SELECTORS
+from tests.make import (
+    A,
+    B,
+    N,
+    O,
+    T,
+    all_at_once,
+    continuous_args,
+    make_args,
+    make_batch,
+    make_mac,
+    step_by_step,
+)
 from utils.errors import UserError
 
-KINDS = [("rnn", True), ("rnn", False), ("mlp", True), ("mlp", False)]
 
-
-def step_by_step(mac: BasicMAC, batch) -> torch.Tensor:  # noqa: ANN001
-    mac.init_hidden(batch.batch_size)
-    return torch.stack([mac.forward(batch, t) for t in range(batch.max_seq_length)], dim=1)
-
-
-@pytest.mark.parametrize(("agent", "share"), KINDS)
-def test_unrolling_whole_episodes_equals_stepping_through_them(agent: str, share: bool) -> None:
-    args = make_args(agent=agent, share_parameters=share)
-    mac, batch = make_mac(args), make_batch(args)
-
-    outputs = mac.unroll(batch).outputs
-
-    assert outputs.shape == (B, T + 1, N, A)
-    torch.testing.assert_close(outputs, step_by_step(mac, batch), atol=1e-6, rtol=1e-5)
-
-
-@pytest.mark.parametrize(("agent", "share"), KINDS)
-def test_both_ways_have_the_same_gradient(agent: str, share: bool) -> None:
-    args = make_args(agent=agent, share_parameters=share)
-    mac, batch = make_mac(args), make_batch(args)
-
-    def gradients(outputs: torch.Tensor) -> list[torch.Tensor]:
-        return list(torch.autograd.grad(outputs.square().sum(), list(mac.parameters())))
-
-    whole, stepped = gradients(mac.unroll(batch).outputs), gradients(step_by_step(mac, batch))
-    for one, other in zip(whole, stepped, strict=True):
-        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
-
-
-def test_an_agent_written_for_pymarl_is_unrolled_step_by_step(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    class Foreign(nn.Module):
-        """No `unroll`, and a hidden state that matters."""
-
-        def __init__(self, input_shape: int, args) -> None:  # noqa: ANN001
-            super().__init__()
-            self.cell = nn.GRUCell(input_shape, 4)
-            self.out = nn.Linear(4, args.n_actions)
-
-        def init_hidden(self) -> torch.Tensor:
-            return self.out.weight.new_zeros(1, 4)
-
-        def forward(self, inputs, hidden):  # noqa: ANN001, ANN202
-            hidden = self.cell(inputs, hidden.reshape(-1, 4))
-            return self.out(hidden), hidden
-
-    monkeypatch.setitem(AGENTS, "foreign", Foreign)  # type: ignore[arg-type]
-    for share in (True, False):
-        args = make_args(agent="foreign", share_parameters=share)
-        mac, batch = make_mac(args), make_batch(args)
-        mac.init_hidden(B)
-        before = mac.hidden_states
-
-        unrolled = mac.unroll(batch)
-
-        assert unrolled.features.shape == (B, T + 1, N, 4)
-        assert mac.hidden_states is before  # an episode that is being played goes on
-        assert torch.equal(unrolled.outputs, step_by_step(mac, batch))
-
-
-class Louder(RNNAgent):
-    """Says in the one method that PyMARL calls what the inherited `unroll` does not know."""
-
-    def forward(self, inputs: torch.Tensor, hidden_state: torch.Tensor) -> Any:
-        outputs, hidden = super().forward(inputs, hidden_state)
-        return 2 * outputs, hidden
-
-
-class Remembering(RNNAgent):
-    """Begins with a memory."""
-
-    def init_hidden(self) -> torch.Tensor:
-        return super().init_hidden() + 1
-
-
-class Squinting(BasicMAC):
-    """Sees half."""
-
-    def _build_inputs(self, batch: Any, t: int) -> torch.Tensor:
-        return super()._build_inputs(batch, t) / 2
-
-
-@pytest.mark.parametrize("share", [True, False])
-@pytest.mark.parametrize(
-    ("agent", "mac_class"), [(Louder, BasicMAC), (Remembering, BasicMAC), (RNNAgent, Squinting)]
-)
-def test_what_a_subclass_overrides_is_learned_with_as_it_acts(
-    agent: type, mac_class: type[BasicMAC], share: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(AGENTS, "changed", agent)  # type: ignore[arg-type]
-    args = make_args(agent="changed", share_parameters=share)
-    mac, batch = mac_class(full_scheme(args), {"agents": N}, args), make_batch(args)
-    acting = step_by_step(mac, batch)
-
-    steps = Steps(valid_steps(batch["filled"], batch["terminated"]))
-    assert torch.equal(Recall(mac, batch, steps).now(mac), steps.take(acting))
-    assert torch.equal(mac.unroll(batch).outputs, acting)
-    assert torch.equal(unrolled_inputs(mac, *actor_inputs(mac, batch, T + 1))[0], acting)
-
-
-def test_inputs_are_observation_last_action_and_agent_id_in_this_order() -> None:
+def test_it_speaks_for_its_policy_slot_by_slot() -> None:
     args = make_args()
     mac, batch = make_mac(args), make_batch(args)
+    mac.init_hidden(B)
+    said = torch.stack([mac.forward(batch, t) for t in range(T + 1)], dim=1)
 
-    first, second = mac._build_inputs(batch, 0), mac._build_inputs(batch, 1)
-
-    assert first.shape == (B * N, O + A + N)
-    first, second = first.reshape(B, N, -1), second.reshape(B, N, -1)
-    assert torch.equal(second[..., :O], batch["obs"][:, 1])
-    assert torch.equal(first[..., O : O + A], torch.zeros(B, N, A))
-    assert torch.equal(second[..., O : O + A], batch["actions_onehot"][:, 0])
-    assert torch.equal(second[..., O + A :], torch.eye(N).expand(B, N, N))
+    assert said.shape == (B, T + 1, N, A)
+    assert torch.equal(said, step_by_step(mac.policy, batch))
+    inputs = mac._build_inputs(batch, 1)
+    assert inputs.shape == (B * N, O + A + N)
+    assert torch.equal(inputs, mac.policy.inputs_at(batch, 1).flatten(0, 1))
 
 
-@pytest.mark.parametrize("last_action", [True, False])
-@pytest.mark.parametrize("agent_id", [True, False])
-def test_inputs_for_all_slots_equal_those_for_each(last_action: bool, agent_id: bool) -> None:
-    args = make_args(obs_last_action=last_action, obs_agent_id=agent_id)
+def test_an_episode_that_is_being_played_goes_on_while_its_policy_learns() -> None:
+    args = make_args()
     mac, batch = make_mac(args), make_batch(args)
+    mac.init_hidden(B)
+    mac.select_actions(batch, t_ep=0, t_env=0)
+    before = mac.hidden_states
+    all_at_once(mac.policy, batch)
 
-    together = mac.build_all_inputs(batch, T + 1)
-
-    for t in range(T + 1):
-        assert torch.equal(together[:, t].reshape(B * N, -1), mac._build_inputs(batch, t))
-
-
-def test_separate_networks_learn_only_from_their_own_agent() -> None:
-    args = make_args(share_parameters=False)
-    mac, batch = make_mac(args), make_batch(args)
-
-    mac.unroll(batch).outputs[:, :, 1].sum().backward()
-
-    moved = [any(p.grad.abs().sum() > 0 for p in net.parameters() if p.grad is not None)
-             for net in mac.agent.agents]  # fmt: skip
-    assert moved == [False, True, False]
-
-
-def test_separate_networks_with_equal_weights_equal_a_shared_one() -> None:
-    shared, separate = make_mac(make_args()), make_mac(make_args(share_parameters=False))
-    for network in separate.agent.agents:
-        network.load_state_dict(shared.agent.state_dict())
-    batch = make_batch(make_args())
-
-    torch.testing.assert_close(separate.unroll(batch).outputs, shared.unroll(batch).outputs)
+    assert mac.hidden_states is before
 
 
 def test_only_the_chosen_episodes_act_and_only_available_actions() -> None:
@@ -243,6 +123,37 @@ def test_gumbel_explores_with_epsilon_and_learns_without() -> None:
     assert share_of_the_first(t_env=args.epsilon_anneal_time) == 1.0
 
 
+class TheirSelector:
+    """As PyMARL's: it is given values and knows `select_action`."""
+
+    epsilon = 0.25
+
+    def __init__(self, args: Any) -> None:
+        self.given: list[torch.Tensor] = []
+
+    def select_action(
+        self, agent_inputs: torch.Tensor, avail: torch.Tensor, t_env: int, test_mode: bool = False
+    ) -> torch.Tensor:
+        self.given.append(agent_inputs)
+        return avail.argmin(dim=2)
+
+
+def test_a_selector_written_for_pymarl_chooses_and_is_found_as_it_was_registered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(SELECTORS, "theirs", TheirSelector)  # type: ignore[arg-type]
+    args = make_args(action_selector="theirs")
+    mac, batch = make_mac(args), make_batch(args)
+    mac.init_hidden(B)
+    actions = mac.select_actions(batch, t_ep=0, t_env=0)
+    mac.init_hidden(B)
+
+    assert isinstance(mac.action_selector, TheirSelector)
+    assert mac.policy.epsilon == 0.25
+    assert torch.equal(actions, batch["avail_actions"][:, 0].argmin(dim=2))
+    assert torch.equal(mac.action_selector.given[0], mac.forward(batch, 0))
+
+
 def test_continuous_actions_stay_within_bounds() -> None:
     args = continuous_args(act_noise=5.0)
     mac, batch = make_mac(args), make_batch(args)
@@ -291,8 +202,3 @@ def test_a_file_of_another_shape_is_refused_with_the_settings_to_check(tmp_path:
 
     with pytest.raises(UserError, match="rnn_hidden_dim"):
         make_mac(make_args()).load_models(str(tmp_path))
-
-
-def test_the_scheme_decides_the_input_size() -> None:
-    args = continuous_args()
-    assert make_mac(args)._get_input_shape(full_scheme(args)) == O + A + N

@@ -12,7 +12,7 @@ from components.episode_buffer import EpisodeBatch
 from components.minibatch import valid_steps
 from learners.coma_learner import counterfactual, renormalised, taken
 from modules.critics import REGISTRY as CRITICS
-from tests.make import A, B, N, T, double_batch, flat, make_learner, on_policy_args
+from tests.make import A, B, N, T, double_batch, flat, make_learner, on_policy_args, step_by_step
 from utils.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("double_precision")
@@ -44,9 +44,8 @@ def train(learner: Any, batch: EpisodeBatch) -> dict[str, float]:
 
 def policy_of(learner: Any, batch: EpisodeBatch) -> Tensor:
     """pi = (1 - eps) softmax + eps / A, zero where unavailable, renormalised. (B, T, N, A)"""
-    mac, epsilon = learner.mac, learner.args.epsilon_start
-    mac.init_hidden(B)
-    logits = torch.stack([mac._step(batch, t) for t in range(T)], dim=1)
+    epsilon = learner.args.epsilon_start
+    logits = step_by_step(learner.policy, batch, T)
     mixed = (1 - epsilon) * torch.softmax(logits, dim=3) + epsilon / A
     possible = mixed * (batch["avail_actions"][:, :T] > 0)
     return possible / possible.sum(dim=3, keepdim=True).clamp_min(1e-30)

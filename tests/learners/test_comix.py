@@ -9,9 +9,19 @@ import torch
 from torch import Tensor
 
 from components.cem import search
-from components.steps import Steps
-from learners.recall import Recall
-from tests.make import A, B, N, continuous_args, make_batch, make_learner, make_mac
+from components.minibatch import Minibatch
+from learners import q_learner
+from tests.make import (
+    A,
+    B,
+    N,
+    all_at_once,
+    continuous_args,
+    make_batch,
+    make_learner,
+    make_mac,
+    step_by_step,
+)
 from utils.errors import UserError
 
 
@@ -50,39 +60,46 @@ def cq_args(**changes: Any) -> Any:
 @pytest.mark.parametrize("agent", ["cem", "cemrnn"])
 @pytest.mark.parametrize("share", [True, False])
 def test_judging_many_actions_equals_judging_each(agent: str, share: bool) -> None:
-    mac = make_mac(cq_args(agent=agent, share_parameters=share))
+    policy = make_mac(cq_args(agent=agent, share_parameters=share)).policy
     features, actions = torch.randn(B, N, 64), torch.randn(5, B, N, A)
-    together = mac.judge(features, actions)
+    together = policy.values(features, actions)
 
     assert together.shape == (5, B, N)
     for sample in range(5):
-        torch.testing.assert_close(mac.judge(features, actions[sample]), together[sample])
+        torch.testing.assert_close(policy.values(features, actions[sample]), together[sample])
 
 
 def test_memory_does_not_depend_on_the_way_it_was_unrolled() -> None:
     args = cq_args()
-    mac, batch = make_mac(args), make_batch(args)
-    steps = mac._unroll_by_steps(batch, batch.max_seq_length).outputs
+    policy, batch = make_mac(args).policy, make_batch(args)
+    steps = step_by_step(policy, batch)
 
-    torch.testing.assert_close(mac.unroll(batch).outputs, steps, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(all_at_once(policy, batch), steps, rtol=1e-5, atol=1e-6)
 
 
 def test_targets_are_the_values_of_the_best_action_found(monkeypatch: pytest.MonkeyPatch) -> None:
     learner = make_learner(cq_args(mixer="vdn"))
-    batch = make_batch(learner.args)
+    batch, policy, found = make_batch(learner.args), learner.target_policy, []
+    with torch.no_grad():
+        features = all_at_once(policy, batch)[:, 1:]
     fixed = torch.full((B, batch.max_seq_length - 1, N, A), 0.3)
-    monkeypatch.setattr(learner.target_mac, "search", lambda features: fixed)
-    features = learner.target_mac.unroll(batch).outputs[:, 1:]
-    values = learner.target_mac.judge(features, learner.mac.head.mode(fixed, fixed))
+    monkeypatch.setattr(
+        policy, "search", lambda features: torch.full((*features.shape[:3], A), 0.3)
+    )
+    values = policy.values(features, policy.head.mode(fixed, fixed))
     going_on = 1 - batch["terminated"][:, :-1].float()
     following = values.sum(dim=2, keepdim=True)
     expected = batch["reward"][:, :-1] + learner.args.gamma * going_on * following
+    td_targets = q_learner.td_targets
 
-    steps = Steps(torch.ones_like(expected))
-    recall = Recall(learner.mac, batch, steps)
-    found: Tensor = learner.targets(batch, steps, recall, recall.following(learner.mac))
+    def spy(*given: Any) -> Tensor:
+        found.append(td_targets(*given))
+        return found[-1]
 
-    torch.testing.assert_close(found, expected)
+    monkeypatch.setattr(q_learner, "td_targets", spy)
+    learner.train(batch, t_env=0, episode_num=0)
+
+    torch.testing.assert_close(found, [Minibatch(batch).steps.take(expected).detach()])
 
 
 @pytest.mark.parametrize("wrong", [{"agent": "rnn"}, {"mac": "basic_mac", "agent": "rnn"}])

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from learners.divergence import require_finite_losses, require_sound
-from learners.klevel import Climb
+from learners.objective import ActorStep
 from tests.data.dropin import PlainQLearner
 from tests.make import (
     continuous_args,
@@ -144,9 +144,9 @@ def test_what_an_environment_measured_is_no_sign_of_divergence() -> None:
 
 def test_levels_tell_the_norm_of_their_step(monkeypatch: pytest.MonkeyPatch) -> None:
     made = make_learner(policy_args(learner="kfacmac_learner", mixer="qmix"))
-    endless = Climb(torch.zeros(()), torch.tensor(torch.inf))
+    endless = ActorStep(torch.zeros(()), torch.tensor(torch.inf))
     monkeypatch.setattr(made.levels, "step", lambda *_: endless)
-    made.climb(None, None, 0, False)
+    made.step_actors(None, None, 0, False)
 
     with pytest.raises(DivergedError, match="gradients"):
         require_sound(made)

@@ -7,14 +7,24 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from components.episode_buffer import EpisodeBatch
-from components.steps import Steps
-from learners.factored import judge_at, mixing_at
+from components.minibatch import Minibatch, Steps
 from modules.critics.facmac import FACMACCritic
+from modules.mixers import REGISTRY as MIXERS
 from modules.mixers.qmix import QMixer
-from tests.make import N, full_scheme, make_args, make_batch, make_learner, policy_args
+from pymarl.mixers import critic_of, mixer_of
+from tests.make import (
+    N,
+    all_at_once,
+    full_scheme,
+    make_args,
+    make_batch,
+    make_learner,
+    policy_args,
+    step_by_step,
+)
 from utils.errors import UserError
 
 FACMAC_SMAC = {
@@ -36,12 +46,6 @@ def masks(batch: EpisodeBatch) -> Tensor:
     for t in range(1, mask.shape[1]):
         mask[:, t] = filled[:, t] * (1 - ends[:, t - 1])
     return mask
-
-
-def step_by_step_outputs(learner: Any, mac: Any, batch: EpisodeBatch, slots: int) -> Tensor:
-    """The actors' outputs, one call a step, as PyMARL unrolls. (B, slots, N, A)"""
-    mac.init_hidden(batch.batch_size)
-    return torch.stack([mac._step(batch, t) for t in range(slots)], dim=1)
 
 
 def joint_value(critic: Any, mixer: Any, batch: EpisodeBatch, actions: Tensor, t: int) -> Tensor:
@@ -80,7 +84,7 @@ def test_discrete_facmac_equals_a_step_by_step_reference() -> None:
 
     # Critic: greedy target actions, lambda-returns, mean squared error, one joint clip.
     critic, mixer = reference.critic, reference.mixer
-    logits = step_by_step_outputs(reference, reference.target_mac, batch, T + 1)
+    logits = step_by_step(reference.target_policy, batch, T + 1)
     greedy = one_hots(logits.masked_fill(masked, -1e10))
     following = [
         joint_value(reference.target_critic, reference.target_mixer, batch, greedy[:, t], t)
@@ -99,9 +103,7 @@ def test_discrete_facmac_equals_a_step_by_step_reference() -> None:
 
     # Actor: all agents' fresh actions through the critic as it is now.
     torch.manual_seed(3)
-    logits = step_by_step_outputs(reference, reference.mac, batch, T).masked_fill(
-        masked[:, :T], -1e10
-    )
+    logits = step_by_step(reference.policy, batch, T).masked_fill(masked[:, :T], -1e10)
     steps = Steps(mask.unsqueeze(2))
     uniform = torch.rand_like(steps.take(logits))
     gumbel = steps.put(-torch.log(-torch.log(uniform)))
@@ -143,7 +145,7 @@ def test_continuous_facmac_is_unmasked_and_pulls_actions_to_zero() -> None:
     learner = make_learner(policy_args(continuous=True, action_l2=0.001, **settings))
     batch = make_batch(learner.args)
     T = batch.max_seq_length - 1
-    own = learner.head.mode(learner.mac.unroll(batch, T).outputs, batch["avail_actions"])
+    own = learner.head.mode(all_at_once(learner.policy, batch, T), batch["avail_actions"])
     critic, mixer = learner.critic, learner.mixer
     learner.improve_critic = lambda *_: dict  # the critic stays as it is
     values = torch.stack([joint_value(critic, mixer, batch, own[:, t], t) for t in range(T)], dim=1)
@@ -192,7 +194,7 @@ def entropies_of(learner: Any, batch: EpisodeBatch) -> tuple[Tensor, Tensor]:
     """The policies' entropies (B, T, N), and the mask of the steps (B, T)."""
     mask = masks(batch)
     T = mask.shape[1]
-    logits = step_by_step_outputs(learner, learner.mac, batch, T)
+    logits = step_by_step(learner.policy, batch, T)
     logits = logits.masked_fill(batch["avail_actions"][:, :T] == 0, -1e10)
     return torch.distributions.Categorical(logits=logits).entropy(), mask
 
@@ -265,14 +267,23 @@ def test_the_joint_critic_s_rows_are_those_of_whole_joint_actions() -> None:
         torch.testing.assert_close(rows[:, :, i : i + 1], learner.critic(states, joint)[0])
 
 
-def test_a_mixer_written_for_pymarl_gives_the_same_levels() -> None:
+class WithoutAt(nn.Module):
+    """QMIX as PyMARL's learners know it: rows of values and states, and nothing prepared."""
+
+    def __init__(self, args: Any) -> None:
+        super().__init__()
+        self._qmix = QMixer(args)
+
+    def forward(self, agent_qs: Tensor, states: Tensor) -> Tensor:
+        return self._qmix(agent_qs, states)
+
+
+def test_a_mixer_written_for_pymarl_gives_the_same_levels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without `at`, the mixer is called on repeated states."""
+    monkeypatch.setitem(MIXERS, "without_at", WithoutAt)  # type: ignore[arg-type]
     ends = []
-    for foreign in (False, True):
-        learner = make_learner(policy_args(learner="kfacmac_learner", mixer="qmix", k_level=3))
-        if foreign:
-            ours = learner.mixer
-            learner.mixer = lambda qs, states, ours=ours: ours(qs, states)
+    for mixer in ("qmix", "without_at"):
+        learner = make_learner(policy_args(learner="kfacmac_learner", mixer=mixer, k_level=3))
         torch.manual_seed(0)
         learner.train(make_batch(learner.args), t_env=0, episode_num=0)
         ends.append(torch.cat([p.detach().reshape(-1) for p in learner.agent_params]))
@@ -285,10 +296,10 @@ def test_maddpg_s_joint_gradient_has_what_each_agent_s_own_would_have(continuous
     """One pass of the joint action, and N counterfactual ones against the same actions."""
     learner = make_learner(policy_args(continuous, learner="maddpg_learner"))
     batch = make_batch(learner.args)
-    steps = Steps(torch.ones(batch.batch_size, batch.max_seq_length - 1, 1))
-    lesson = learner.lesson(batch, steps)
-    own = torch.randn(*lesson.replayed.shape, requires_grad=True)
-    objective = learner.objective(lesson.seen, own, lesson.replayed, steps)
+    minibatch = Minibatch(batch, keep_padding=True)
+    stored = learner.head.vector(minibatch.actions)
+    own = torch.randn(*stored.shape, requires_grad=True)
+    objective = learner.objective(minibatch, own)
     fast, plain = objective.base(), objective.against(own.detach())
 
     torch.testing.assert_close(fast, plain)
@@ -311,9 +322,8 @@ def test_mixers_and_critics_that_override_one_method_are_asked_by_it() -> None:
     batch = make_batch(args)
     mixer, critic = Doubled(args), Negative(full_scheme(args), args)
     state, obs, one_hots = batch["state"], batch["obs"], batch["actions_onehot"]
-    utilities = judge_at(critic, obs)(one_hots)
-    mixing = mixing_at(mixer, state)
+    utilities = critic_of(critic).at(obs)(one_hots)
+    mixing = mixer_of(mixer).at(state)
 
     assert torch.equal(utilities, critic(obs, one_hots)[0].squeeze(-1))
-    assert mixing is not None
     assert torch.equal(mixing(utilities), mixer(utilities, state))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from components.steps import Steps
+from components.minibatch import Steps
 from tests.make import make_args, make_batch, make_learner, policy_args
 
 SETTINGS: dict[str, dict[str, Any]] = {

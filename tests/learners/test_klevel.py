@@ -11,14 +11,12 @@ import torch
 from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
-from components.minibatch import valid_steps
-from components.steps import Steps
-from learners import klevel
+from components.minibatch import Minibatch
 from learners.klevel import LevelSchedule
-from tests.make import actors, flat, make_learner, policy_args
+from learners.maddpg_learner import JointObjective
+from tests.make import actors, all_at_once, flat, make_learner, policy_args
 from tests.make import double_batch as batch_of
 from utils.errors import UserError
-from utils.optim import gradients_of
 
 MIXERS = ["qmix", "qmix-nonmonotonic", "vdn", "vdn-s", None]
 
@@ -32,15 +30,16 @@ def learner_of(learner: str, continuous: bool = False, seed: int = 0, **settings
     with torch.no_grad():
         for param in made.mac.parameters():
             param.mul_(2)
-    made.target_mac.load_state(made.mac)
+    made.target_policy.agent.load_state_dict(made.policy.agent.state_dict())
     return made
 
 
-def climb(learner: Any, batch: EpisodeBatch, seed: int = 0) -> Any:
+def improve(learner: Any, batch: EpisodeBatch, seed: int = 0, t_env: int = 0) -> Any:
     """One update of the actors alone."""
     torch.manual_seed(seed)
-    steps = Steps(valid_steps(batch["filled"], batch["terminated"]))
-    return learner.improve_actors(learner.lesson(batch, steps), t_env=0, diagnose=True)
+    minibatch = Minibatch(batch)
+    views = learner.policy.look(minibatch)
+    return learner.improve_actors(minibatch, views, t_env, diagnose=True)
 
 
 # ---------------------------------------------------------------- Algorithm 2, word by word
@@ -48,18 +47,17 @@ def climb(learner: Any, batch: EpisodeBatch, seed: int = 0) -> Any:
 
 def naive_update(learner: Any, batch: EpisodeBatch, K: int, seed: int = 0) -> Tensor:
     """Theta(K) by N backward passes a level, whole joint actions, and real steps taken back."""
-    args, mac, head = learner.args, learner.mac, learner.head
-    params, optimiser = list(mac.parameters()), learner.agent_optimiser
-    T = batch.max_seq_length - 1
-    mask = valid_steps(batch["filled"], batch["terminated"])
+    args, policy, head = learner.args, learner.policy, learner.head
+    params, optimiser = list(policy.parameters()), learner.agent_optimiser
+    T, minibatch = batch.max_seq_length - 1, Minibatch(batch)
+    mask, steps = minibatch.valid, minibatch.steps
     avail, states, obs = batch["avail_actions"][:, :T], batch["state"][:, :T], batch["obs"][:, :T]
-    steps = Steps(mask)
     torch.manual_seed(seed)
-    noise = head.noise(steps.take(mac.unroll(batch, T).outputs))
+    noise = head.noise(steps.take(all_at_once(policy, batch, T)))
     noise = steps.put(noise) if noise.numel() else noise  # drawn for steps, not for padding
 
     def act() -> Tensor:
-        return head.relaxed(mac.unroll(batch, T).outputs, avail, noise)
+        return head.relaxed(all_at_once(policy, batch, T), avail, noise)
 
     def objective(i: int, joint: Tensor) -> Tensor:
         """J_i, the joint action being given: its mean over real steps."""
@@ -120,7 +118,7 @@ def test_levels_equal_the_naive_recursion(
         batch = batch_of(fast.args)
         for update in range(2):  # the first from no optimiser state, the second from some
             before = actors(fast)
-            climb(fast, batch, seed=update)
+            improve(fast, batch, seed=update)
             expected = naive_update(naive, batch, K, seed=update)
             assert relative_error(actors(fast) - before, expected - before) < 1e-10
 
@@ -130,7 +128,7 @@ def test_other_levels_are_really_others() -> None:
     ends = []
     for K in (1, 2, 3):
         learner = learner_of("kmaddpg_learner", k_level=K)
-        climb(learner, batch_of(learner.args))
+        improve(learner, batch_of(learner.args))
         ends.append(actors(learner))
 
     assert (ends[0] - ends[1]).norm() > 1e-3
@@ -189,7 +187,7 @@ def ends_by_level(levels: tuple[int, ...], **settings: Any) -> list[Tensor]:
     for K in levels:
         learner = learner_of("kfacmac_learner", k_level=K, **settings)
         for update in range(3):
-            climb(learner, batch_of(learner.args, seed=update), seed=update)
+            improve(learner, batch_of(learner.args, seed=update), seed=update)
         ends.append(actors(learner))
     return ends
 
@@ -225,7 +223,7 @@ def test_the_optimiser_ends_as_after_one_step_with_the_last_gradient(
     learner = learner_of("kfacmac_learner", **settings)
     for update in range(3):  # the first from no state at all
         start = copy.deepcopy(learner)
-        climb(learner, batch_of(learner.args, seed=update), seed=update)
+        improve(learner, batch_of(learner.args, seed=update), seed=update)
         for fresh, param in zip(start.agent_params, learner.agent_params, strict=True):
             fresh.grad = param.grad.clone()  # of level K, clipped
         start.agent_optimiser.step()
@@ -241,16 +239,15 @@ def test_the_optimiser_ends_as_after_one_step_with_the_last_gradient(
 def manual_levels(learner: Any, batch: EpisodeBatch, K: int, carried: bool) -> Tensor:
     """Theta(K) with RMSProp written out; `carried` or one state per level, from zero."""
     args, T = learner.args, batch.max_seq_length - 1
-    mac = copy.deepcopy(learner.mac)
-    params = list(mac.parameters())
+    policy = copy.deepcopy(learner.policy)
+    params = list(policy.parameters())
     start = [p.detach().clone() for p in params]
-    steps = Steps(valid_steps(batch["filled"], batch["terminated"]))
-    avail = steps.take(batch["avail_actions"][:, :T])
-    outputs = steps.take(mac.unroll(batch, T).outputs)
+    minibatch = Minibatch(batch)
+    steps, avail = minibatch.steps, minibatch.now.avail
+    outputs = steps.take(all_at_once(policy, batch, T))
     noise = learner.head.noise(outputs)
     own = learner.head.relaxed(outputs, avail, noise)
-    lesson = learner.lesson(batch, steps)
-    objective = learner.objective(lesson.seen, own, lesson.replayed, steps)
+    objective = learner.objective(minibatch, own)
     squares = [torch.zeros_like(p) for p in params]
     others = own.detach()
     for level in range(1, K + 1):
@@ -266,11 +263,11 @@ def manual_levels(learner: Any, batch: EpisodeBatch, K: int, carried: bool) -> T
             for p, g, s in zip(start, gradients, squares, strict=True)
         ]
         if level < K:
-            ahead = copy.deepcopy(mac)
+            ahead = copy.deepcopy(policy)
             for param, end in zip(ahead.parameters(), ends, strict=True):
                 param.data = end
             with torch.no_grad():
-                outputs = steps.take(ahead.unroll(batch, T).outputs)
+                outputs = steps.take(all_at_once(ahead, batch, T))
                 others = learner.head.relaxed(outputs, avail, noise)
     return flat(ends)
 
@@ -282,7 +279,7 @@ def test_states_are_carried_or_kept_for_each_level(k_opt_state: str) -> None:
     torch.manual_seed(0)
     expected = manual_levels(learner, batch, K=3, carried=k_opt_state == "carry")
 
-    climb(learner, batch)
+    improve(learner, batch)
 
     torch.testing.assert_close(actors(learner), expected, rtol=1e-10, atol=1e-12)
 
@@ -291,7 +288,7 @@ def test_each_level_keeps_a_state_of_its_own_gradients() -> None:
     learner = learner_of("kmaddpg_learner", k_level=3, k_opt_state="per_level")
     batch = batch_of(learner.args)
     for update in range(2):
-        climb(learner, batch, seed=update)
+        improve(learner, batch, seed=update)
     steps = [
         int(next(iter(optimiser.state.values()))["step"])
         for optimiser in learner.levels.shadow_optimisers
@@ -307,10 +304,8 @@ def test_a_level_that_opens_late_starts_from_the_real_state() -> None:
     for k_opt_state in ("per_level", "rollback"):
         learner = learner_of("kmaddpg_learner", k_level=schedule, k_opt_state=k_opt_state)
         batch = batch_of(learner.args)
-        climb(learner, batch)
-        torch.manual_seed(1)
-        steps = Steps(valid_steps(batch["filled"], batch["terminated"]))
-        learner.improve_actors(learner.lesson(batch, steps), 100, False)
+        improve(learner, batch)
+        improve(learner, batch, seed=1, t_env=100)
         ahead.append(flat(learner.levels.shadow_params))
 
     assert torch.equal(*ahead)
@@ -320,7 +315,7 @@ def test_per_level_states_survive_a_checkpoint() -> None:
     settings = {"k_level": 3, "k_opt_state": "per_level"}
     learner = learner_of("kmaddpg_learner", **settings)
     batch = batch_of(learner.args)
-    climb(learner, batch)
+    improve(learner, batch)
     resumed = learner_of("kmaddpg_learner", seed=9, **settings)
     for name in ("mac", "critic", "agent_optimiser", "levels"):
         source, target = getattr(learner, name), getattr(resumed, name)
@@ -328,8 +323,8 @@ def test_per_level_states_survive_a_checkpoint() -> None:
             target.load_state(source)
         else:
             target.load_state_dict(copy.deepcopy(source.state_dict()))
-    climb(learner, batch, seed=1)
-    climb(resumed, batch, seed=1)
+    improve(learner, batch, seed=1)
+    improve(resumed, batch, seed=1)
 
     assert torch.equal(actors(learner), actors(resumed))
 
@@ -340,12 +335,11 @@ def test_levels_leave_everything_else_alone() -> None:
     watched = [learner.critic, learner.mixer, learner.target_critic, learner.target_mixer]
     before = [flat(network.parameters()).clone() for network in watched]
     torch.manual_seed(0)
-    steps = Steps(valid_steps(batch["filled"], batch["terminated"]))
-    outputs = learner.mac.unroll(batch, batch.max_seq_length - 1).outputs
-    learner.head.noise(steps.take(outputs))
+    outputs = all_at_once(learner.policy, batch, batch.max_seq_length - 1)
+    learner.head.noise(Minibatch(batch).steps.take(outputs))
     expected_stream = torch.get_rng_state()
 
-    climb(learner, batch, seed=0)
+    improve(learner, batch, seed=0)
 
     assert torch.equal(torch.get_rng_state(), expected_stream)  # one draw, as the base algorithm
     for network, values in zip(watched, before, strict=True):
@@ -361,31 +355,37 @@ def test_no_look_ahead_is_level_one() -> None:
     still = learner_of("kmaddpg_learner", k_level=2, k_lookahead_scale=0.0)
     base = learner_of("kmaddpg_learner", k_level=1)
     for learner in (still, base):
-        climb(learner, batch_of(learner.args))
+        improve(learner, batch_of(learner.args))
 
     torch.testing.assert_close(actors(still), actors(base), rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize(("setting", "value"), [("k_noise", "fresh"), ("k_level_action", "soft")])
-def test_what_the_others_are_taken_to_do_is_as_the_settings_say(setting: str, value: str) -> None:
-    learner = learner_of("kmaddpg_learner", k_level=2, **{setting: value})
-    batch = batch_of(learner.args)
-    steps = Steps(valid_steps(batch["filled"], batch["terminated"]))
-    avail = steps.take(batch["avail_actions"])
-    learner.climb = lambda objective, respond, *_: (objective, respond)  # nobody moves
-    torch.manual_seed(0)
-    lesson = learner.lesson(batch, steps)
-    objective, respond = learner.improve_actors(lesson, t_env=0, diagnose=False)
-    found = respond(learner.mac)
+def test_what_the_others_are_taken_to_do_is_as_the_settings_say(
+    setting: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a scale of 0 the others stay where they are, so only the drawing can differ."""
+    learner = learner_of("kmaddpg_learner", k_level=2, k_lookahead_scale=0.0, **{setting: value})
+    batch, answers = batch_of(learner.args), []
+    against = JointObjective.against
+
+    def spy(objective: JointObjective, others: Tensor) -> Tensor:
+        answers.append((objective.own.detach(), others))
+        return against(objective, others)
+
+    monkeypatch.setattr(JointObjective, "against", spy)
+    steps, avail = Minibatch(batch).steps, Minibatch(batch).now.avail
+    outputs = steps.take(all_at_once(learner.policy, batch)).detach()
+    improve(learner, batch, seed=0)
+    ((own, others),) = answers
 
     torch.manual_seed(0)
-    outputs = lesson.recall.now(learner.mac)
     draws = [learner.head.noise(outputs) for _ in range(2)]
     soft = value == "soft"
     draw = draws[0] if soft else draws[1]
-    torch.testing.assert_close(objective.own, learner.head.relaxed(outputs, avail, draws[0]))
-    torch.testing.assert_close(found, learner.head.relaxed(outputs, avail, draw, hard=not soft))
-    assert (found != objective.own).any()
+    torch.testing.assert_close(own, learner.head.relaxed(outputs, avail, draws[0]))
+    torch.testing.assert_close(others, learner.head.relaxed(outputs, avail, draw, hard=not soft))
+    assert (others != own).any()
 
 
 @pytest.mark.parametrize("clipped", [True, False])
@@ -402,7 +402,7 @@ def test_the_others_are_expected_where_a_scaled_step_leads(clipped: bool) -> Non
     learner.levels.optimiser = learner.agent_optimiser = sgd(learner.agent_params)
     learner.levels.shadow_optimisers = [sgd(learner.levels.shadow_params)]
     start = actors(learner)
-    found = climb(learner, batch_of(learner.args)).diagnostics
+    found = improve(learner, batch_of(learner.args)).diagnostics
 
     length = 1e-4 if clipped else float(found["k/grad_norm_1"])
     ahead = flat(learner.levels.shadow_params) - start
@@ -416,10 +416,10 @@ def test_replayed_others_are_maddpg_s_at_level_one() -> None:
     learner = learner_of("maddpg_learner", k_maddpg_level0="replay")
     batch = batch_of(learner.args)
     T = batch.max_seq_length - 1
-    mask = valid_steps(batch["filled"], batch["terminated"])
-    steps = Steps(mask)
+    minibatch = Minibatch(batch)
+    mask, steps = minibatch.valid, minibatch.steps
     torch.manual_seed(0)
-    outputs = learner.mac.unroll(batch, T).outputs
+    outputs = all_at_once(learner.policy, batch, T)
     noise = steps.put(learner.head.noise(steps.take(outputs)))
     own = learner.head.relaxed(outputs, batch["avail_actions"][:, :T], noise)
     replayed = learner.head.vector(batch["actions"][:, :T])
@@ -431,7 +431,7 @@ def test_replayed_others_are_maddpg_s_at_level_one() -> None:
         loss = loss - (value * mask).sum() / mask.sum() / learner.args.n_agents
     expected = flat(torch.autograd.grad(loss, learner.agent_params))
 
-    climb(learner, batch)
+    improve(learner, batch)
 
     torch.testing.assert_close(flat([p.grad for p in learner.agent_params]), expected)
 
@@ -451,8 +451,8 @@ def test_agents_of_a_mixed_critic_may_be_renamed(mixer: str) -> None:
     for key in ("obs", "actions", "avail_actions"):
         permuted.data.transition_data[key] = batch[key][:, :, order]
     before = actors(plain)
-    climb(plain, batch)
-    climb(renamed, permuted)
+    improve(plain, batch)
+    improve(renamed, permuted)
 
     torch.testing.assert_close(actors(plain), actors(renamed), rtol=1e-9, atol=1e-12)
     assert not torch.equal(actors(plain), before)
@@ -472,8 +472,8 @@ def test_agents_may_be_renamed() -> None:
     batch, permuted = batch_of(plain.args), batch_of(plain.args)
     for key in ("obs", "actions", "avail_actions"):
         permuted.data.transition_data[key] = batch[key][:, :, order]
-    climb(plain, batch)
-    climb(renamed, permuted)
+    improve(plain, batch)
+    improve(renamed, permuted)
 
     torch.testing.assert_close(actors(plain), actors(renamed), rtol=1e-9, atol=1e-12)
 
@@ -497,7 +497,7 @@ def test_wrong_levels_are_refused(wrong: Any) -> None:
 def test_diagnostics_say_what_the_levels_did() -> None:
     learner = learner_of("kmaddpg_learner", k_level=3)
     start = actors(learner)
-    found = climb(learner, batch_of(learner.args)).diagnostics
+    found = improve(learner, batch_of(learner.args)).diagnostics
 
     assert found["k/level"] == 3
     assert -1 <= found["k/cosine"] <= 1
@@ -515,15 +515,18 @@ def test_the_cosine_is_of_whole_gradients(monkeypatch: pytest.MonkeyPatch) -> No
     for transposed in (False, True):
         learner = learner_of("kmaddpg_learner", k_level=2, grad_norm_clip=1e-3)
         if transposed:
-            monkeypatch.setattr(klevel, "gradients_of", gradients_of_which_one_is_transposed)
-        found.append(climb(learner, batch_of(learner.args)).diagnostics["k/cosine"])
+            monkeypatch.setattr(torch.autograd, "grad", gradients_of_which_one_is_transposed)
+        found.append(improve(learner, batch_of(learner.args)).diagnostics["k/cosine"])
 
     torch.testing.assert_close(*found, rtol=1e-12, atol=0)
 
 
-def gradients_of_which_one_is_transposed(*args: Any, **kwargs: Any) -> list[Tensor]:
-    first, *others = gradients_of(*args, **kwargs)
-    return [first.t().contiguous().t(), *others]
+gradients_of = torch.autograd.grad
+
+
+def gradients_of_which_one_is_transposed(of: Any, params: Any, **options: Any) -> list[Tensor]:
+    first, *others = gradients_of(of, params, **options)
+    return [first.t().contiguous().t(), *others] if others else [first]
 
 
 def test_negative_units_are_counted_over_real_steps() -> None:
@@ -531,6 +534,6 @@ def test_negative_units_are_counted_over_real_steps() -> None:
     with torch.no_grad():
         learner.mixer.hyper_b_1.weight.zero_()
         learner.mixer.hyper_b_1.bias.copy_(torch.tensor([1e6, -1e6, -1e6, -1e6]).repeat(8))
-    found = climb(learner, batch_of(learner.args)).diagnostics
+    found = improve(learner, batch_of(learner.args)).diagnostics
 
     assert found["k/negative_units"] == pytest.approx(0.75)

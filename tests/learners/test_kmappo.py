@@ -83,7 +83,7 @@ def spoken(learner: Any, played: Experience) -> tuple[Tensor, Tensor]:
     """Log-probabilities and entropies of the present actors, one step after the other."""
     hidden, outputs = played.memory, []
     for t in range(played.inputs.shape[1]):
-        output, hidden = learner.mac.agent(played.inputs[:, t].flatten(0, 1), hidden)
+        output, hidden = learner.policy.agent(played.inputs[:, t].flatten(0, 1), hidden)
         outputs.append(output.unflatten(0, (-1, learner.args.n_agents)))
     stacked, head = torch.stack(outputs, dim=1), learner.head
     log_probs = head.log_prob(stacked, played.avail, played.actions)
@@ -184,15 +184,14 @@ def test_levels_are_unrolled_once_with_a_graph() -> None:
     learner = learner_of("kmappo_learner", k_level=3)
     played, _ = learner.look_back(double_batch(learner.args))
     graphs = []
-    for mac in (learner.mac, learner.levels.shadow):
-        mac.agent.register_forward_hook(lambda *_: None)
-        whole = mac.agent.unroll
+    for policy in (learner.policy, learner.levels.shadow):
+        whole = policy.agent.unroll
 
         def counted(*inputs: Any, whole: Any = whole) -> Any:
             graphs.append(torch.is_grad_enabled())
             return whole(*inputs)
 
-        mac.agent.unroll = counted
+        policy.agent.unroll = counted
     learner.improve_actors(played, t_env=0, diagnose=False)
 
     assert graphs == [True, False, False]
@@ -237,14 +236,14 @@ def test_dead_agents_weigh_nobody() -> None:
     actions = batch["actions"] * torch.tensor([1, 1, 0])[:, None]  # (B, T + 1, N, 1)
     batch.update({"actions": actions}, mark_filled=False)
     seen: list[Tensor] = []
-    climb = learner.levels.step
+    step = learner.levels.step
 
     def spy(objective: Any, respond: Any, *rest: Any) -> Any:
-        def answer(mac: Any) -> Tensor:
-            seen.append(respond(mac))
+        def answer(policy: Any, **how: bool) -> Tensor:
+            seen.append(respond(policy, **how))
             return seen[-1]
 
-        return climb(objective, answer, *rest)
+        return step(objective, answer, *rest)
 
     learner.levels.step = spy
     learner.train(batch, 0, 0)

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
-from components.minibatch import valid_steps
-from components.steps import Steps
+from components.minibatch import Steps, valid_steps
 from tests.make import (
     B,
     N,
@@ -24,6 +23,7 @@ from tests.make import (
     make_learner,
     make_mac,
     on_policy_args,
+    step_by_step,
 )
 from utils.advantages import gae, n_step_returns
 from utils.errors import UserError
@@ -123,7 +123,7 @@ def test_values_are_normalised_and_restored() -> None:
 
 def plain_policy_gradient(learner: Any, batch: EpisodeBatch) -> Tensor:
     """Minus the gradient of the mean of A log pi where there is a choice, slot by slot."""
-    args, mac = learner.args, learner.mac
+    args = learner.args
     mask = valid_steps(batch["filled"], batch["terminated"])[..., 0].double()  # (B, T)
     values = torch.stack([learner.critic(batch, t)[:, 0, :, 0] for t in range(T + 1)], dim=1)
     advantages = brute_force_advantages(batch, values.detach(), args.gamma, args.gae_lambda)
@@ -133,12 +133,11 @@ def plain_policy_gradient(learner: Any, batch: EpisodeBatch) -> Tensor:
     mean = (advantages * counts).sum() / counts.sum()
     spread = (((advantages - mean) * counts).square().sum() / counts.sum()).sqrt()
     advantages = (advantages - mean) / (spread + 1e-8)
-    mac.init_hidden(B)
+    outputs = step_by_step(learner.policy, batch, T)
     loss = torch.zeros(())
     for t in range(T):
-        outputs = mac._step(batch, t)
         log_probs = learner.head.log_prob(
-            outputs, batch["avail_actions"][:, t], batch["actions"][:, t]
+            outputs[:, t], batch["avail_actions"][:, t], batch["actions"][:, t]
         )
         loss = loss - (advantages[:, t] * log_probs * counts[:, t]).sum() / counts.sum()
     return flat(torch.autograd.grad(loss, learner.agent_params))
@@ -170,11 +169,11 @@ def test_ratios_of_the_first_step_are_one(agent: str) -> None:
     learner = learner_of(agent=agent)
     ratios = []
 
-    def climb(surrogate: Any, *_: Any) -> Any:
+    def step_actors(surrogate: Any, *_: Any) -> Any:
         ratios.append(surrogate.ratio)
         raise StopIteration
 
-    learner.climb = climb
+    learner.step_actors = step_actors
     with pytest.raises(StopIteration):
         learner.train(double_batch(learner.args), 0, 0)
 
@@ -300,18 +299,18 @@ def test_chunks_equal_the_full_unroll_with_memory_cut(length: int, share: bool) 
     batch = double_batch(learner.args)
     whole = learner_of(share_parameters=share)
     played, _ = whole.look_back(batch)
-    mac = copy.deepcopy(learner.mac)
-    mac.init_hidden(B)
-    loss = torch.zeros(())
+    policy = copy.deepcopy(learner.policy)
+    memory, loss = policy.blank_memory(B), torch.zeros(())
     for t in range(T):
         if t % length == 0:
-            mac.hidden_states = mac.hidden_states.detach()
+            memory = memory.detach()
+        outputs, memory = policy.one_slot(policy.inputs_at(batch, t), memory)
         log_probs = learner.head.log_prob(
-            mac._step(batch, t), batch["avail_actions"][:, t], batch["actions"][:, t]
+            outputs, batch["avail_actions"][:, t], batch["actions"][:, t]
         )
         gain = played.advantages[:, t] * log_probs * played.deciding[:, t]
         loss = loss - gain.sum() / played.deciding.sum()
-    expected = flat(torch.autograd.grad(loss, list(mac.parameters())))
+    expected = flat(torch.autograd.grad(loss, list(policy.parameters())))
 
     logged = train(learner, batch)
 
@@ -359,17 +358,6 @@ def test_rows_laid_end_to_end_learn_what_padded_ones_do(
         assert (part.running == [4, 3, 3, 2, 2, 2]) == packs
         learner.train(batch, 0, 0)
         ends.append(flat([*learner.mac.parameters(), *learner.critic_params]))
-
-    torch.testing.assert_close(*ends)
-
-
-def test_an_agent_written_for_pymarl_learns_the_same() -> None:
-    ends = []
-    for unrolls in (True, False):
-        learner = learner_of(chunk_length=3)
-        learner.mac.unrolls = unrolls
-        learner.train(double_batch(learner.args), 0, 0)
-        ends.append(actors(learner))
 
     torch.testing.assert_close(*ends)
 
@@ -459,17 +447,11 @@ def test_a_floor_of_epsilon_is_refused_where_it_is_not_part_of_the_policy() -> N
 def test_stochastic_policies_act_as_they_are_scored() -> None:
     """Sampled actions have the probabilities that the learner computes for them."""
     args = on_policy_args(n_actions=3)
-    mac, batch = make_mac(args), double_batch(args)
-    mac.init_hidden(B)
-    outputs = mac._step(batch, 0).detach()
+    policy, batch = make_mac(args).policy, double_batch(args)
+    outputs = step_by_step(policy, batch, 1)[:, 0].detach()
     avail = batch["avail_actions"][:, 0]
-    draws = torch.stack(
-        [
-            mac.action_selector.select_action(mac.interpret(outputs, avail), avail, 0)
-            for _ in range(4000)
-        ]
-    )
+    draws = torch.stack([policy.selector.choose(outputs, avail, 0)[..., 0] for _ in range(4000)])
     for action in range(3):
         chosen = torch.full((B, N, 1), action)
-        expected = mac.head.log_prob(outputs, avail, chosen).exp() * avail[..., action]
+        expected = policy.head.log_prob(outputs, avail, chosen).exp() * avail[..., action]
         torch.testing.assert_close((draws == action).double().mean(0), expected, atol=0.04, rtol=0)

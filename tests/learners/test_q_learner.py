@@ -10,7 +10,16 @@ import torch
 from components.episode_buffer import EpisodeBatch
 from learners import REGISTRY as LEARNERS
 from learners.qtran_learner import QTranLearner
-from tests.make import N, T, continuous_args, full_scheme, make_args, make_batch, make_mac
+from tests.make import (
+    N,
+    T,
+    all_at_once,
+    continuous_args,
+    full_scheme,
+    make_args,
+    make_batch,
+    make_mac,
+)
 from tests.make import quiet_logger as no_logger
 from utils.errors import UserError
 
@@ -36,8 +45,8 @@ def parameters(learner: Any) -> torch.Tensor:
 
 def naive_loss(learner: Any, batch: EpisodeBatch, args: SimpleNamespace) -> float:
     """The definition, one episode, one step, one agent at a time."""
-    online = learner.mac.unroll(batch).outputs.detach()
-    slow = learner.target_mac.unroll(batch).outputs.detach()
+    online = all_at_once(learner.policy, batch).detach()
+    slow = all_at_once(learner.target_policy, batch).detach()
     total, count = 0.0, 0
     for b in range(batch.batch_size):
         for t in range(int(batch["filled"][b].sum()) - 1):
@@ -145,11 +154,11 @@ def test_hard_targets_are_copied_every_so_many_episodes() -> None:
 
 def test_soft_targets_go_part_of_the_way() -> None:
     learner = make_learner(mixer="vdn", target_update_mode="soft", target_update_tau=0.25)
-    before = [p.clone() for p in learner.target_mac.parameters()]
+    before = [p.clone() for p in learner.target_policy.parameters()]
 
     learner.train(make_batch(learner.args), 0, 0)
 
-    moved = zip(before, learner.target_mac.parameters(), learner.mac.parameters(), strict=True)
+    moved = zip(before, learner.target_policy.parameters(), learner.mac.parameters(), strict=True)
     for old, new, online in moved:
         torch.testing.assert_close(new, old + 0.25 * (online - old))
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from learners import actor_critic, q_learner
+from components import minibatch
 from tests.make import make_args, make_batch, make_learner, policy_args
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -20,8 +20,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def trained(args: Any, round_up: Callable[[int], int], monkeypatch: pytest.MonkeyPatch) -> Tensor:
-    for module in (actor_critic, q_learner):
-        monkeypatch.setattr(module, "rounded_up", round_up)
+    monkeypatch.setattr(minibatch, "rounded_up", round_up)
     made = make_learner(args)
     for update in range(3):
         batch = make_batch(made.args, seed=update)

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from modules import dense
+from components import minibatch
+from modules import kernels
 from modules.kernels import unroll_gru
 from tests.make import make_args
 
@@ -18,7 +19,8 @@ needs_onednn = pytest.mark.skipif(
 @pytest.fixture
 def faster(monkeypatch: pytest.MonkeyPatch) -> None:
     """A processor on which oneDNN is the faster one."""
-    monkeypatch.setattr(dense, "onednn_is_faster", lambda: True)
+    for module in (kernels, minibatch):
+        monkeypatch.setattr(module, "onednn_is_faster", lambda: True)
 
 
 @pytest.mark.usefixtures("faster")
@@ -30,25 +32,26 @@ def test_which_numbers_of_rows_go_through_onednn(
     rows: int, episodes: bool, transitions: bool
 ) -> None:
     for scope, suits in (("episodic", episodes), ("transition", transitions)):
-        layer = dense.dense(3, 4, make_args(runner_scope=scope))
-        assert dense.suits_onednn(torch.zeros(rows, 3), layer.of_one_size) == suits
-    assert not dense.suits_onednn(torch.zeros(rows, 3, dtype=torch.double))
+        layer = kernels.dense(3, 4, make_args(runner_scope=scope))
+        assert kernels.suits_onednn(torch.zeros(rows, 3), layer.of_one_size) == suits
+    assert not kernels.suits_onednn(torch.zeros(rows, 3, dtype=torch.double))
 
 
 def test_elsewhere_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dense, "onednn_is_faster", lambda: False)
+    for module in (kernels, minibatch):
+        monkeypatch.setattr(module, "onednn_is_faster", lambda: False)
 
-    assert dense.rounded_up(1000) == 1000
-    assert not dense.suits_onednn(torch.zeros(640, 3))
+    assert minibatch.rounded_up(1000) == 1000
+    assert not kernels.suits_onednn(torch.zeros(640, 3))
 
 
 @pytest.mark.usefixtures("faster")
 def test_round_numbers_are_few_and_little_is_added() -> None:
-    rounded = {n: dense.rounded_up(n) for n in range(1024, 8192)}
+    rounded = {n: minibatch.rounded_up(n) for n in range(1024, 8192)}
 
     assert len(set(rounded.values())) == 3 * 16 + 1
     assert all(n <= more <= n * 17 / 16 and more % 64 == 0 for n, more in rounded.items())
-    assert dense.rounded_up(511) == 511
+    assert minibatch.rounded_up(511) == 511
 
 
 @needs_onednn
@@ -56,7 +59,7 @@ def test_round_numbers_are_few_and_little_is_added() -> None:
 @pytest.mark.parametrize("shape", [(64, 2, 8), (3, 8)])
 def test_it_equals_torch_and_so_do_its_gradients(shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
-    plain, ours = nn.Linear(8, 16), dense.Dense(8, 16)
+    plain, ours = nn.Linear(8, 16), kernels.Dense(8, 16)
     ours.load_state_dict(plain.state_dict())
     x, weight = torch.randn(shape, requires_grad=True), torch.randn(*shape[:-1], 16)
 
@@ -78,7 +81,7 @@ def test_a_recurrence_of_many_rows_is_the_same(monkeypatch: pytest.MonkeyPatch) 
     weight[:, sum(running) :] = 0
 
     def hidden_and_gradients(faster: bool) -> list[torch.Tensor]:
-        monkeypatch.setattr(dense, "onednn_is_faster", lambda: faster)
+        monkeypatch.setattr(kernels, "onednn_is_faster", lambda: faster)
         hidden = unroll_gru(cell, x, running, True)
         return [hidden, *torch.autograd.grad((hidden * weight).sum(), [x, *cell.parameters()])]
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from components.steps import Steps
+from components.minibatch import Slots, Steps
 from modules.kernels import unroll_gru
 
 LENGTHS = [4, 7, 1, 7, 3]
@@ -27,19 +27,17 @@ def stepped(cell: nn.GRUCell, x: Tensor) -> Tensor:
     return torch.stack(hiddens, dim=1)
 
 
-def ragged() -> Steps:
-    """Steps such that each episode has LENGTHS slots, one more than steps."""
-    return Steps(
-        torch.tensor([[float(t < L - 1) for t in range(T - 1)] for L in LENGTHS])[..., None]
-    )
+def ragged() -> Slots:
+    """Those of episodes that have LENGTHS slots, one more than steps."""
+    mask = torch.tensor([[float(t < L - 1) for t in range(T - 1)] for L in LENGTHS])[..., None]
+    return Slots(Steps(mask), mask)
 
 
 @pytest.mark.parametrize("padded", [False, True])
 def test_it_equals_the_cell_and_so_do_its_gradients(padded: bool) -> None:
     cell, x = make()
     x.requires_grad_()
-    steps = ragged()
-    slots = steps.slots
+    slots = ragged()
     weight = torch.randn(B, T, N, H, dtype=torch.double)
     if padded:
         whole = slots.take(stepped(cell, x)), unroll_gru(cell, slots.take(x), slots.running, True)
@@ -57,7 +55,7 @@ def test_it_equals_the_cell_and_so_do_its_gradients(padded: bool) -> None:
 
 def test_its_gradient_is_that_of_finite_differences() -> None:
     cell, x = make()
-    slots = ragged().slots
+    slots = ragged()
     rows = slots.take(x).requires_grad_()
 
     def unroll(rows: Tensor, *weights: Tensor) -> Tensor:

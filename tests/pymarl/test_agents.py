@@ -2,17 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
 
-from learners.recall import stepped
-from learners.retrace import actor_inputs, unrolled_inputs
+from components.minibatch import Minibatch
+from controllers import REGISTRY as CONTROLLERS
 from modules.agents import REGISTRY as AGENTS
 from modules.agents.rnn_agent import RNNAgent
-from tests.make import T, make_args, make_batch, make_mac
+from tests.data.ordered import OrderedPolicy
+from tests.make import (
+    actors,
+    all_at_once,
+    double_batch,
+    make_args,
+    make_batch,
+    make_learner,
+    make_mac,
+    on_policy_args,
+    policy_args,
+    step_by_step,
+)
 from utils.errors import UserError
+
+
+class OnlyForward(nn.Module):
+    """As PyMARL's: one slot at a time, and nothing to go through many with."""
+
+    def __init__(self, input_shape: int, args: Any) -> None:
+        super().__init__()
+        self._agent = RNNAgent(input_shape, args)
+
+    def init_hidden(self) -> Tensor:
+        return self._agent.init_hidden()
+
+    def forward(self, inputs: Tensor, hidden_state: Tensor) -> Any:
+        return self._agent(inputs, hidden_state)
+
+
+class Louder(RNNAgent):
+    """Says in the one method that PyMARL calls what the inherited `unroll` does not know."""
+
+    def forward(self, inputs: Tensor, hidden_state: Tensor) -> Any:
+        outputs, hidden = super().forward(inputs, hidden_state)
+        return 2 * outputs, hidden
+
+
+class Remembering(RNNAgent):
+    """Begins with a memory."""
+
+    def init_hidden(self) -> Tensor:
+        return super().init_hidden() + 1
 
 
 class OfTeams(RNNAgent):
@@ -32,20 +76,68 @@ class InADict(RNNAgent):
         return {"actions": outputs, "hidden_state": hidden}
 
 
+LEARNERS: dict[str, Callable[..., Any]] = {
+    "q_learner": partial(make_args, mixer="qmix"),
+    "qtran_learner": partial(make_args, mixer="qtran_base"),
+    "kfacmac_learner": partial(policy_args, mixer="qmix", k_level=2),
+    "kmaddpg_learner": partial(policy_args, k_level=2),
+    "mappo_learner": partial(on_policy_args, chunk_length=3),
+    "kmappo_learner": partial(on_policy_args, minibatches=2),
+    "coma_learner": partial(on_policy_args, action_selector="multinomial"),
+}
+
+
+@pytest.mark.usefixtures("double_precision")
+@pytest.mark.parametrize("share", [True, False])
+@pytest.mark.parametrize(
+    ("learner", "mac"),
+    [*((name, "basic_mac") for name in LEARNERS), ("kmappo_learner", "ordered")],
+)
+def test_a_network_that_only_steps_learns_what_one_that_unrolls_learns(
+    learner: str, mac: str, share: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(AGENTS, "theirs", OnlyForward)  # type: ignore[arg-type]
+    monkeypatch.setitem(CONTROLLERS, "ordered", OrderedPolicy)  # type: ignore[arg-type]
+    ends = []
+    for agent in ("rnn", "theirs"):
+        settings = {"learner": learner, "mac": mac, "agent": agent, "share_parameters": share}
+        made = make_learner(LEARNERS[learner](**settings))
+        torch.manual_seed(0)
+        for update in range(2):
+            made.train(double_batch(made.args, seed=update), update, update)
+        ends.append(actors(made))
+
+    assert not made.policy.packs
+    torch.testing.assert_close(*ends)
+
+
+@pytest.mark.parametrize("share", [True, False])
+@pytest.mark.parametrize("agent", [OnlyForward, Louder, Remembering])
+def test_what_a_network_overrides_is_learned_with_as_it_acts(
+    agent: type, share: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(AGENTS, "theirs", agent)
+    args = make_args(agent="theirs", share_parameters=share)
+    policy, batch = make_mac(args).policy, make_batch(args)
+    minibatch, acting = Minibatch(batch), step_by_step(policy, batch)
+    views = policy.look(minibatch)
+
+    assert torch.equal(all_at_once(policy, batch), acting)
+    assert torch.equal(policy.say(views.now), minibatch.steps.take(acting))
+    assert torch.equal(policy.say(views.next), minibatch.steps.take(acting, first=1))
+
+
 def mac_of(agent: type, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setitem(AGENTS, "theirs", agent)
     return make_mac(make_args(agent="theirs"))
 
 
 def test_networks_of_teams_act_and_learn_as_those_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    teams, rows = mac_of(OfTeams, monkeypatch), make_mac(make_args())
+    teams, rows = mac_of(OfTeams, monkeypatch).policy, make_mac(make_args()).policy
     batch = make_batch(make_args())
 
-    torch.testing.assert_close(stepped(teams, batch), stepped(rows, batch))
-    torch.testing.assert_close(teams.unroll(batch).outputs, rows.unroll(batch).outputs)
-    outputs, _ = unrolled_inputs(teams, *actor_inputs(teams, batch, T))
-    expected, _ = unrolled_inputs(rows, *actor_inputs(rows, batch, T))
-    torch.testing.assert_close(outputs, expected)
+    torch.testing.assert_close(step_by_step(teams, batch), step_by_step(rows, batch))
+    torch.testing.assert_close(all_at_once(teams, batch), all_at_once(rows, batch))
 
 
 def test_asking_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,6 @@ from components.minibatch import valid_steps
 from components.parts import ACTION, MEMORY
 from controllers import REGISTRY as CONTROLLERS
 from learners.coma_learner import taken
-from learners.retrace import policies
 from run import collect_episodes, collect_parts
 from runners import REGISTRY as RUNNERS
 from runners.nonstop import Nonstop
@@ -133,8 +132,8 @@ class Diary:
     """What a runner's training environments went through and said, step by step, for each row."""
 
     def __init__(self, runner: Any) -> None:
-        vector, mac = runner._train.vector, runner._nonstop._mac
-        step, reset, interpret = vector.step, vector.reset, mac.interpret
+        vector, policy = runner._train.vector, runner._train.policy
+        step, reset, one_slot = vector.step, vector.reset, policy.one_slot
         self.steps: list[dict[str, Any]] = []
         self.fresh: set[int] = set()  # rows that begin an episode with their next step
 
@@ -150,11 +149,18 @@ class Diary:
             self.steps.append(entry)
             return result
 
-        def write_logits(outputs: Tensor, *given: Any) -> Tensor:
-            self.logits = outputs
-            return interpret(outputs, *given)
+        def write_logits(*given: Tensor) -> tuple[Tensor, Tensor]:
+            self.logits, memory = one_slot(*given)
+            return self.logits, memory
 
-        vector.step, vector.reset, mac.interpret = write_step, write_reset, write_logits
+        vector.step, vector.reset, policy.one_slot = write_step, write_reset, write_logits
+
+
+def probabilities(session: Session, batch: EpisodeBatch) -> Tensor:
+    """What the learner takes the actors to have drawn from. (B, T, N, A)"""
+    policy = session.learner.policy
+    view = policy.whole(batch, batch.max_seq_length)
+    return policy.probabilities(view, batch["avail_actions"])
 
 
 def in_order(batch: EpisodeBatch, diary: Diary, values: Tensor) -> list[tuple[int, int, Tensor]]:
@@ -237,10 +243,10 @@ def test_learners_retrace_what_was_said_when_acting(share: bool, agent: str) -> 
     """Through ends inside a rollout, and from memory and last actions at its beginning."""
     settings = {"obs_last_action": True, "share_parameters": share, "agent": agent}
     session, batch, diary = two_rollouts(**settings)
-    probabilities = policies(session.mac, batch, batch.max_seq_length)
+    recomputed = probabilities(session, batch)
     avail = batch["avail_actions"] == 0
 
-    for row, t, found in in_order(batch, diary, probabilities):
+    for row, t, found in in_order(batch, diary, recomputed):
         logits = diary.steps[t]["logits"][row]
         part, slot = where(batch, diary, row, t)
         expected = torch.softmax(logits.masked_fill(avail[part, slot], -1e30), dim=-1)
@@ -275,7 +281,7 @@ def test_the_last_slot_s_action_is_drawn_from_the_policy_there() -> None:
     session, batch, _ = two_rollouts(**COMA, epsilon_finish=0.5)
     last = batch["filled"][..., 0].sum(dim=1) - 1
     parts = torch.arange(batch.batch_size)
-    chosen = taken(policies(session.mac, batch, batch.max_seq_length), batch["actions"])
+    chosen = taken(probabilities(session, batch), batch["actions"])
 
     assert (chosen[parts, last] > 0).all()
     assert len(batch["actions"][parts, last].unique()) > 1
@@ -350,16 +356,15 @@ def test_a_broken_episode_is_cut_where_it_broke(tmp_path: Path, runner: str) -> 
 def test_memory_follows_the_actors_to_their_device() -> None:
     """They move when learners are told to, after the runner was set up. `meta` is a device, too."""
     runner = make_runner("batched", rollout_length=3, batch_size_run=2)
-    runner._mac.agent.to("meta")
-    acting = runner._train.mac
+    runner.mac.agent.to("meta")
 
     class Acted(Exception):
         pass
 
-    def act(*given: Any, **named: Any) -> None:
-        raise Acted(acting.hidden_states.device.type)
+    def act(seen: Any, memory: Tensor, *rest: Any) -> None:
+        raise Acted(memory.device.type)
 
-    acting.select_actions = act
+    runner._train.policy.act = act
     with pytest.raises(Acted, match="meta"):
         runner.run()
 

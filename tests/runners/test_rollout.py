@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from components.episode_buffer import EpisodeBatch
-from components.minibatch import valid_steps
-from components.steps import Steps
+from components.minibatch import Minibatch
 from runners.rollout import RolloutRunner
 from tests.runners.support import make_runner
 from utils.errors import DivergedError, UserError
@@ -135,8 +134,8 @@ def test_learning_after_each_step_bootstraps_where_time_ends_an_episode(
 
     assert len(pairs) == 5
     for number, pair in enumerate(pairs, start=1):
-        steps = Steps(valid_steps(pair["filled"], pair["terminated"]))
-        target = td_targets(pair, steps, torch.full((1, 1, 1), 10.0), gamma=0.9, td_lambda=0.0)
+        following = torch.full((1, 1, 1), 10.0)
+        target = td_targets(Minibatch(pair), following, gamma=0.9, td_lambda=0.0)
         follows = 9.0 if by_time or number < 5 else 0.0
         torch.testing.assert_close(target, pair["reward"][:, :1] + follows)
 
@@ -145,7 +144,8 @@ def test_acting_keeps_no_graph() -> None:
     runner = make_runner()
     runner.run()
 
-    assert not runner.mac.hidden_states.requires_grad
+    assert runner.mac.policy.recurrent
+    assert not runner._train.memory.requires_grad
 
 
 def lit(tmp_path: Path) -> str:
@@ -329,7 +329,7 @@ def test_a_runner_s_state_continues_its_episodes() -> None:
 
 def test_environments_that_save_no_replays_say_so() -> None:
     with pytest.raises(UserError, match="saves no replays"):
-        make_runner().save_replay()
+        make_runner(env="Fragile").save_replay()
 
 
 def test_float_actions_reach_the_environment_as_rows_of_numbers() -> None:

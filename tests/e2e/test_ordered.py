@@ -1,0 +1,30 @@
+"""An ordered policy as a plugin of one class, from the command line to the results folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support import Command, Results
+
+PLUGIN = Path(__file__).resolve().parents[1] / "data" / "ordered.py"
+
+
+def test_an_ordered_policy_learns_from_rollouts_and_resumes(
+    run_main: Command, results: Results, tmp_path: Path
+) -> None:
+    words = ["--config=kmappo", "--env-config=grid", "with", f"plugins=['{PLUGIN}']", "mac=ordered"]
+    words += ["runner=batched", "batch_size_run=4", "rollout_length=10", "epochs=2", "seed=1"]
+    words += ["learner_log_interval=1", "test_interval=40", "test_nepisode=2", "t_max=120"]
+    alone = Results(tmp_path / "alone")
+    run_main(*words, f"local_results_path={alone.root}")
+
+    run_main(*words, "t_max=40")
+    run_main(*words, "resume=1")
+
+    assert results.status() == "COMPLETED"
+    assert results.last("k/level") == 2
+    assert timeless(results) == timeless(alone)
+
+
+def timeless(results: Results) -> list[tuple[str, ...]]:
+    return [row for row in results.metrics() if row[1] != "k/seconds"]

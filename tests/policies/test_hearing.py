@@ -1,0 +1,263 @@
+"""Agents that hear others: what is learned from is what was drawn, whoever hears whom."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from components.episode_buffer import EpisodeBatch
+from components.minibatch import Minibatch
+from controllers.basic_controller import BasicMAC
+from learners import REGISTRY as LEARNERS
+from policies.hearing import HearingPolicy, turns
+from policies.independent import IndependentPolicy, Observed
+from tests.data.ordered import OrderedPolicy
+from tests.make import (
+    A,
+    B,
+    N,
+    T,
+    double_batch,
+    full_scheme,
+    make_batch,
+    on_policy_args,
+    quiet_logger,
+    step_by_step,
+)
+
+pytestmark = pytest.mark.usefixtures("double_precision")
+
+KINDS = list(itertools.product(["rnn", "mlp"], [True, False], [False, True]))
+
+
+def hearing(listens: Tensor) -> type[HearingPolicy]:
+    class Hears(HearingPolicy):
+        def who_hears_whom(self) -> Tensor:
+            return listens
+
+    return Hears
+
+
+def policy_of(kind: type[Any], args: Any, seed: int = 0) -> Any:
+    torch.manual_seed(seed)
+    return kind(full_scheme(args), {"agents": args.n_agents}, args)
+
+
+def graph(seed: int, n_agents: int = N) -> Tensor:
+    """Some of the edges of a random order. (N, N)"""
+    random = torch.Generator().manual_seed(seed)
+    order = torch.randperm(n_agents, generator=random)
+    edges = torch.rand(n_agents, n_agents, generator=random) < 0.6
+    return edges.tril(-1)[order][:, order]
+
+
+GRAPHS = {
+    "full": torch.ones(N, N).tril(-1),
+    "reverse": torch.ones(N, N).triu(1),
+    "nobody": torch.zeros(N, N),
+    **{f"random {seed}": graph(seed) for seed in range(3)},
+}
+
+
+@torch.no_grad()
+def play(policy: Any, batch: EpisodeBatch) -> Tensor:
+    """Acts through the batch, whose actions become the policy's; the memory afterwards."""
+    memory, memories = policy.blank_memory(batch.batch_size), []
+    for t in range(T):
+        stored, memory = policy.act(Observed.of(batch, t), memory, t_env=0)
+        batch.update({"actions": stored}, ts=slice(t, t + 1), mark_filled=False)
+        memories.append(memory)
+    return torch.stack(memories, dim=1)
+
+
+def outputs_of_turns(policy: Any) -> list[Tensor]:
+    """Will hold the outputs by which agents choose, turn by turn."""
+    noted: list[Tensor] = []
+    choose = policy.selector.choose
+
+    def spy(outputs: Tensor, *rest: Any) -> Tensor:
+        noted.append(outputs)
+        return choose(outputs, *rest)
+
+    policy.selector.choose = spy
+    return noted
+
+
+# ---------------------------------------------------------------- drawn as evaluated
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize(("agent", "share", "continuous"), KINDS)
+def test_actions_are_evaluated_as_they_were_drawn(
+    name: str, agent: str, share: bool, continuous: bool
+) -> None:
+    args = on_policy_args(continuous, agent=agent, share_parameters=share)
+    policy = policy_of(hearing(GRAPHS[name]), args)
+    batch = make_batch(args, lengths=(T,) * B)
+    drawn_by = outputs_of_turns(policy)
+    memories = play(policy, batch)
+
+    view, avail, actions = (
+        policy.whole(batch, T),
+        *(batch[key][:, :T] for key in ("avail_actions", "actions")),
+    )
+    found, outputs = policy.evaluate(view, avail, actions)
+    _, memory = policy.unroll(view)
+
+    speaking = torch.stack(policy.turns)  # (turns, N)
+    assert len(drawn_by) == T * len(speaking)
+    for t in range(T):
+        said = torch.stack(drawn_by[t * len(speaking) : (t + 1) * len(speaking)])
+        own = (said * speaking[:, None, :, None]).sum(dim=0)  # each agent's at its turn (B, N, A)
+        expected = policy.head.log_prob(own, avail[:, t], actions[:, t])
+        torch.testing.assert_close(found[:, t], expected)
+        torch.testing.assert_close(outputs[:, t], own)
+    torch.testing.assert_close(memory, memories)
+
+
+@pytest.mark.parametrize(("agent", "share", "continuous"), KINDS)
+def test_minibatches_are_evaluated_as_whole_episodes_are(
+    agent: str, share: bool, continuous: bool
+) -> None:
+    args = on_policy_args(continuous, agent=agent, share_parameters=share)
+    policy, batch = policy_of(OrderedPolicy, args), double_batch(args)
+    minibatch = Minibatch(batch)
+    views, valid = policy.look(minibatch), minibatch.mask[..., None]
+    stepped = step_by_step(policy, batch)
+
+    found = policy.say(views.now) * valid
+    torch.testing.assert_close(found, minibatch.steps.take(stepped) * valid)
+    torch.testing.assert_close(policy.say_both(views)[0] * valid, found)
+
+
+@pytest.mark.parametrize("name", ["full", "random 1"])
+def test_joint_actions_are_drawn_with_the_probabilities_they_are_evaluated_with(name: str) -> None:
+    """These are a distribution over joint actions: nobody hears what is not yet said."""
+    args = on_policy_args(n_actions=2, epsilon_start=0.0)
+    policy = policy_of(hearing(GRAPHS[name]), args)
+    with torch.no_grad():
+        for param in policy.parameters():
+            param.mul_(6)  # what is heard matters
+    joint = torch.cartesian_prod(*[torch.arange(2)] * N).unsqueeze(-1)  # (2^N, N, 1)
+    batch = make_batch(args, lengths=(1,) * len(joint), slots=2)
+    batch["obs"][:] = batch["obs"][:1]
+    batch["avail_actions"][:] = 1
+    batch.update({"actions": joint.unsqueeze(1)}, ts=slice(0, 1), mark_filled=False)
+    log_probs, _ = policy.evaluate(
+        policy.whole(batch, 1), batch["avail_actions"][:, :1], batch["actions"][:, :1]
+    )
+    expected = log_probs.sum(dim=2).exp().squeeze(1).detach()  # (2^N,)
+    seen, memory = Observed.of(batch, 0), policy.blank_memory(len(joint))
+    with torch.no_grad():
+        drawn = torch.cat([policy.act(seen, memory, t_env=0)[0] for _ in range(1500)])
+    shares = (drawn == joint.unsqueeze(1)).all(dim=2).all(dim=2).double().mean(dim=1)
+
+    torch.testing.assert_close(expected.sum(), torch.ones(()))
+    torch.testing.assert_close(shares, expected, atol=0.02, rtol=0)
+
+
+def test_tests_take_the_likeliest_action_given_those_before() -> None:
+    args = on_policy_args(test_greedy=True)
+    policy, batch = policy_of(OrderedPolicy, args), make_batch(args, lengths=(T,) * B)
+    stored, _ = policy.act(Observed.of(batch, 0), policy.blank_memory(B), 0, testing=True)
+    batch.update({"actions": stored}, ts=slice(0, 1), mark_filled=False)
+    avail = batch["avail_actions"][:, :1]
+    likeliest = policy.head.stored(policy.greedy(policy.whole(batch, 1), avail))
+
+    assert torch.equal(stored, likeliest[:, 0])
+
+
+def test_only_the_chosen_episodes_act() -> None:
+    args = on_policy_args()
+    policy, batch = policy_of(OrderedPolicy, args), make_batch(args, lengths=(T,) * B)
+    stored, memory = policy.act(Observed.of(batch, 0), policy.blank_memory(B), 0, rows=[0, 3])
+
+    assert stored.shape == (2, N, 1)
+    assert memory.shape[:2] == (B, N)
+    assert batch["avail_actions"][[0, 3], 0].gather(2, stored).all()
+
+
+# ---------------------------------------------------------------- who hears whom
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_agents_hear_those_they_hear_and_nobody_else(name: str) -> None:
+    args = on_policy_args(agent="mlp", obs_last_action=False)
+    policy, batch = policy_of(hearing(GRAPHS[name]), args), make_batch(args)
+    for speaker in range(N):
+        other = make_batch(args)
+        changed = other["actions_onehot"][:, :, speaker].roll(1, dims=-1)
+        before = step_by_step(policy, batch)
+        other["actions_onehot"][:, :, speaker] = changed
+        differs = (step_by_step(policy, other) != before).flatten(3).any(dim=3)  # (B, slots, N)
+        assert differs[:, 0].all(dim=0).tolist() == GRAPHS[name][:, speaker].bool().tolist()
+        assert differs[:, 0].any(dim=0).tolist() == GRAPHS[name][:, speaker].bool().tolist()
+
+
+def test_who_hears_only_those_who_have_spoken_speaks() -> None:
+    chain = torch.tensor([[0, 0, 0], [1, 0, 0], [0, 1, 0]]).bool()
+    fork = torch.tensor([[0, 0, 1], [0, 0, 1], [0, 0, 0]]).bool()
+
+    assert [speaking.tolist() for speaking in turns(chain)] == torch.eye(3).bool().tolist()
+    assert [speaking.tolist() for speaking in turns(fork)] == [
+        [False, False, True],
+        [True, True, False],
+    ]
+    assert len(turns(torch.zeros(5, 5).bool())) == 1
+    for seed in range(20):
+        listens, spoken = graph(seed, 6), torch.zeros(6).bool()
+        for speaking in turns(listens):
+            assert not (listens[speaking] & ~spoken).any()
+            assert not (spoken & speaking).any()
+            spoken |= speaking
+        assert spoken.all()
+
+
+@pytest.mark.parametrize("circle", [torch.eye(2), 1 - torch.eye(2)])
+def test_nobody_hears_itself_even_through_others(circle: Tensor) -> None:
+    with pytest.raises(ValueError, match="in a circle"):
+        turns(circle.bool())
+
+
+class Padded(IndependentPolicy):
+    """Sees zeros where others might be heard, so that sums are taken in the same order."""
+
+    def _joined(self, obs: Tensor, last_actions: Tensor | None) -> Tensor:
+        inputs = super()._joined(obs, last_actions)
+        return torch.cat([inputs, inputs.new_zeros(*inputs.shape[:-1], N * A)], dim=-1)
+
+    def input_size(self, scheme: dict[str, Any]) -> int:
+        return super().input_size(scheme) + N * A
+
+
+def played_and_learned(policy: IndependentPolicy, args: Any) -> list[Tensor]:
+    """Memory and actions of acting; what is said after an update; the random numbers left."""
+    batch = make_batch(args, lengths=(T,) * B)
+    torch.manual_seed(3)
+    memory = play(policy, batch)
+    mac, scheme = BasicMAC.of(policy), full_scheme(args)
+    learner: Any = LEARNERS[args.learner](mac, scheme, quiet_logger(), args)
+    learner.train(double_batch(args), 0, 0)
+    said = step_by_step(policy, double_batch(args), T)
+    return [memory, batch["actions"], said, torch.get_rng_state()]
+
+
+@pytest.mark.parametrize("name", ["mappo_learner", "kmappo_learner"])
+@pytest.mark.parametrize(("agent", "share", "continuous"), KINDS)
+def test_with_nobody_heard_it_is_the_independent_policy(
+    name: str, agent: str, share: bool, continuous: bool
+) -> None:
+    """Bit for bit, if that sees zeros for what could be heard; else but for rounding."""
+    args = on_policy_args(continuous, learner=name, agent=agent, share_parameters=share, lr=0.01)
+    deaf = policy_of(hearing(torch.zeros(N, N)), args)
+    padded, plain = policy_of(Padded, args), policy_of(IndependentPolicy, args)
+    for wide, narrow in zip(deaf.parameters(), plain.parameters(), strict=True):
+        narrow.data = wide[tuple(slice(0, width) for width in narrow.shape)].clone().detach()
+    found, expected, close = (played_and_learned(each, args) for each in (deaf, padded, plain))
+
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+    torch.testing.assert_close(found, close)

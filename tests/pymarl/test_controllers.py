@@ -1,0 +1,242 @@
+"""What a subclass of our controller overrides is acted and learned with, or refused."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from components.episode_buffer import EpisodeBatch
+from controllers import REGISTRY as CONTROLLERS
+from controllers.basic_controller import BasicMAC
+from modules.agents import REGISTRY as AGENTS
+from modules.agents.rnn_agent import RNNAgent
+from tests.make import T, make_batch
+from tests.runners.test_nonstop import session_of
+from utils.errors import UserError
+
+VALUES = {"agent_output_type": "q", "action_selector": "epsilon_greedy"}
+REPLAY = {"action_selector": "gumbel", "buffer_size": 100, "batch_size": 4}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "q_learner": {"mixer": "qmix", **VALUES},
+    "qtran_learner": {"mixer": "qtran_base", **VALUES},
+    "kfacmac_learner": {"mixer": "qmix", **REPLAY},
+    "kmaddpg_learner": REPLAY,
+    "mappo_learner": {},
+    "kmappo_learner": {},
+    "coma_learner": {},
+}
+# What one update logs of the actors before it moves them.
+TELLS = {
+    **{"q_learner": "loss", "qtran_learner": "td_loss"},
+    **dict.fromkeys(("kfacmac_learner", "kmaddpg_learner"), "pg_loss"),
+    **dict.fromkeys(("mappo_learner", "kmappo_learner", "coma_learner"), "entropy"),
+}
+ONCE = {
+    **{"mac": "own", "env": "climbing", "env_args": {"episode_limit": 6}, "epochs": 1},
+    **{"epsilon_start": 0.0, "epsilon_finish": 0.0, "test_greedy": True, "evaluation_epsilon": 0.0},
+}
+
+
+class Upside(BasicMAC):
+    """Values and probabilities the other way round: the last action has what the first one had."""
+
+    def forward(self, ep_batch: Any, t: int, test_mode: bool = False) -> Tensor:
+        return super().forward(ep_batch, t, test_mode).flip(-1)
+
+
+class Squinting(BasicMAC):
+    """Sees half."""
+
+    def _build_inputs(self, batch: Any, t: int) -> Tensor:
+        return super()._build_inputs(batch, t) / 2
+
+
+class Remembering(BasicMAC):
+    """Begins with a memory."""
+
+    def init_hidden(self, batch_size: int) -> None:
+        super().init_hidden(batch_size)
+        self.hidden_states = self.hidden_states + 1
+
+
+class Stubborn(BasicMAC):
+    """Does one thing."""
+
+    def select_actions(self, *given: Any, **named: Any) -> Tensor:
+        actions = super().select_actions(*given, **named)
+        return actions.new_full(actions.shape[:2], 2)
+
+
+class Earlier(BasicMAC):
+    """Written for an earlier version of this one."""
+
+    def build_all_inputs(self, batch: Any, T: int) -> Tensor:
+        raise NotImplementedError
+
+
+class RememberingAgent(RNNAgent):
+    def init_hidden(self) -> Tensor:
+        return super().init_hidden() + 1
+
+
+def flipped(agent: Any) -> None:
+    agent.fc2.weight.data, agent.fc2.bias.data = (
+        each.data.flip(0) for each in agent.fc2.parameters()
+    )
+
+
+def halved(agent: Any) -> None:
+    agent.fc1.weight.data /= 2
+
+
+def as_it_is(agent: Any) -> None:
+    pass
+
+
+Outcome = tuple[Tensor, float]
+
+
+@pytest.fixture
+def outcome(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+    """Actions of greedy test episodes, and what the first update from a fixed batch tells."""
+
+    def play_and_learn(
+        mac: type, learner: str, alter: Callable[[Any], None] = as_it_is, **more: Any
+    ) -> Outcome:
+        monkeypatch.setitem(CONTROLLERS, "own", mac)
+        session = session_of("episode", **{**ONCE, **SETTINGS[learner], **more}, learner=learner)
+        agent, seen = session.mac.agent, {}
+        with torch.no_grad():
+            for param in agent.parameters():
+                param.mul_(3)  # so that actions differ
+            alter(agent)
+        session.learner.target_policy.agent.load_state_dict(agent.state_dict())
+        actions = session.runner.run(test_mode=True)["actions"]
+        session.runner.close_env()
+        session.logger.log_stat = lambda key, value, t_env: seen.update({key: value})  # type: ignore[method-assign]
+        torch.manual_seed(5)
+        session.learner.train(full_batch(session.args), 0, 0)
+        return actions, seen[TELLS[learner]]
+
+    return play_and_learn
+
+
+def full_batch(args: Any) -> EpisodeBatch:
+    batch = make_batch(args, lengths=(T, 3, 1, T))
+    batch["avail_actions"][:] = 1
+    return batch
+
+
+# ---------------------------------------------------------------- honoured
+
+
+ALTERED = {
+    "_build_inputs": (Squinting, {"alter": halved}),
+    "init_hidden": (Remembering, {"agent": "remembering"}),
+    "forward": (Upside, {"alter": flipped}),
+}
+HONOURED = [
+    *itertools.product(("_build_inputs", "init_hidden"), SETTINGS),
+    *itertools.product(["forward"], ("q_learner", "qtran_learner", "coma_learner")),
+]
+
+
+@pytest.mark.parametrize(("method", "learner"), HONOURED)
+def test_an_override_acts_and_learns_as_networks_would_that_do_the_same(
+    method: str, learner: str, outcome: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(AGENTS, "remembering", RememberingAgent)  # type: ignore[arg-type]
+    mac, same = ALTERED[method]
+    actions, told = outcome(mac, learner)
+    expected_actions, expected = outcome(BasicMAC, learner, **same)
+    plain_actions, plain = outcome(BasicMAC, learner)
+
+    assert torch.equal(actions, expected_actions)
+    assert told == pytest.approx(expected, rel=1e-4)
+    assert not torch.equal(plain_actions, expected_actions) or method == "_build_inputs"
+    assert plain != pytest.approx(expected, rel=1e-3) or told_alike(method, learner)
+
+
+def told_alike(method: str, learner: str) -> bool:
+    """Entropies do not change when actions are named the other way round."""
+    return (method, learner) == ("forward", "coma_learner")
+
+
+@pytest.mark.parametrize("learner", SETTINGS)
+def test_select_actions_is_acted_with_and_changes_nothing_in_learning(
+    learner: str, outcome: Callable[..., Outcome]
+) -> None:
+    """As in PyMARL, whose learners do not ask it either."""
+    actions, told = outcome(Stubborn, learner)
+    plain_actions, plain = outcome(BasicMAC, learner)
+
+    assert (actions[:, :-1] == 2).all()
+    assert not torch.equal(actions, plain_actions)
+    assert told == pytest.approx(plain, rel=1e-4)
+
+
+# ---------------------------------------------------------------- refused
+
+
+@pytest.mark.parametrize(
+    "learner", ["kfacmac_learner", "kmaddpg_learner", "mappo_learner", "kmappo_learner"]
+)
+def test_a_forward_that_a_learner_would_not_ask_is_refused(
+    learner: str, outcome: Callable[..., Outcome]
+) -> None:
+    """It gives probabilities, and these learn from what the networks say."""
+    with pytest.raises(UserError, match=rf"mac=own has a `forward` of its own.*{learner}.*agent"):
+        outcome(Upside, learner)
+
+
+@pytest.mark.parametrize("learner", SETTINGS)
+def test_what_nothing_calls_is_refused(learner: str, outcome: Callable[..., Outcome]) -> None:
+    with pytest.raises(UserError, match=r"mac=own defines build_all_inputs.*Override _build"):
+        outcome(Earlier, learner)
+
+
+def test_parts_of_episodes_need_a_controller_that_builds_no_inputs_of_its_own(
+    outcome: Callable[..., Outcome],
+) -> None:
+    with pytest.raises(UserError, match="mac=own knows whole episodes only"):
+        outcome(Squinting, "mappo_learner", rollout_length=5)
+
+
+# ---------------------------------------------------------------- continuous actions
+
+
+class Damped(BasicMAC):
+    """Says less."""
+
+    def forward(self, ep_batch: Any, t: int, test_mode: bool = False) -> Tensor:
+        return super().forward(ep_batch, t, test_mode) / 2
+
+
+def damped(agent: Any) -> None:
+    for param in agent.fc2.parameters():
+        param.data /= 2
+
+
+MEET: dict[str, Any] = {
+    **{"env": "meet_up", "env_args": {"episode_limit": 5}, "continuous": True},
+    **{"action_selector": "gaussian"},
+}
+
+
+def test_forward_speaks_for_the_networks_of_continuous_policies(
+    outcome: Callable[..., Outcome],
+) -> None:
+    """For there it gives raw outputs; on-policy learners, which cut rows, refuse it."""
+    actions, told = outcome(Damped, "kfacmac_learner", **MEET)
+    expected_actions, expected = outcome(BasicMAC, "kfacmac_learner", alter=damped, **MEET)
+    _, plain = outcome(BasicMAC, "kfacmac_learner", **MEET)
+
+    torch.testing.assert_close(actions, expected_actions)
+    assert told == pytest.approx(expected, rel=1e-4) != pytest.approx(plain, rel=1e-3)
+    with pytest.raises(UserError, match="has a `forward` of its own"):
+        outcome(Damped, "mappo_learner", **{**MEET, "action_selector": "soft_policies"})
