@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -62,22 +61,6 @@ class Views(NamedTuple):
     now: View  # asks for the steps' own slots
     next: View  # asks for the slots after them
     all: View  # asks for both
-
-
-def at_slots(values: Tensor, slots: Index | None) -> Tensor:
-    """(R, L, ...) -> those slots of it; None is all"""
-    if slots is None:
-        return values
-    if callable(slots):
-        picked: Tensor = slots(values)
-        return picked
-    return values[:, slots] if isinstance(slots, slice) else values.index_select(1, slots)
-
-
-def in_place(whole: View, steps: Steps) -> Views:
-    """The views of whole rows, for networks that cannot take them end to end."""
-    now, next = steps.take, partial(steps.take, first=1)
-    return Views(whole._replace(asked=now), whole._replace(asked=next), whole)
 
 
 class Steps:

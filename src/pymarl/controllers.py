@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from components.action_heads import ActionHead, build_head
 from components.drawn import Drawn
-from components.minibatch import Minibatch, View, Views, at_slots, in_place
+from components.minibatch import Minibatch, View, Views
 from controllers.basic_controller import BasicMAC
 from policies.contract import Observed, Policy
-from policies.independent import EVERY_ROW, IndependentPolicy
+from policies.in_place import in_place
+from policies.independent import EVERY_ROW, IndependentPolicy, at_slots
 from pymarl.acting import Acting
 from pymarl.agents import unrolling
 from utils.errors import UserError
