@@ -29,7 +29,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 import numpy as np
 import torch
 
-from components.episode_buffer import EpisodeBatch, ReplayBuffer, field_shape
+from components.episode_buffer import EpisodeBatch, ReplayBuffer
+from components.scheme import field_shape
 from components.transforms import OneHot
 
 CAPACITY = 5000

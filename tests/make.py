@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from components.episode_buffer import EpisodeBatch, complete_scheme
+from components.episode_buffer import EpisodeBatch
+from components.transforms import complete_scheme
 from controllers import REGISTRY as CONTROLLERS
 from learners import REGISTRY as LEARNERS
 from pymarl.controllers import mac_of

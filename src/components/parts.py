@@ -7,21 +7,23 @@ there what all whole episodes begin with.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Container
 
 import torch
 from torch import Tensor
+
+from components.episode_batch import EpisodeBatch
 
 MEMORY = "memory_before"  # the actors' hidden states, as they were when acting (B, N, H)
 ACTION = "action_before"  # a vector as in `action_field`; zeros before the first action (B, N, A)
 
 
-def action_field(scheme: Any) -> str:
+def action_field(scheme: Container[str]) -> str:
     """The field of actions as vectors: one-hots, or the actions themselves if continuous."""
     return "actions_onehot" if "actions_onehot" in scheme else "actions"
 
 
-def previous_actions(batch: Any, n_slots: int) -> Tensor:
+def previous_actions(batch: EpisodeBatch, n_slots: int) -> Tensor:
     """Vectors of the actions one slot before each of the first `n_slots`. (B, T, N, A)"""
     actions = batch[action_field(batch.scheme)][:, :n_slots]
     first = batch[ACTION] if ACTION in batch.scheme else torch.zeros_like(actions[:, 0])

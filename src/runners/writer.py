@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from components.episode_buffer import EpisodeBatch, transformed
+from components.episode_buffer import EpisodeBatch
+from components.transforms import transformed
 from utils.errors import DivergedError
 
 Array = np.ndarray

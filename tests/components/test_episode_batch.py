@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from components.episode_buffer import EpisodeBatch, ShapeError
+from components.episode_buffer import EpisodeBatch
+from components.writing import ShapeError
 from utils.errors import UserError
 
 B, T, N, S, OBS, A = 4, 6, 3, 7, 5, 11

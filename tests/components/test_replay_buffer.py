@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-import components.episode_buffer as episode_buffer
+import components.replay_buffer as replay_buffer
 from components.episode_buffer import EpisodeBatch, ReplayBuffer
 from utils.errors import UserError
 
@@ -363,7 +363,7 @@ def test_a_buffer_that_cannot_fit_is_refused_with_what_to_type(
     make_buffer: MakeBuffer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     buffer = make_buffer(5000)
-    monkeypatch.setattr(episode_buffer, "available_bytes", lambda: buffer.bytes_when_full() // 4)
+    monkeypatch.setattr(replay_buffer, "available_bytes", lambda: buffer.bytes_when_full() // 4)
     with pytest.raises(UserError) as refusal:
         buffer.check_memory()
     text = str(refusal.value)
@@ -377,13 +377,13 @@ def test_what_fits_or_cannot_be_known_is_not_refused(
     make_buffer: MakeBuffer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     buffer = make_buffer(5000)
-    monkeypatch.setattr(episode_buffer, "available_bytes", lambda: buffer.bytes_when_full())
+    monkeypatch.setattr(replay_buffer, "available_bytes", lambda: buffer.bytes_when_full())
     buffer.check_memory()
-    monkeypatch.setattr(episode_buffer, "available_bytes", lambda: buffer.bytes_when_full(0.5))
+    monkeypatch.setattr(replay_buffer, "available_bytes", lambda: buffer.bytes_when_full(0.5))
     buffer.check_memory(fill=0.5)
     with pytest.raises(UserError, match="90% full"):
         buffer.check_memory(fill=0.9)
-    monkeypatch.setattr(episode_buffer, "available_bytes", lambda: None)
+    monkeypatch.setattr(replay_buffer, "available_bytes", lambda: None)
     buffer.check_memory()
 
 

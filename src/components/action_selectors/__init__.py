@@ -6,7 +6,6 @@ PyMARL's class names can be imported from here; they load torch on first use onl
 from __future__ import annotations
 
 import importlib
-from typing import Any
 
 from utils.registry import Registry
 
@@ -32,7 +31,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

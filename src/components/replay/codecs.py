@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -93,7 +91,7 @@ def codec_for(key: str, shape: Shape, dtype: torch.dtype, n_actions: int | None)
 
 def _check_range(key: str, values: Array, largest: int) -> None:
     """Refuse what the encoding could not give back; seen as unsigned, negatives are large."""
-    unsigned: Any = values.view(f"u{values.dtype.itemsize}")
+    unsigned: Array = values.view(f"u{values.dtype.itemsize}")
     if values.size and int(unsigned.max()) > largest:
         raise UserError(
             f"Replay stores '{key}' as whole numbers from 0 to {largest}, but was given "

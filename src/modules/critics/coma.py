@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from components.episode_batch import EpisodeBatch
+from components.scheme import Scheme
 from modules.critics.per_agent import SeparateMLPs, SharedMLP
 from modules.critics.values import last_actions
 from modules.sizes import action_size, flat_size
@@ -32,7 +33,7 @@ class COMACritic(nn.Module):
     )
     networks: type[nn.Module] = SharedMLP
 
-    def __init__(self, scheme: dict[str, Any], args: SimpleNamespace) -> None:
+    def __init__(self, scheme: Scheme, args: SimpleNamespace) -> None:
         super().__init__()
         require(type(self), Given(vars(args)))
         self.args = args
@@ -43,7 +44,7 @@ class COMACritic(nn.Module):
         size += n_joint if args.obs_last_action else 0
         self.net = self.networks(size, args.critic_hidden_dim, args.n_actions, args.n_agents)
 
-    def inputs(self, batch: Any) -> Tensor:
+    def inputs(self, batch: EpisodeBatch) -> Tensor:
         """(B, T, N, F)"""
         N = self.args.n_agents
         parts = [for_each_agent(batch["state"], N)]
@@ -58,7 +59,7 @@ class COMACritic(nn.Module):
         """(..., N, F) -> (..., N, A)"""
         return self.net(inputs)
 
-    def forward(self, batch: Any, t: int | None = None) -> Tensor:
+    def forward(self, batch: EpisodeBatch, t: int | None = None) -> Tensor:
         """As PyMARL's learner calls it: (B, T, N, A), or with `t` that slot alone."""
         inputs = self.inputs(batch)
         return self.net(inputs if t is None else inputs[:, t : t + 1])

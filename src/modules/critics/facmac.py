@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
 
 from torch import Tensor, nn
 
+from components.scheme import Scheme
 from modules.kernels import dense, given_first_inputs
 from modules.sizes import action_size, flat_size
 
@@ -15,7 +15,7 @@ from modules.sizes import action_size, flat_size
 class FACMACCritic(nn.Module):
     """Q_i(o_i, a_i), one network for all agents: it is told neither the state nor who it is."""
 
-    def __init__(self, scheme: dict[str, Any], args: SimpleNamespace) -> None:
+    def __init__(self, scheme: Scheme, args: SimpleNamespace) -> None:
         super().__init__()
         width = args.rnn_hidden_dim
         inputs = flat_size(scheme["obs"]["vshape"]) + action_size(scheme, args)
@@ -24,8 +24,8 @@ class FACMACCritic(nn.Module):
         self.fc3 = nn.Linear(width, 1)
 
     def forward(
-        self, inputs: Tensor, actions: Tensor, hidden_state: Any = None
-    ) -> tuple[Tensor, Any]:
+        self, inputs: Tensor, actions: Tensor, hidden_state: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
         """inputs (..., O), actions (..., A) -> utilities (..., 1), `hidden_state` as it came."""
         return self.at(inputs)(actions).unsqueeze(-1), hidden_state
 

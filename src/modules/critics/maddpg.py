@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from components.scheme import Scheme
 from modules.kernels import Dense, dense
 from modules.sizes import action_size, flat_size
 
@@ -16,7 +16,7 @@ from modules.sizes import action_size, flat_size
 class MADDPGCritic(nn.Module):
     """Q(s, a_1 .. a_N), one network for all agents."""
 
-    def __init__(self, scheme: dict[str, Any], args: SimpleNamespace) -> None:
+    def __init__(self, scheme: Scheme, args: SimpleNamespace) -> None:
         super().__init__()
         width = args.rnn_hidden_dim
         self.state_size = flat_size(scheme["state"]["vshape"])
@@ -25,8 +25,8 @@ class MADDPGCritic(nn.Module):
         self.fc3 = nn.Linear(width, 1)
 
     def forward(
-        self, inputs: Tensor, actions: Tensor, hidden_state: Any = None
-    ) -> tuple[Tensor, Any]:
+        self, inputs: Tensor, actions: Tensor, hidden_state: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
         """inputs (..., S), actions (..., N, A) -> values (..., 1), `hidden_state` as it came."""
         return self._rest(self.fc1(torch.cat([inputs, actions.flatten(-2)], dim=-1))), hidden_state
 

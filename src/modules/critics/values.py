@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from components.episode_batch import EpisodeBatch
 from components.parts import previous_actions
+from components.scheme import Scheme
 from modules.critics.per_agent import SeparateMLPs, SharedMLP
 from modules.sizes import action_size, flat_size
 from utils.needs import Needs
@@ -20,16 +21,16 @@ class ValueCritic(nn.Module):
     needs = Needs(uses=frozenset({"critic_hidden_dim"}))
     networks: type[nn.Module] = SharedMLP
 
-    def __init__(self, scheme: dict[str, Any], args: SimpleNamespace) -> None:
+    def __init__(self, scheme: Scheme, args: SimpleNamespace) -> None:
         super().__init__()
         self.args = args
         size = self.input_size(scheme, args)
         self.net = self.networks(size, args.critic_hidden_dim, 1, args.n_agents)
 
-    def input_size(self, scheme: dict[str, Any], args: SimpleNamespace) -> int:
+    def input_size(self, scheme: Scheme, args: SimpleNamespace) -> int:
         raise NotImplementedError
 
-    def inputs(self, batch: Any) -> Tensor:
+    def inputs(self, batch: EpisodeBatch) -> Tensor:
         """(B, T, 1, F) if all agents see the same, else (B, T, N, F)."""
         raise NotImplementedError
 
@@ -37,7 +38,7 @@ class ValueCritic(nn.Module):
         """(..., 1 or N, F) -> (..., N)"""
         return self.net(inputs).squeeze(-1)
 
-    def forward(self, batch: Any, t: int | None = None) -> Tensor:
+    def forward(self, batch: EpisodeBatch, t: int | None = None) -> Tensor:
         """As EPyMARL's learners call it: (B, T, N, 1), or with `t` that slot alone."""
         inputs = self.inputs(batch)
         return self.net(inputs if t is None else inputs[:, t : t + 1])
@@ -49,7 +50,7 @@ class CentralCritic(ValueCritic):
 
     needs = ValueCritic.needs.also(uses={"obs_individual_obs"})
 
-    def input_size(self, scheme: dict[str, Any], args: SimpleNamespace) -> int:
+    def input_size(self, scheme: Scheme, args: SimpleNamespace) -> int:
         size = flat_size(scheme["state"]["vshape"])
         if args.obs_individual_obs:
             size += args.n_agents * flat_size(scheme["obs"]["vshape"])
@@ -57,7 +58,7 @@ class CentralCritic(ValueCritic):
             size += args.n_agents * action_size(scheme, args)
         return size
 
-    def inputs(self, batch: Any) -> Tensor:
+    def inputs(self, batch: EpisodeBatch) -> Tensor:
         parts = [batch["state"]]
         if self.args.obs_individual_obs:
             parts.append(batch["obs"].flatten(2))
@@ -71,10 +72,10 @@ class LocalCritic(ValueCritic):
 
     needs = ValueCritic.needs
 
-    def input_size(self, scheme: dict[str, Any], args: SimpleNamespace) -> int:
+    def input_size(self, scheme: Scheme, args: SimpleNamespace) -> int:
         return flat_size(scheme["obs"]["vshape"])
 
-    def inputs(self, batch: Any) -> Tensor:
+    def inputs(self, batch: EpisodeBatch) -> Tensor:
         return batch["obs"]
 
 
@@ -92,6 +93,6 @@ class SeparateLocalCritic(LocalCritic):
     networks = SeparateMLPs
 
 
-def last_actions(batch: Any) -> Tensor:
+def last_actions(batch: EpisodeBatch) -> Tensor:
     """Everybody's, one slot before each. (B, T, N*A)"""
     return previous_actions(batch, batch.max_seq_length).flatten(2)
