@@ -12,10 +12,10 @@ import zlib
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from utils.errors import UserError
 from utils.files import digest_of, read_bytes, reason, replace_text
+from utils.json_values import JsonObject
 
 FILE = "checksums.json"
 CHECK = "check"  # entry of a checked object: the checksum of all its other entries
@@ -54,12 +54,12 @@ def read_checksums(folder: Path, root: Path | None = None) -> Checksums | None:
     return Checksums(files, growing)
 
 
-def checked(content: dict[str, Any]) -> str:
+def checked(content: JsonObject) -> str:
     """JSON text of `content` that holds its own checksum."""
     return json.dumps({**content, CHECK: _checksum(content)}, indent=2, sort_keys=True) + "\n"
 
 
-def parse_checked(data: bytes) -> dict[str, Any]:
+def parse_checked(data: bytes) -> JsonObject:
     """What `checked` made the text of; a ValueError if it is not that any more."""
     content = json.loads(data.decode("ascii"))
     if not isinstance(content, dict) or content.pop(CHECK, None) != _checksum(content):
@@ -67,7 +67,7 @@ def parse_checked(data: bytes) -> dict[str, Any]:
     return content
 
 
-def _checksum(content: dict[str, Any]) -> str:
+def _checksum(content: JsonObject) -> str:
     text = json.dumps(content, sort_keys=True)
     return f"{zlib.crc32(text.encode()):08x}"
 

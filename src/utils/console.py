@@ -8,7 +8,8 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from utils.settings import Change, Settings
 
 WIDTH, LEAST_WIDTH = 20, 5  # cells of the bar; with less room it is left out
 USUAL_COLUMNS = 80  # of a terminal that does not say how wide it is
@@ -20,8 +21,8 @@ PLAIN_SECONDS = 30.0  # between two lines when the output is not a terminal
 
 
 def head_lines(
-    config: dict[str, Any],
-    changed: list[tuple[str, Any, str]],
+    config: Settings,
+    changed: list[Change],
     run_dir: Path | None,
     facts: list[str],
 ) -> list[str]:
@@ -36,7 +37,7 @@ def head_lines(
     return lines
 
 
-def test_line(config: dict[str, Any]) -> str:
+def test_line(config: Settings) -> str:
     """How a run is tested, and what ± means behind its results."""
     every = human(config["test_interval"])
     return (
@@ -48,7 +49,7 @@ def test_line(config: dict[str, Any]) -> str:
 test_line.__test__ = False  # type: ignore[attr-defined]  # not a test case
 
 
-def task_name(config: dict[str, Any]) -> str:
+def task_name(config: Settings) -> str:
     """ "sc2/corridor", "two_step": the environment and, if it has several, its map or scenario."""
     env_args = config["env_args"]
     named = [env_args[key] for key in ("map_name", "scenario_name", "key") if env_args.get(key)]

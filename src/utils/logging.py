@@ -15,9 +15,10 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Protocol, SupportsFloat, TextIO, TypedDict
 
 from utils.files import read_bytes
+from utils.json_values import JsonObject
 from utils.metrics_csv import Lines, Row, head_line, text_of, write_rows
 
 WINDOW = 5  # PyMARL's console shows the mean of the last five values
@@ -56,10 +57,26 @@ class Sink(Protocol):
     def close(self) -> None: ...
 
 
+class SacredRun(Protocol):
+    """What Sacred hands to a run as `_run`, as far as numbers go into it."""
+
+    info: JsonObject
+
+    def log_scalar(self, metric_name: str, value: float, step: int) -> None: ...
+
+
+class LoggerState(TypedDict):
+    """What a checkpoint keeps of the logger."""
+
+    rows: int  # of the CSV file
+    seconds: float
+    stats: dict[str, list[tuple[int, float]]]  # the last values, with their steps
+
+
 class SacredSink:
     """PyMARL's `info.json` lists (`K` and `K_T`) and Sacred's own metrics, both always."""
 
-    def __init__(self, run: Any) -> None:
+    def __init__(self, run: SacredRun) -> None:
         self._run = run
 
     def write(self, key: str, value: float, t_env: int, seconds: float) -> None:
@@ -154,7 +171,7 @@ class Logger:
         self._sacred: SacredSink | None = None
         self._began = time.monotonic()
 
-    def setup_sacred(self, run: Any) -> None:
+    def setup_sacred(self, run: SacredRun) -> None:
         self._sacred = SacredSink(run)
 
     def setup_csv(self, path: Path) -> None:
@@ -168,7 +185,7 @@ class Logger:
     def setup_tb(self, folder: str | Path, purge_step: int | None = None) -> None:
         self.add_sink(TensorBoardSink(Path(folder), purge_step), "TensorBoard")
 
-    def log_stat(self, key: str, value: Any, t_env: int, to_sacred: bool = True) -> None:
+    def log_stat(self, key: str, value: SupportsFloat, t_env: int, to_sacred: bool = True) -> None:
         """Record `value` under `key` at environment step `t_env`, in every sink."""
         number = float(value)
         self.stats[key].append((t_env, number))
@@ -195,18 +212,18 @@ class Logger:
         lines += ["  ".join(cells[i : i + 4]) for i in range(0, len(cells), 4)]
         self.console_logger.info("\n".join(lines))
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> LoggerState:
         return {
             "rows": self.csv.rows if self.csv else 0,
             "seconds": self.seconds,
             "stats": {key: list(values) for key, values in self.stats.items()},
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: LoggerState) -> None:
         """Continue where `state` was taken: later rows go, earlier ones fill Sacred's files."""
         self._began = time.monotonic() - state["seconds"]
         for key, values in state["stats"].items():
-            self.stats[key].extend(tuple(pair) for pair in values)
+            self.stats[key].extend((t_env, value) for t_env, value in values)
         rows = self.csv.cut(state["rows"]) if self.csv else []
         for row in rows:
             if self._sacred is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from utils.checksums import checked, parse_checked
 from utils.files import read_bytes, replace_text
@@ -35,7 +35,20 @@ class MemoryUse:
         replace_text(folder / FILE, checked(asdict(self)))
 
 
-def measure(buffer: Any, fill: float, steps: int) -> MemoryUse | None:
+class Replay(Protocol):
+    """What is asked of a buffer: all sizes in bytes."""
+
+    buffer_size: int
+
+    @property
+    def episodes_in_buffer(self) -> int: ...
+
+    def bytes_used(self) -> int: ...
+
+    def bytes_when_full(self, fill: float) -> int: ...
+
+
+def measure(buffer: Replay, fill: float, steps: int) -> MemoryUse | None:
     """Of this run, now; None where the system does not say."""
     peak = peak_bytes(PROC / str(os.getpid()))
     if peak is None:

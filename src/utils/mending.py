@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from utils.files import read_bytes, reason
+from utils.json_values import JsonObject
 from utils.metrics_csv import Lines, Row, write_rows
 from utils.run_checksums import NUMBERS
 from utils.run_files import RunFiles, UnreadableRunError
@@ -66,7 +66,7 @@ def rows_of_sacred(folder: Path) -> list[Row]:
     return []
 
 
-def _points(entry: dict[str, list[Any]]) -> Iterator[tuple[int, float, str]]:
+def _points(entry: JsonObject) -> Iterator[tuple[int, float, str]]:
     return zip(entry["steps"], entry["values"], entry["timestamps"], strict=True)
 
 

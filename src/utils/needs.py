@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from utils.settings import ReadSettings
+
 CONTINUOUS, DISCRETE = "continuous", "discrete"
 
 
@@ -16,7 +18,7 @@ CONTINUOUS, DISCRETE = "continuous", "discrete"
 class Given:
     """What a run is given: its settings, and its environment's class if that has been loaded."""
 
-    settings: Mapping[str, Any]
+    settings: ReadSettings
     environment: object = None
 
     def __getitem__(self, key: str) -> Any:
@@ -85,6 +87,6 @@ def require(part: object, given: Given) -> None:
         demand(part, given)
 
 
-def listed(settings: Mapping[str, Any]) -> str:
+def listed(settings: ReadSettings) -> str:
     """ "batch_size=8 buffer_size=8": what to type."""
     return " ".join(f"{key}={value}" for key, value in settings.items())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from types import SimpleNamespace
-from typing import Any
 
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer, RMSprop
@@ -32,7 +31,7 @@ def take_step(
     return norm
 
 
-def _rmsprop(params: Any, lr: float, args: SimpleNamespace) -> Optimizer:
+def _rmsprop(params: Iterable[nn.Parameter], lr: float, args: SimpleNamespace) -> Optimizer:
     return RMSprop(
         params,
         lr=lr,
@@ -43,7 +42,7 @@ def _rmsprop(params: Any, lr: float, args: SimpleNamespace) -> Optimizer:
     )
 
 
-def _adam(params: Any, lr: float, args: SimpleNamespace) -> Optimizer:
+def _adam(params: Iterable[nn.Parameter], lr: float, args: SimpleNamespace) -> Optimizer:
     return Adam(
         params,
         lr=lr,

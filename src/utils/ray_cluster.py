@@ -8,7 +8,6 @@ import signal
 import socket
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from utils.errors import UserError
 
@@ -37,7 +36,7 @@ def connect(address: str = "") -> ModuleType:
     if ray.is_initialized():
         return ray
     paths = os.pathsep.join([str(SRC), *filter(None, [os.environ.get("PYTHONPATH")])])
-    settings: dict[str, Any] = {
+    settings: dict[str, object] = {
         "logging_level": logging.ERROR,
         "log_to_driver": False,
         "runtime_env": {"env_vars": {"PYTHONPATH": paths}},  # workers find our modules

@@ -10,14 +10,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from components.replay.memory import available_bytes, human
 from utils.errors import UserError
 from utils.processes import PROC, status_bytes
+from utils.settings import Settings
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Item = TypeVar("Item")
-
 STACK_BYTES = 8 * 2**20  # of a thread, where the system sets no limit
 ENVIRONMENT_BYTES = 1_000  # two_step, the smallest, takes 2,000
 WORKER_BYTES = 4_000_000  # a process forked from one that has numpy, before its environment
@@ -57,14 +60,14 @@ class Demand:
         )
 
 
-def check_sizes(config: dict[str, Any]) -> None:
+def check_sizes(config: Settings) -> None:
     """What the settings alone say, before there is an environment."""
     available = available_bytes()
     for demand in _demands(config):
         demand.check(available)
 
 
-def _demands(config: dict[str, Any]) -> Iterator[Demand]:
+def _demands(config: Settings) -> Iterator[Demand]:
     if threads := config["torch_threads"]:
         yield Demand(
             *(f"torch_threads={threads}", threads, "threads", _stack_bytes()),
@@ -82,7 +85,7 @@ def _demands(config: dict[str, Any]) -> Iterator[Demand]:
         )
 
 
-def _environments(config: dict[str, Any], setting: str, count: int) -> Iterator[Demand]:
+def _environments(config: Settings, setting: str, count: int) -> Iterator[Demand]:
     """Wherever they are, this process keeps a row of each; workers are processes besides."""
     smaller = f"Type a smaller {setting.partition('=')[0]}."
     yield Demand(setting, count, "environments", ENVIRONMENT_BYTES, smaller)
@@ -133,7 +136,7 @@ def weights_that_fit() -> Iterator[None]:
 
     available, taken = available_bytes(), 0
 
-    def add(module: object, name: str, weight: Any) -> None:
+    def add(module: object, name: str, weight: Tensor | None) -> None:
         nonlocal taken
         taken += 0 if weight is None else weight.numel() * weight.element_size()
         if available is not None and taken * COPIES > available:

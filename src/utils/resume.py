@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from utils.checkpoint import STATE_FILE, checkpoint_steps, sound_state
 from utils.checksums import DamagedError
 from utils.errors import UserError
+from utils.json_values import JsonObject
 from utils.run_files import RunFiles, UnreadableRunError
+from utils.settings import Settings
 
 # What a resumed run may change: nothing that decides what is learned or measured.
 FREE_KEYS = frozenset(
@@ -53,7 +55,7 @@ class EarlierRun:
 
     results: Path
     run_id: str
-    config: dict[str, Any]
+    config: Settings
     status: str
     checkpoints: tuple[Path, ...]  # with a state to go on from, the newest first
     told: tuple[str, ...] = ()  # what was damaged and could be done without
@@ -72,7 +74,7 @@ class EarlierRun:
         return self.status == "COMPLETED" and enough
 
 
-def with_seed(config: dict[str, Any], seed: int) -> dict[str, Any]:
+def with_seed(config: Settings, seed: int) -> Settings:
     """The settings with that seed, and the environment's where that was left open."""
     env_args = dict(config["env_args"])
     if env_args.get("seed") is None:
@@ -80,7 +82,7 @@ def with_seed(config: dict[str, Any], seed: int) -> dict[str, Any]:
     return {**config, "seed": seed, "env_args": env_args}
 
 
-def identity(config: dict[str, Any]) -> str:
+def identity(config: Settings) -> str:
     """The same for runs that learn the same: of all settings but those that are free."""
     settings = with_seed(config, config["seed"])
     deciding = {key: value for key, value in settings.items() if key not in FREE_KEYS}
@@ -88,7 +90,7 @@ def identity(config: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def models_folder(results: Path, config: dict[str, Any]) -> Path:
+def models_folder(results: Path, config: Settings) -> Path:
     return results / "models" / config["unique_token"]
 
 
@@ -175,7 +177,7 @@ def find_named(results: Path, wanted: str) -> EarlierRun:
 
 
 def find_latest(
-    results: Path, config: dict[str, Any] | None = None, t_max: int | None = None
+    results: Path, config: Settings | None = None, t_max: int | None = None
 ) -> EarlierRun | None:
     """The newest unfinished run (with these settings); None if there is none to continue."""
     for run_id in run_ids(results):
@@ -189,7 +191,7 @@ def find_latest(
     return None
 
 
-def environments_so_far(folder: Path) -> list[dict[str, Any]]:
+def environments_so_far(folder: Path) -> list[JsonObject]:
     """What the environment of the run in `folder` was in its sessions; the latest last."""
     files = RunFiles(folder)
     for name in ("info.json", "info.before_resume.json"):
@@ -199,7 +201,7 @@ def environments_so_far(folder: Path) -> list[dict[str, Any]]:
     return []
 
 
-def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+def changes(before: JsonObject, now: JsonObject) -> list[str]:
     """ "game_build 75689 -> 69232", for every entry that differs."""
     old, new = dict(_entries(before)), dict(_entries(now))
     return [
@@ -209,7 +211,7 @@ def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     ]
 
 
-def _entries(record: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _entries(record: JsonObject, prefix: str = "") -> Iterator[tuple[str, object]]:
     """All that is in a nested record: ("packages.pysc2", "4.0.0")."""
     for key, value in record.items():
         if isinstance(value, dict):
@@ -218,7 +220,7 @@ def _entries(record: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield prefix + key, value
 
 
-def differences(earlier: dict[str, Any], config: dict[str, Any]) -> list[str]:
+def differences(earlier: Settings, config: Settings) -> list[str]:
     """Keys that decide the outcome and differ; a seed left open matches any seed."""
     if config["seed"] is not None:
         earlier, config = (with_seed(settings, settings["seed"]) for settings in (earlier, config))
@@ -232,7 +234,7 @@ def differences(earlier: dict[str, Any], config: dict[str, Any]) -> list[str]:
     )
 
 
-def _settings(key: str, config: dict[str, Any], seed_is_open: bool) -> Any:
+def _settings(key: str, config: Settings, seed_is_open: bool) -> object:
     value = config.get(key)
     if key == "env_args" and isinstance(value, dict) and seed_is_open:
         return {name: v for name, v in value.items() if name != "seed"}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 from utils.checksums import FILE, Checksums, DamagedError, read_checksums
 from utils.files import digest_of_open, open_regular, read_bytes, reason
+from utils.json_values import JsonObject
+from utils.settings import Settings
 
 ATTEMPTS = 3  # a run that goes on may replace a file and its checksum while they are read
 CONFIG_COPY = "config"  # entry of run.json: config.json once more
@@ -24,7 +25,7 @@ class RunFiles:
     def __init__(self, folder: Path, root: Path | None = None) -> None:
         self.folder, self.root = folder, root
 
-    def object(self, name: str) -> dict[str, Any]:
+    def object(self, name: str) -> JsonObject:
         """The object in a file, {} if there is no file."""
         path = self.folder / name
         data = self._verified(name)
@@ -38,14 +39,14 @@ class RunFiles:
             raise UnreadableRunError(f"{path} holds a {type(content).__name__}, not an object.")
         return content
 
-    def object_or_nothing(self, name: str) -> dict[str, Any]:
+    def object_or_nothing(self, name: str) -> JsonObject:
         """The object in a file; {} also where that is damaged, for what can do without."""
         try:
             return self.object(name)
         except UnreadableRunError:
             return {}
 
-    def settings(self) -> tuple[dict[str, Any], list[str]]:
+    def settings(self) -> tuple[Settings, list[str]]:
         """config.json, or its copy in run.json where it is lost, which is said."""
         try:
             config = self.object("config.json")
@@ -59,7 +60,7 @@ class RunFiles:
             raise UnreadableRunError(f"{lost} So this is no run, or its settings are lost.")
         return copy, [f"{lost} The settings were taken from run.json."]
 
-    def _copied_settings(self) -> dict[str, Any]:
+    def _copied_settings(self) -> Settings:
         copy = self.object_or_nothing("run.json").get(CONFIG_COPY)
         return copy if isinstance(copy, dict) else {}
 

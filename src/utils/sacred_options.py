@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from utils.errors import UserError
+from utils.json_values import JsonObject
 from utils.resume import EarlierRun
 
 Options = dict[str, str | int | bool]
@@ -41,7 +41,7 @@ def _refuse_beside_resume(options: Options, earlier: EarlierRun) -> None:
             )
 
 
-def require_clean(repositories: list[dict[str, Any]]) -> None:
+def require_clean(repositories: list[JsonObject]) -> None:
     """Sacred's -e: only code that a commit holds may run."""
     if not repositories:
         raise UserError("-e (--enforce_clean): no commit of this code is known, so none holds it.")

@@ -11,12 +11,22 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import torch
+from torch import Tensor
 
 TRAIN, TEST = 0, 1  # the two streams of episodes
+
+
+class RandomState(TypedDict):
+    """The state of every global stream."""
+
+    python: tuple[object, ...]
+    numpy: tuple[str, Tensor, int, int, float]
+    torch: Tensor
+    cuda: list[Tensor]
 
 
 def seed_everything(seed: int) -> None:
@@ -36,7 +46,7 @@ def episode_seed(seed: int, stream: int, row: int, episode: int) -> int:
     return derive_seed(seed, stream, row, episode)
 
 
-def capture_random_state() -> dict[str, Any]:
+def capture_random_state() -> RandomState:
     """The state of every global stream, in plain types and tensors."""
     name, keys, *rest = np.random.get_state(legacy=True)
     assert isinstance(keys, np.ndarray)
@@ -48,11 +58,12 @@ def capture_random_state() -> dict[str, Any]:
     }
 
 
-def restore_random_state(state: dict[str, Any]) -> None:
+def restore_random_state(state: RandomState) -> None:
     """Put every global stream back to where `capture_random_state` saw it."""
     random.setstate(state["python"])
-    name, keys, *rest = state["numpy"]
-    np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
+    name, keys, position, has_gauss, gauss = state["numpy"]
+    keys_there = keys.numpy().astype(np.uint32)
+    np.random.set_state((name, keys_there, position, has_gauss, gauss))
     torch.set_rng_state(state["torch"])
     if state["cuda"]:
         torch.cuda.set_rng_state_all(state["cuda"])
@@ -76,10 +87,10 @@ class RandomStream:
             finally:
                 self._state = capture_random_state()
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> RandomState:
         return self._state
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: RandomState) -> None:
         self._state = state
 
     @staticmethod

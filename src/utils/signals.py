@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from types import FrameType
-from typing import Any
+
+Handler = Callable[[int, FrameType | None], object] | int | None  # as `signal` gives it back
 
 
 class StopRequest:
@@ -15,7 +17,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.signal: int | None = None
-        self._earlier: dict[int, Any] = {}
+        self._earlier: dict[int, Handler] = {}
 
     @property
     def requested(self) -> bool:

@@ -9,8 +9,11 @@ import os
 import threading
 import warnings
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+
+from utils.json_values import JsonObject
+from utils.settings import Settings
 
 warnings.filterwarnings("ignore", message="pkg_resources is deprecated")  # sacred imports it
 
@@ -53,7 +56,7 @@ class RunFolder(RecordObserver):
         super().__init__(basedir)
         self._resumed = resumed
         self._written: RunChecksums | None = None  # once there is a folder
-        self._earlier: dict[str, Any] = {}
+        self._earlier: JsonObject = {}
         self._reserved: int | None = None
         self._writing = threading.Lock()  # Sacred's heart may still beat when the run ends
 
@@ -78,7 +81,7 @@ class RunFolder(RecordObserver):
         os.rmdir(os.path.join(self.basedir, str(self._reserved)))
         self._reserved = None
 
-    def _make_run_dir(self, _id: Any) -> None:
+    def _make_run_dir(self, _id: str | int | None) -> None:
         made = self._resumed or (_id is not None and _id == self._reserved)
         if not made:
             try:
@@ -107,7 +110,7 @@ class RunFolder(RecordObserver):
             self._written = RunChecksums(Path(self.dir), self._resumed)
         return self._written
 
-    def started_event(self, *args: Any, **kwargs: Any) -> Any:
+    def started_event(self, *args: object, **kwargs: object) -> str:
         run_id = super().started_event(*args, **kwargs)
         self.run_entry[CONFIG_COPY] = self.config  # should config.json be lost
         if self._resumed:
@@ -116,7 +119,9 @@ class RunFolder(RecordObserver):
         self.save_json(self.run_entry, "run.json")
         return run_id
 
-    def heartbeat_event(self, info: Any, captured_out: Any, beat_time: Any, result: Any) -> None:
+    def heartbeat_event(
+        self, info: JsonObject, captured_out: str, beat_time: datetime, result: object
+    ) -> None:
         # Called from Sacred's thread while the run goes on: dump a copy that stands still.
         still = standing(info)
         super().heartbeat_event(still, captured_out, beat_time, result)
@@ -124,7 +129,7 @@ class RunFolder(RecordObserver):
             (Path(self.dir) / "info.before_resume.json").unlink(missing_ok=True)
             (Path(self.dir) / "metrics.before_resume.json").unlink(missing_ok=True)
 
-    def save_json(self, obj: Any, filename: str) -> None:
+    def save_json(self, obj: object, filename: str) -> None:
         draft = f".{filename}.part"
         with self._writing:
             super().save_json(obj, draft)
@@ -132,17 +137,17 @@ class RunFolder(RecordObserver):
             os.replace(os.path.join(self.dir, draft), os.path.join(self.dir, filename))
 
 
-def standing(info: dict[str, Any]) -> dict[str, Any]:
+def standing(info: JsonObject) -> JsonObject:
     """A copy whose lists no longer grow."""
     return {key: list(v) if isinstance(v, list) else v for key, v in dict(info).items()}
 
 
-def session_facts(entry: dict[str, Any]) -> dict[str, Any]:
+def session_facts(entry: JsonObject) -> JsonObject:
     """When the session of a run.json began, how it ended, and when."""
     return {key: entry.get(key) for key in ("start_time", "stop_time", "status", "heartbeat")}
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> JsonObject:
     """The object in `path`; empty if the file is missing or torn."""
     try:
         content = json.loads(read_bytes(path))
@@ -152,7 +157,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def make_experiment(
-    config: dict[str, Any], folder: RunFolder, commit: Commit, main: Callable[..., Any]
+    config: Settings, folder: RunFolder, commit: Commit, main: Callable[..., object]
 ) -> sacred.Experiment:
     """The Sacred experiment of one run; `main` is called as `main(_run, _config, _log)`."""
     experiment = sacred.Experiment("pymarlk", base_dir=str(REPOSITORY), save_git_info=False)

@@ -13,6 +13,7 @@ from utils.config.mongo import masked
 from utils.console import task_name
 from utils.errors import UserError
 from utils.logging import get_logger
+from utils.settings import Settings
 
 STEP = "t_env"  # the x-axis of all curves
 START_SECONDS = 20.0  # for the service to answer; then the run is kept on disk
@@ -21,7 +22,7 @@ START_SECONDS = 20.0  # for the service to answer; then the run is kept on disk
 class WandbSink:
     """One run at W&B, or in `results/wandb` for `wandb sync`. A resumed run goes on in its own."""
 
-    def __init__(self, config: dict[str, Any], results: Path) -> None:
+    def __init__(self, config: Settings, results: Path) -> None:
         self._run = _start(config, results)
         self._run.define_metric(STEP, hidden=True)
         self._run.define_metric("*", step_metric=STEP)
@@ -44,7 +45,7 @@ class WandbSink:
         self._row = {}
 
 
-def _start(config: dict[str, Any], results: Path) -> Any:
+def _start(config: Settings, results: Path) -> Any:
     """The run, online if that was asked for and is possible."""
     try:
         import wandb
@@ -68,7 +69,7 @@ def _start(config: dict[str, Any], results: Path) -> Any:
     return run
 
 
-def _init(wandb: Any, config: dict[str, Any], results: Path, mode: str) -> Any:
+def _init(wandb: Any, config: Settings, results: Path, mode: str) -> Any:
     """Under an id of its own, so that a resumed run is the same run there, too."""
     with _words_without_passwords():
         return wandb.init(

@@ -5,25 +5,33 @@ from __future__ import annotations
 import io
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
 from utils.errors import UserError
 
 
-def save_weights(stateful: Any, folder: str | Path, name: str) -> None:
+class Stateful(Protocol):
+    """A network, an optimiser, or what else has weights to keep."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> object: ...
+
+
+def save_weights(stateful: Stateful, folder: str | Path, name: str) -> None:
     save_tensors(stateful.state_dict(), Path(folder) / name)
 
 
-def save_tensors(content: Any, path: Path) -> None:
+def save_tensors(content: object, path: Path) -> None:
     """torch.save by way of memory: a full disk then is an OSError, and no riddle of zip files."""
     data = io.BytesIO()
     torch.save(content, data)
     path.write_bytes(data.getbuffer())
 
 
-def load_weights(stateful: Any, folder: str | Path, name: str) -> None:
+def load_weights(stateful: Stateful, folder: str | Path, name: str) -> None:
     """Load `name` into a network or an optimiser, whatever device it was saved from."""
     path = Path(folder) / name
     try:

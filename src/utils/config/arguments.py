@@ -9,6 +9,7 @@ from typing import Any
 
 from utils.config.dialects import THEIR_DEFAULTS
 from utils.errors import UserError, did_you_mean
+from utils.settings import Settings
 
 SRC = str(Path(__file__).resolve().parents[2])
 
@@ -16,7 +17,7 @@ SRC = str(Path(__file__).resolve().parents[2])
 class MissingSettingError(UserError, AttributeError):
     """Code of somebody else reads a setting that this run does not have."""
 
-    def __init__(self, name: str, known: dict[str, Any], where: str) -> None:
+    def __init__(self, name: str, known: Settings, where: str) -> None:
         super().__init__(name, where)
         self._name, self._known, self._where = name, known, where
 

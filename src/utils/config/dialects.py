@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from utils.config.plugins import registered
 from utils.config.schema import settings
+from utils.settings import Settings
 
 EPYMARL_KEYS = {"target_update_interval_or_tau", "hidden_dim", "use_rnn", "standardise_rewards"}
 FACMAC_NAMES = {"mac": {"cqmix_mac"}, "agent": {"qmixrnn"}}
@@ -27,7 +27,7 @@ ALIASES = {  # what others, and people who type, call our keys
 FOREIGN_KEYS = {*ALIASES, "target_update_interval_or_tau", "use_rnn"}  # said in our words instead
 EPYMARL_ON_POLICY = ("ppo_learner", "mappo_learner", "ippo_learner", "kmappo_learner")
 # (key, their value) -> our settings.
-RENAMED_VALUES: dict[tuple[str, Any], dict[str, Any]] = {
+RENAMED_VALUES: dict[tuple[str, str], Settings] = {
     ("agent", "rnn_ns"): {"agent": "rnn", "share_parameters": False},
     ("agent", "n_rnn"): {"agent": "rnn"},
     ("mac", "non_shared_mac"): {"mac": "basic_mac", "share_parameters": False},
@@ -48,7 +48,7 @@ RENAMED_VALUES: dict[tuple[str, Any], dict[str, Any]] = {
     },
 }
 # What code of each reads from `args` though its settings files need not say it.
-THEIR_DEFAULTS: dict[str, dict[str, Any]] = {
+THEIR_DEFAULTS: dict[str, Settings] = {
     "epymarl": {"common_reward": True, "add_value_last_step": True},
     "facmac": {"recurrent_critic": False},
 }
@@ -56,7 +56,7 @@ THEIR_DEFAULTS: dict[str, dict[str, Any]] = {
 CONTINUOUS_HABITS = {"td_lambda": 0.0, "actor_mask": False, "action_l2": 0.001}
 
 
-def recognise(values: dict[str, Any]) -> str:
+def recognise(values: Settings) -> str:
     """pymarl, facmac, epymarl or pymarl2, from the keys of an algorithm file."""
     if EPYMARL_KEYS & values.keys():
         return "epymarl"
@@ -67,7 +67,7 @@ def recognise(values: dict[str, Any]) -> str:
     return "pymarl"
 
 
-def translate(values: dict[str, Any], dialect: str) -> tuple[dict[str, Any], list[str]]:
+def translate(values: Settings, dialect: str) -> tuple[Settings, list[str]]:
     """The same settings under our names, and a word on each change.
 
     What a plugin has registered keeps its name.
@@ -89,15 +89,13 @@ def translate(values: dict[str, Any], dialect: str) -> tuple[dict[str, Any], lis
     return ours, notes
 
 
-def plugin_names(values: dict[str, Any]) -> dict[str, Any]:
+def plugin_names(values: Settings) -> Settings:
     """Those of the settings, given or by default, whose name a plugin has registered."""
     named = {key: values.get(key, s.default) for key, s in settings().items() if s.registry}
     return {key: name for key, name in named.items() if registered(key, name)}
 
 
-def _changes(
-    values: dict[str, Any], dialect: str, own: dict[str, Any]
-) -> Iterator[tuple[str, dict[str, Any]]]:
+def _changes(values: Settings, dialect: str, own: Settings) -> Iterator[tuple[str, Settings]]:
     """(what they say, our settings that mean it), but for the names `own` of plugins."""
     # Learners of plugins choose a critic, and compute what they do, by themselves.
     kept = {*own, "critic_type"} if "learner" in own else own.keys()
@@ -123,11 +121,11 @@ def _changes(
         yield f"learner {values['learner']}", habits
 
 
-def _is_rnn(values: dict[str, Any]) -> bool:
+def _is_rnn(values: Settings) -> bool:
     return values.get("agent", "rnn") in ("rnn", "rnn_ns")
 
 
-def names_for_plugins(theirs: dict[str, Any], ours: dict[str, Any], dialect: str) -> dict[str, Any]:
+def names_for_plugins(theirs: Settings, ours: Settings, dialect: str) -> Settings:
     """What code of another repository reads from `args` by its own name, and we by ours.
 
     `theirs` is its settings file, `ours` the settings that the run has in the end.
@@ -143,21 +141,21 @@ def names_for_plugins(theirs: dict[str, Any], ours: dict[str, Any], dialect: str
     return {key: value for key, value in found.items() if key not in ours}
 
 
-def _continuous_controller(values: dict[str, Any]) -> dict[str, Any]:
+def _continuous_controller(values: Settings) -> Settings:
     """FACMAC's controller of continuous actions: of policies, or of values that are searched."""
     if values.get("agent") in ("cem", "cemrnn"):
         return {"mac": "cem_mac"}
     return {"mac": "basic_mac", "action_selector": "gaussian"}
 
 
-def _facmac_habits(values: dict[str, Any], is_theirs: bool) -> dict[str, Any]:
+def _facmac_habits(values: Settings, is_theirs: bool) -> Settings:
     """Settings that make our learner, K-level or not, compute what FACMAC's of this name does.
 
     FACMAC's own learner, if `is_theirs`, needs its default of Adam's epsilon, because ours is set.
     """
     learner = str(values.get("learner"))
     family = learner.removesuffix("_discrete").removeprefix("k")
-    habits: dict[str, Any] = {}
+    habits: Settings = {}
     if family in ("facmac_learner", "maddpg_learner") and not is_theirs:
         if values.get("mac") == "cqmix_mac":
             habits |= CONTINUOUS_HABITS
@@ -172,7 +170,7 @@ def _facmac_habits(values: dict[str, Any], is_theirs: bool) -> dict[str, Any]:
     return habits
 
 
-def _on_policy_habits(values: dict[str, Any]) -> dict[str, Any]:
+def _on_policy_habits(values: Settings) -> Settings:
     """Settings that make our learner compute what EPyMARL's of this name does."""
     learner = values.get("learner")
     if learner not in (*EPYMARL_ON_POLICY, "coma_learner"):
@@ -199,7 +197,7 @@ def must_have_value(key: str) -> bool:
     return key in settings() and not settings()[key].nullable
 
 
-def _target_update(values: dict[str, Any]) -> dict[str, Any]:
+def _target_update(values: Settings) -> Settings:
     """Above 1 an interval between copies, else a soft step."""
     amount = values["target_update_interval_or_tau"]
     if amount > 1:

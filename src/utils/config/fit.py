@@ -6,14 +6,15 @@ Nothing has been started or recorded when it is asked first. Importing a part im
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from utils.config.command_line import COMMAND_LINE
 from utils.config.schema import REGISTRIES
 from utils.errors import UserError
 from utils.needs import Given, listed, needs_of, require
+from utils.registry import Registry
+from utils.settings import ReadSettings, Settings
 
 MEMORYLESS = {"rnn": "mlp", "cemrnn": "cem"}  # agents with a memory -> the same without
 
@@ -24,11 +25,11 @@ class Part:
 
     key: str
     name: str
-    kind: Any
+    kind: object
     registry: str  # a key of REGISTRIES
 
 
-def registry(name: str) -> Mapping[str, Any]:
+def registry(name: str) -> Registry:
     return importlib.import_module(REGISTRIES[name]).REGISTRY
 
 
@@ -36,7 +37,7 @@ def part_of(key: str, name: str, among: str) -> Part:
     return Part(key, name, registry(among)[name], among)
 
 
-def chosen_parts(settings: Mapping[str, Any]) -> Iterator[Part]:
+def chosen_parts(settings: ReadSettings) -> Iterator[Part]:
     """Those that may declare needs, the learner last: it asks for a list of changes."""
     learner = part_of("learner", settings["learner"], "learners")
     own_critic = getattr(learner.kind, "default_critic", None)
@@ -52,7 +53,7 @@ def chosen_parts(settings: Mapping[str, Any]) -> Iterator[Part]:
     yield learner
 
 
-def check_fit(settings: Mapping[str, Any], environment: object = None) -> None:
+def check_fit(settings: ReadSettings, environment: object = None) -> None:
     """Refuse what cannot be, as far as it can be known; more is known with the environment."""
     given = Given(settings, environment)
     if given.learns:
@@ -107,7 +108,7 @@ def check_single_steps(given: Given) -> None:
     """A replay of transitions knows nothing of what came before them."""
     if given["runner_scope"] != "transition":
         return
-    instead: dict[str, dict[str, Any]] = {}
+    instead: dict[str, dict[str, object]] = {}
     agent = given["agent"]
     if getattr(registry("agents")[agent], "recurrent", False):
         instead[f"agent={agent}"] = {"agent": MEMORYLESS.get(agent, "mlp")}
@@ -124,7 +125,7 @@ def check_single_steps(given: Given) -> None:
 # What follows from another setting
 
 
-def follow(config: dict[str, Any], origins: dict[str, str]) -> None:
+def follow(config: Settings, origins: dict[str, str]) -> None:
     """Set the keys that the learner lets follow, unless they were set as firmly as their leader.
 
     What was typed is firmer than what a file says, and that than a default.

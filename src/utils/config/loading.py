@@ -21,6 +21,7 @@ from utils.config.unused import warnings_of_unused
 from utils.config.values import check_name, fit, like, parse_as
 from utils.config.yaml_files import YamlFile, find_yaml, names
 from utils.errors import UserError, did_you_mean
+from utils.settings import Change, Settings
 
 TIME_LIMITS = ("env_start_timeout", "env_step_timeout")  # that go with what an environment does
 
@@ -29,17 +30,17 @@ TIME_LIMITS = ("env_start_timeout", "env_step_timeout")  # that go with what an 
 class LoadedConfig:
     """All settings of a run, and where they come from."""
 
-    config: dict[str, Any]
+    config: Settings
     origins: dict[str, str]  # key, or "env_args.key" -> "default", a file, "command line"
     warnings: list[str]
     dialect: str  # one line
     command: str | None
     sacred_options: dict[str, str | bool]  # by their long names
-    env_defaults: dict[str, Any]  # arguments as the environment's own YAML sets them
+    env_defaults: Settings  # arguments as the environment's own YAML sets them
     mongo: str | None = field(default=None, repr=False)  # with its password, which config lacks
 
     @property
-    def changed(self) -> list[tuple[str, Any, str]]:
+    def changed(self) -> list[Change]:
         """(key, value, origin) of what differs from the defaults; the run's title says the rest."""
         found = []
         for key, origin in self.origins.items():
@@ -56,13 +57,13 @@ class LoadedConfig:
 class _Draft:
     """A configuration in the making."""
 
-    config: dict[str, Any] = field(default_factory=dict)
+    config: Settings = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
-    env_defaults: dict[str, Any] = field(default_factory=dict)  # of the environment's YAML
+    env_defaults: Settings = field(default_factory=dict)  # of the environment's YAML
     packaged: Packaged = field(default_factory=Packaged)
     own_file: str | None = None  # the algorithm's, where that is none of ours
-    theirs: dict[str, Any] = field(default_factory=dict)  # the algorithm's file as it stands
+    theirs: Settings = field(default_factory=dict)  # the algorithm's file as it stands
     dialect: str = "pymarl"
 
     def set(self, key: str, value: Any, origin: str) -> None:
@@ -81,7 +82,7 @@ class _Draft:
         both = [*self.config["plugins"], *([added] if isinstance(added, str) else added)]
         return list(dict.fromkeys(both))
 
-    def set_env_arg(self, key: str, value: Any, origin: str) -> None:
+    def set_env_arg(self, key: str, value: object, origin: str) -> None:
         check_plain(key, value, origin, within="env_args.")
         if key == "seed":
             value, _ = fit(replace(settings()["seed"], key="env_args.seed"), value, origin)
@@ -102,12 +103,12 @@ class _Draft:
         return self.argument(inner) if outer == "env_args" and dot else settings().get(key)
 
 
-def default_config() -> dict[str, Any]:
+def default_config() -> Settings:
     """default.yaml alone."""
     return {key: _copied(setting.default) for key, setting in settings().items()}
 
 
-def load_config(argv: list[str], base: dict[str, Any] | None = None) -> LoadedConfig:
+def load_config(argv: list[str], base: Settings | None = None) -> LoadedConfig:
     """The configuration of a command line; of an earlier run's `base` instead of the files."""
     words = sort_words(argv)
     draft = _Draft(default_config(), dict.fromkeys(settings(), "default"))
@@ -145,7 +146,7 @@ def load_config(argv: list[str], base: dict[str, Any] | None = None) -> LoadedCo
     )
 
 
-def load_env_config(argv: list[str]) -> dict[str, Any]:
+def load_env_config(argv: list[str]) -> Settings:
     """The settings of a command line that names no algorithm: the environment's and its own."""
     words = sort_words(argv)
     draft = _Draft(default_config(), dict.fromkeys(settings(), "default"))
@@ -274,7 +275,7 @@ def _refuse_two_names(words: Words) -> None:
             )
 
 
-def _with_entry(values: Any, path: list[str], value: Any) -> dict[str, Any]:
+def _with_entry(values: Settings | None, path: list[str], value: object) -> Settings:
     """A copy of the dictionary `values` in which the entry at `path` is `value`."""
     entries = dict(values or {})
     name, *rest = path
@@ -313,7 +314,7 @@ def _settle_mongo(draft: _Draft) -> str | None:
     return given
 
 
-def _warn_of_unknown(draft: _Draft, label: str, values: dict[str, Any]) -> None:
+def _warn_of_unknown(draft: _Draft, label: str, values: Settings) -> None:
     """One warning for all keys of a file that nothing here reads; plugins may read them."""
     unknown = [key for key in values if key not in settings()]
     if not unknown:
@@ -334,7 +335,7 @@ def legacy() -> dict[str, str]:
     return {key: fate for fate, keys in groups.items() for key in keys}
 
 
-def check_together(config: dict[str, Any]) -> None:
+def check_together(config: Settings) -> None:
     """What no value shows alone."""
     check_folder_name(config["name"])
     for key in ("evaluate", "save_replay"):
@@ -344,7 +345,7 @@ def check_together(config: dict[str, Any]) -> None:
             )
 
 
-def _copied(value: Any) -> Any:
+def _copied(value: object) -> object:
     return (
         dict(value)
         if isinstance(value, dict)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass, field
-from typing import Any
 
 from utils.config.schema import CONFIG, Setting
 from utils.config.yaml_files import read_yaml
+from utils.settings import Settings
 
 ARGUMENT = re.compile(r"^  (?P<key>\w+):.*\s#\s*\[(?P<types>[\w|]+)\]\s*(?P<help>.*)$")
 SAME_FILE = {"sc2wrapped": "sc2v2"}  # names of one environment
@@ -19,11 +19,11 @@ class Packaged:
     """One environment's file; empty for environments of others."""
 
     label: str = ""
-    values: dict[str, Any] = field(default_factory=dict)
+    values: Settings = field(default_factory=dict)
     declared: dict[str, Setting] = field(default_factory=dict)  # arguments with a [type] comment
 
     @property
-    def env_args(self) -> dict[str, Any]:
+    def env_args(self) -> Settings:
         return self.values.get("env_args") or {}
 
 

@@ -7,11 +7,11 @@ import importlib.util
 import sys
 import traceback
 from pathlib import Path
-from typing import Any
 
 from utils.config.schema import REGISTRIES, settings
 from utils.errors import UserError
 from utils.places import expanded
+from utils.registry import Registry
 
 SRC = Path(__file__).resolve().parents[2]
 _files: set[str] = set()  # of the plugins that were imported
@@ -57,13 +57,13 @@ def failure_of(error: BaseException) -> str | None:
     )
 
 
-def registered(key: str, name: Any) -> bool:
+def registered(key: str, name: str) -> bool:
     """Whether a plugin has registered `name` as a value of the setting `key`."""
     registry = settings()[key].registry
     return registry is not None and _registry(registry).registered(name)
 
 
-def _registry(kind: str) -> Any:
+def _registry(kind: str) -> Registry:
     return importlib.import_module(REGISTRIES[kind]).REGISTRY
 
 

@@ -108,5 +108,5 @@ def _setting(key: str, default: Any, tags: str | None, text: str, section: str) 
     return Setting(key, default, types, text, section, **more)
 
 
-def _type_name(value: Any) -> str:
+def _type_name(value: object) -> str:
     return next(name for name, types in TYPES.items() if type(value) in types)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from utils.config.command_line import COMMAND_LINE
 from utils.config.fit import Part, chosen_parts, registry
 from utils.config.schema import settings as schema
 from utils.needs import declares_uses, needs_of
+from utils.settings import ReadSettings
 
 # setting -> the one runner_scope that uses it, and what to know in the other
 USED_IN = {
@@ -24,7 +24,7 @@ LEVELS = "k_level"
 
 
 def warnings_of_unused(
-    config: Mapping[str, Any], origins: Mapping[str, str], own_file: str | None
+    config: ReadSettings, origins: Mapping[str, str], own_file: str | None
 ) -> list[str]:
     """Sentences on what was typed, and on what the user's own settings file changes in vain."""
     typed = {key for key, origin in origins.items() if origin == COMMAND_LINE}
@@ -41,7 +41,7 @@ def warnings_of_unused(
     ]
 
 
-def unused_by_scope(config: Mapping[str, Any], given: set[str]) -> Iterator[str]:
+def unused_by_scope(config: ReadSettings, given: set[str]) -> Iterator[str]:
     """What the way of collecting leaves without a meaning."""
     scope = config["runner_scope"]
     for key in sorted(given & USED_IN.keys()):
@@ -53,7 +53,7 @@ def unused_by_scope(config: Mapping[str, Any], given: set[str]) -> Iterator[str]
         yield f"rollout_length={config['rollout_length']} does not use {', '.join(idle)}."
 
 
-def unused_by_mode(config: Mapping[str, Any], given: set[str]) -> Iterator[str]:
+def unused_by_mode(config: ReadSettings, given: set[str]) -> Iterator[str]:
     """What belongs to another optimiser, or to another way of following targets."""
     learner = registry("learners")[config["learner"]]
     if not declares_uses(learner):
@@ -72,7 +72,7 @@ def unused_by_mode(config: Mapping[str, Any], given: set[str]) -> Iterator[str]:
             yield f"{key}={' and '.join(sorted(used))} does not use {', '.join(sorted(idle))}."
 
 
-def unused_by_parts(config: Mapping[str, Any], given: set[str]) -> Iterator[str]:
+def unused_by_parts(config: ReadSettings, given: set[str]) -> Iterator[str]:
     """What other parts of the same kinds use and the chosen ones do not."""
     parts = {part.registry: part for part in chosen_parts(config)}
     learner = parts["learners"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import math
-from typing import Any
 
 import yaml
 
@@ -16,7 +15,7 @@ from utils.errors import UserError, did_you_mean
 NULLS = ("None", "null", "~", "none")
 
 
-def parse_word(text: str) -> Any:
+def parse_word(text: str) -> object:
     """The value of `key=text` on a command line: Python's literals, then YAML's, then a string."""
     for parse in (_python, parse_yaml):
         try:
@@ -26,7 +25,7 @@ def parse_word(text: str) -> Any:
     return text
 
 
-def _python(text: str) -> Any:
+def _python(text: str) -> object:
     """The value of a literal; those that no setting has (sets, bytes) are left to be text."""
     value = ast.literal_eval(text)
     if isinstance(value, set | bytes | complex) or value is ...:
@@ -34,7 +33,7 @@ def _python(text: str) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def parse_as(setting: Setting | None, text: str) -> Any:
+def parse_as(setting: Setting | None, text: str) -> object:
     """The same; but a number that is typed where text belongs stays as it was typed: as versions
     4.10 and 4.1 differ."""
     value = parse_word(text)
@@ -43,7 +42,7 @@ def parse_as(setting: Setting | None, text: str) -> Any:
     return text if is_number and wants_text else value
 
 
-def fit(setting: Setting, value: Any, where: str) -> tuple[Any, bool]:
+def fit(setting: Setting, value: object, where: str) -> tuple[object, bool]:
     """`value` as the setting wants it, and whether that took a repair; else an error."""
     fitted, repaired = _convert(setting.types, value)
     if not _has_type(fitted, setting.types) or (isinstance(fitted, int) and flaw(fitted)):
@@ -58,18 +57,18 @@ def fit(setting: Setting, value: Any, where: str) -> tuple[Any, bool]:
     return fitted, repaired
 
 
-def check_name(setting: Setting, value: Any, where: str) -> None:
+def check_name(setting: Setting, value: object, where: str) -> None:
     """Whether a registry knows `value`; after plugins had their say."""
     if setting.registry and value is not None and value not in setting.names():
         raise _refusal(setting, value, where)
 
 
-def like(default: Any, key: str) -> Setting | None:
+def like(default: object, key: str) -> Setting | None:
     """An environment's argument: of the type that its YAML gives it; null takes anything."""
     return None if default is None else Setting(key, default, (type(default).__name__,), "", "")
 
 
-def _convert(types: tuple[str, ...], value: Any) -> tuple[Any, bool]:
+def _convert(types: tuple[str, ...], value: object) -> tuple[object, bool]:
     """The value, brought to one of `types` where nothing is lost by it."""
     if isinstance(value, str) and value in NULLS and "null" in types:
         return None, True
@@ -97,11 +96,11 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _has_type(value: Any, types: tuple[str, ...]) -> bool:
+def _has_type(value: object, types: tuple[str, ...]) -> bool:
     return any(type(value) in TYPES.get(name, ()) for name in types)
 
 
-def _refusal(setting: Setting, value: Any, where: str) -> UserError:
+def _refusal(setting: Setting, value: object, where: str) -> UserError:
     hint = did_you_mean(str(value), setting.names())
     text = f" {setting.help}" if setting.help else ""
     return UserError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -12,6 +11,7 @@ from utils.config.schema import CONFIG
 from utils.config.yaml_reader import MOST_BYTES, explain, parse_yaml
 from utils.errors import UserError, did_you_mean
 from utils.places import expanded
+from utils.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class YamlFile:
     """One file's settings."""
 
     path: Path
-    values: dict[str, Any]
+    values: Settings
 
     @property
     def label(self) -> str:
@@ -83,7 +83,7 @@ def _read_text(path: Path) -> str:
         raise UserError(f"{path} cannot be read: line {line} is not UTF-8 text.") from error
 
 
-def _beside(path: Path, plugins: Any) -> Any:
+def _beside(path: Path, plugins: object) -> object:
     """Plugin files named relative to the settings file, wherever the command is typed."""
     given = [plugins] if isinstance(plugins, str) else plugins
     if not isinstance(given, list) or not all(isinstance(plugin, str) for plugin in given):

@@ -48,7 +48,7 @@ class _Reader(yaml.SafeLoader):
         self._entries = 0
         self._entries_of: dict[int, int] = {}  # id of a node -> entries below it, itself included
 
-    def compose_node(self, parent: Any, index: Any) -> Any:
+    def compose_node(self, parent: Node | None, index: Any) -> Node | None:
         """One node, counted; an alias counts as all that it repeats."""
         mark, repeats = self.peek_event().start_mark, self.check_event(yaml.AliasEvent)
         before, self._depth = self._entries, self._depth + 1
@@ -80,7 +80,7 @@ class _Reader(yaml.SafeLoader):
                 _refuse(f"'{key}' is {both}", key_node.start_mark)
         return node
 
-    def construct_object(self, node: Node, deep: bool = False) -> Any:
+    def construct_object(self, node: Node, deep: bool = False) -> object:
         """The value of a node; text that cannot be what its tag says is an error with a place."""
         if not isinstance(node, ScalarNode):
             return super().construct_object(node, deep)
@@ -104,14 +104,14 @@ class _Reader(yaml.SafeLoader):
             _refuse(f"the key {_shown(node)} is no text; put it in quotes", node.start_mark)
         return key
 
-    def _content(self, node: Node) -> Any:
+    def _content(self, node: Node) -> object:
         """What can be compared: values without their places in the file."""
         if isinstance(node, ScalarNode):
             return self.construct_object(node)
         return [self._content(below) for below in _below(node)]
 
 
-def parse_yaml(text: str) -> Any:
+def parse_yaml(text: str) -> object:
     """The content of a YAML text; a `yaml.YAMLError` if it has none that is sound."""
     reader = _Reader(text)
     try:
@@ -156,5 +156,5 @@ def _shown(node: Node) -> str:
     return str(node.value[:40]) if isinstance(node, ScalarNode) else f"a {KINDS[node.tag]}"
 
 
-def _refuse(problem: str, mark: Any) -> NoReturn:
+def _refuse(problem: str, mark: yaml.Mark) -> NoReturn:
     raise ConstructorError(problem=problem, problem_mark=mark)
