@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 from dashboard.curves import charts
 from dashboard.differences import differences
@@ -16,7 +15,7 @@ from utils.headlines import headline
 MOST_OUTPUT = 60_000  # bytes of a run's console that are shown
 
 Query = dict[str, list[str]]
-Answer = dict[str, Any]
+Answer = dict[str, object]  # as the page reads it
 
 
 class BadRequestError(Exception):

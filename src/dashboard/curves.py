@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from reporting.grouping import Group, groups_of
 from reporting.records import Record
 from reporting.results import Curve, curve_of
 
-Chart = dict[str, Any]
+Chart = dict[str, object]
 
 # By runs, metric and axis. It holds no records, whose numbers would stay in memory with them.
 _drawn: Newest[Curve | None] = Newest(most=1024)
@@ -31,7 +30,7 @@ def charts(
 
 
 def _of_runs(runs: Sequence[ShownRun], name: str, axis: str) -> Chart:
-    curves: list[dict[str, Any]] = []
+    curves: list[dict[str, object]] = []
     notes: list[str] = []
     for run in runs:
         label = _label(run.record)
@@ -52,7 +51,7 @@ def _of_runs(runs: Sequence[ShownRun], name: str, axis: str) -> Chart:
 
 
 def _of_groups(runs: Sequence[ShownRun], name: str, axis: str) -> Chart:
-    curves: list[dict[str, Any]] = []
+    curves: list[dict[str, object]] = []
     notes: list[str] = []
     shown = {run.record: run for run in runs}
     for group in groups_of([run.record for run in runs]):

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+import bson
 import pymongo
 from pymongo.errors import PyMongoError
 
@@ -29,6 +30,8 @@ STAMPED = {"status": True, "heartbeat": True, "stop_time": True}
 
 Stamp = tuple[str, ...]  # changes with every heartbeat and at the end
 Document = dict[str, Any]
+RunNumber = int | bson.ObjectId  # as its _id has it
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +71,7 @@ class DatabaseRuns:
     def __init__(self, url: str) -> None:
         try:
             address = parse_address(url)
-            self._client: Any = pymongo.MongoClient(
+            self._client: pymongo.MongoClient[Document] = pymongo.MongoClient(
                 address.url,
                 serverSelectionTimeoutMS=ANSWER_WITHIN,
                 socketTimeoutMS=10 * ANSWER_WITHIN,
@@ -78,7 +81,7 @@ class DatabaseRuns:
         self.name = f"MongoDB {address.shown}"
         self._runs = self._client[address.database][address.collection]
         self._metrics_of_all = self._client[address.database].metrics
-        self._known: dict[Any, Known] = {}  # by _id, in its order
+        self._known: dict[RunNumber, Known] = {}  # by _id, in its order
         self._lost_at: float | None = None
 
     def refresh(self) -> tuple[list[ShownRun], list[str]]:
@@ -104,7 +107,7 @@ class DatabaseRuns:
         self._lost_at = None
         return True
 
-    def _fetch(self, before: dict[Any, Known]) -> dict[Any, Known]:
+    def _fetch(self, before: dict[RunNumber, Known]) -> dict[RunNumber, Known]:
         """All runs as they are now; documents, without what is long, where a stamp has changed."""
         stamps = {entry["_id"]: _stamp(entry) for entry in self._runs.find({}, STAMPED).sort("_id")}
         same = {
@@ -133,18 +136,18 @@ class DatabaseRuns:
         key = hashlib.sha256(f"{self.name} {number}".encode()).hexdigest()[:12]
         return ShownRun(key, self.name, record, partial(self._output, number))
 
-    def _metrics(self, number: Any) -> Document:
+    def _metrics(self, number: RunNumber) -> Document:
         with self._telling(number):
             found = self._metrics_of_all.find({"run_id": number})
             return {entry["name"]: entry for entry in found}
 
-    def _field(self, number: Any, name: str, usual: Any) -> Any:
+    def _field(self, number: RunNumber, name: str, usual: Found) -> Found:
         with self._telling(number):
             found = list(self._runs.find({"_id": number}, {name: True}))
             return (found[0].get(name) if found else None) or usual
 
     @contextmanager
-    def _telling(self, number: Any) -> Iterator[None]:
+    def _telling(self, number: RunNumber) -> Iterator[None]:
         """A database that goes away now makes this run unreadable, for the moment."""
         try:
             yield
@@ -152,7 +155,7 @@ class DatabaseRuns:
             self._lost_at = time.monotonic()
             raise UnreadableRunError(f"{self.name}: run {number} cannot be read now.") from error
 
-    def _output(self, number: Any, most: int) -> tuple[str, bool]:
+    def _output(self, number: RunNumber, most: int) -> tuple[str, bool]:
         text = str(self._field(number, "captured_out", ""))
         return text[-most:], len(text) > most
 

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypedDict
 
 from dashboard.library import ShownRun
 from dashboard.plain import flat
 from reporting.grouping import INCIDENTAL, whole
+from utils.json_values import Json
 
 
-def differences(runs: Sequence[ShownRun]) -> list[dict[str, Any]]:
+class Row(TypedDict):
+    """A setting, and what each run has for it."""
+
+    name: str
+    incidental: bool
+    values: dict[str, Json]  # by the run's key
+
+
+def differences(runs: Sequence[ShownRun]) -> list[Row]:
     """A row for each setting; a run that lacks it is missing in `values`.
 
     `incidental` rows say what may differ between two seeds of one experiment. Environments are
@@ -28,7 +37,7 @@ def differences(runs: Sequence[ShownRun]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["incidental"], row["name"]))
 
 
-def _rows(records: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _rows(records: Mapping[str, Mapping[str, Json]]) -> Iterator[Row]:
     for name in dict.fromkeys(name for each in records.values() for name in each):
         values = {key: each[name] for key, each in records.items() if name in each}
         if len(values) < len(records) or len({_shown(value) for value in values.values()}) > 1:
@@ -36,6 +45,6 @@ def _rows(records: dict[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
             yield {"name": name, "incidental": incidental, "values": values}
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Json) -> str:
     """As the page has it."""
     return json.dumps(whole(value), sort_keys=True)

@@ -8,9 +8,10 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from reporting.records import Record
+from utils.json_values import JsonObject
 from utils.run_files import UnreadableRunError
 
 PATIENCE = 1.0  # seconds of one request for numbers that were not read before
@@ -35,7 +36,7 @@ class ShownRun:
         return None
 
     @property
-    def environment(self) -> dict[str, Any] | None:
+    def environment(self) -> JsonObject | None:
         """What the run was played on; None if that cannot be read."""
         try:
             return self.record.environment

@@ -12,7 +12,7 @@ import sys
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from dashboard.answers import ANSWERS, BadRequestError
@@ -72,7 +72,9 @@ class Server(ThreadingHTTPServer):
         """Whether this machine alone can reach it."""
         return ipaddress.ip_address(self._bound).is_loopback
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(
+        self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
+    ) -> None:
         """Browsers hang up as they like."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
@@ -133,7 +135,7 @@ class Handler(BaseHTTPRequestHandler):
         name = given if given.endswith("]") else given.rpartition(":")[0] or given
         return name.lower() in self.server.hosts
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         """Silence: a page asks every other second."""
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from dashboard.library import Shelf, ShownRun
@@ -15,7 +13,7 @@ from reporting.series import Series
 RECENT = 20  # logged points that tell the present speed
 
 
-def summary(run: ShownRun, shelf: Shelf) -> dict[str, Any]:
+def summary(run: ShownRun, shelf: Shelf) -> dict[str, object]:
     """What the table says of a run; without numbers while they are not read."""
     record = run.record
     line = {
@@ -41,7 +39,7 @@ NO_NUMBERS = dict.fromkeys(
 )
 
 
-def _numbers(record: Record) -> dict[str, Any]:
+def _numbers(record: Record) -> dict[str, object]:
     step, seconds = record.last_step, _seconds(record)
     progress = _progress(record, step)
     return {
@@ -82,7 +80,7 @@ def _left(record: Record, step: int) -> float | None:
     return number(max(0.0, (t_max - step) / speed))
 
 
-def _result(record: Record) -> dict[str, Any]:
+def _result(record: Record) -> dict[str, object]:
     """The headline metric; numbers that are none do not count."""
     name = record.headline
     known = finite(record.metrics[name]) if name else NOTHING

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import bson
 import pymongo
 from pymongo.errors import PyMongoError
 
+from mongo.documents import Document, Documents
+
+Write = pymongo.InsertOne[Document] | pymongo.UpdateOne
 SERIES = ("steps", "values", "timestamps")
 
-Curves = dict[str, dict[str, list[Any]]]  # metric -> steps, values, timestamps
+Curve = dict[str, list[object]]  # steps, values, timestamps
+Curves = dict[str, Curve]  # by metric
 
 
 class OutOfStepError(PyMongoError):
@@ -21,18 +25,18 @@ class OutOfStepError(PyMongoError):
 class Stored(NamedTuple):
     """A metric's document: its id, and how many points it has."""
 
-    id: Any
+    id: bson.ObjectId
     length: int
 
 
 class StoredCurves:
     """Appends what is new, from where the database is; after any error it looks where that is."""
 
-    def __init__(self, metrics: Any, number: int) -> None:
+    def __init__(self, metrics: Documents, number: int) -> None:
         self._metrics, self._number = metrics, number
         self._known: dict[str, Stored] = {}
 
-    def put(self, curves: Curves) -> dict[str, Any]:
+    def put(self, curves: Curves) -> dict[str, bson.ObjectId]:
         """Make the database have `curves`; returns the ids of their documents by name."""
         known, self._known = self._known, {}  # whatever goes wrong from here on, look again
         unknown = {name: series for name, series in curves.items() if name not in known}
@@ -67,7 +71,7 @@ class StoredCurves:
                 self._metrics.delete_one({"_id": document["_id"]})
         return found
 
-    def _write(self, name: str, series: dict[str, list[Any]], stored: Stored) -> Any:
+    def _write(self, name: str, series: Curve, stored: Stored) -> Write | None:
         """What brings the stored curve up to `series`; None if it is."""
         new = {key: series[key][stored.length :] for key in SERIES}
         if not new["steps"]:
@@ -79,7 +83,7 @@ class StoredCurves:
         return pymongo.UpdateOne(as_it_was, {"$push": {k: {"$each": v} for k, v in new.items()}})
 
 
-def begins(document: dict[str, Any], series: dict[str, list[Any]]) -> bool:
+def begins(document: Document, series: Curve) -> bool:
     """Whether the stored curve is a beginning of `series`; NaN equals NaN here."""
     length = len(document["steps"])
     same = all(repr(document[key]) == repr(series[key][:length]) for key in ("steps", "values"))

@@ -13,6 +13,7 @@ from mongo.courier import Courier
 from mongo.mirror import RunMirror
 from mongo.store import Store, reason
 from utils.config.mongo import parse_address
+from utils.json_values import JsonObject
 from utils.logging import get_logger
 from utils.tracking import RunFolder, read_json, session_facts
 
@@ -73,7 +74,7 @@ class LiveMirror(RunMirror):
         self._run_folder.release()
         return False
 
-    def started_event(self, *args: Any, **kwargs: Any) -> Any:
+    def started_event(self, *args: Any, **kwargs: Any) -> int:
         number = super().started_event(*args, **kwargs)
         self._courier.start(self._complaint)
         self._courier.news()
@@ -129,5 +130,5 @@ def is_delivered(folder: Path, store: Store) -> bool:
     return marked == _state(folder, store)
 
 
-def _state(folder: Path, store: Store) -> dict[str, Any]:
+def _state(folder: Path, store: Store) -> JsonObject:
     return {"database": store.address.shown, **session_facts(read_json(folder / "run.json"))}

@@ -7,15 +7,18 @@ the queue: should the process end before all is delivered, `python src/main.py s
 from __future__ import annotations
 
 import threading
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import bson
 from sacred.dependencies import get_digest
 from sacred.observers.mongo import MongoObserver
 from sacred.serializer import flatten
 
 from mongo.curves import SERIES, Curves, StoredCurves
 from mongo.store import Store
+from utils.json_values import JsonObject
 from utils.tracking import read_json, standing
 
 
@@ -26,17 +29,17 @@ class RunMirror(MongoObserver):
         self.initialize(None, None, priority=10)  # after the file observer, which saves the sources
         self.store, self._token, self._basedir = store, token, basedir
         self._lock = threading.Lock()  # Sacred's heartbeat and the courier have their own threads
-        self._info: dict[str, Any] = {}
+        self._info: JsonObject = {}
         self.curves: Curves = {}
         self._sources: list[tuple[str, Path, str]] = []  # name, where it is, name in the database
         self._artifacts: dict[str, Path] = {}
-        self._source_ids: dict[str, Any] = {}
+        self._source_ids: dict[str, bson.ObjectId] = {}
         self._stored: StoredCurves | None = None
         self.number: int | None = None  # of the run in the database, once it is known
 
     # ------------------------------------------------------------ what Sacred tells
 
-    def started_event(self, *args: Any, **kwargs: Any) -> Any:
+    def started_event(self, *args: Any, **kwargs: Any) -> int:
         number = kwargs["_id"] = int(kwargs["_id"])  # the file observer makes it text
         super().started_event(*args, **kwargs)
         earlier = read_json(self.folder / "run.json").get("earlier_sessions")
@@ -49,14 +52,16 @@ class RunMirror(MongoObserver):
         """Of the run; the number in the database is another one only if that was taken."""
         return self._basedir / str(self.run_entry["_id"])
 
-    def heartbeat_event(self, info: Any, captured_out: Any, beat_time: Any, result: Any) -> None:
+    def heartbeat_event(
+        self, info: JsonObject, captured_out: str, beat_time: datetime | None, result: object
+    ) -> None:
         with self._lock:
             self._info = standing(info)
             self.run_entry.update(captured_out=captured_out, heartbeat=beat_time)
             self.run_entry["result"] = flatten(result)
         self.save()
 
-    def log_metrics(self, metrics_by_name: dict[str, Any], info: Any) -> None:
+    def log_metrics(self, metrics_by_name: Curves, info: object) -> None:
         with self._lock:
             for name, points in metrics_by_name.items():
                 curve = self.curves.setdefault(name, {key: [] for key in SERIES})
@@ -64,7 +69,7 @@ class RunMirror(MongoObserver):
                     curve[key] += points[key]
 
     def artifact_event(
-        self, name: str, filename: str, metadata: Any = None, content_type: Any = None
+        self, name: str, filename: str, metadata: object = None, content_type: str | None = None
     ) -> None:
         with self._lock:
             self._artifacts[name] = Path(filename)
@@ -75,7 +80,7 @@ class RunMirror(MongoObserver):
 
     # ------------------------------------------------------------ what the base class would write
 
-    def save_sources(self, ex_info: dict[str, Any]) -> list[Any]:
+    def save_sources(self, ex_info: JsonObject) -> list[object]:
         """The file observer's copies (name, path below `basedir`); ids come with the delivery."""
         base = ex_info["base_dir"]
         self._sources = [

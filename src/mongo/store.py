@@ -19,8 +19,10 @@ from pymongo.write_concern import WriteConcern
 from sacred.dependencies import get_digest
 
 from mongo.curves import StoredCurves
+from mongo.documents import Client, Document
 from utils.config.mongo import Address, masked
 from utils.errors import UserError
+from utils.json_values import JsonObject
 
 TIMEOUTS = {  # milliseconds, where the address does not say otherwise
     "serverSelectionTimeoutMS": 2_000,
@@ -40,7 +42,7 @@ class Store:
             k: v for k, v in TIMEOUTS.items() if k.lower() not in address.url.lower()
         }
         try:
-            client: Any = pymongo.MongoClient(address.url, connect=False, **options)
+            client: Client = pymongo.MongoClient(address.url, connect=False, **options)
             client[address.database][address.collection]  # are these names that can be?
         except (ConfigurationError, InvalidName, ValueError) as error:
             raise UserError(
@@ -88,7 +90,7 @@ class Store:
             number += 1
         return number
 
-    def _insert(self, document: dict[str, Any]) -> bool:
+    def _insert(self, document: Document) -> bool:
         try:
             self._runs.insert_one(document)
         except DuplicateKeyError:
@@ -101,7 +103,7 @@ class Store:
 
     # ------------------------------------------------------------ documents
 
-    def put_run(self, number: int, entry: dict[str, Any]) -> None:
+    def put_run(self, number: int, entry: Document) -> None:
         """Make the run's document say `entry`."""
         entry = {**entry, "_id": number, "info": fitting(entry["info"])}
         entry["captured_out"] = entry["captured_out"][-MOST_OUTPUT:]
@@ -112,7 +114,7 @@ class Store:
 
     # ------------------------------------------------------------ files
 
-    def put_files(self, paths: dict[str, Path]) -> dict[str, Any]:
+    def put_files(self, paths: dict[str, Path]) -> dict[str, bson.ObjectId]:
         """The ids of these files (stored name -> path); what is there already is not sent again."""
         digests = {name: get_digest(str(path)) for name, path in paths.items()}
         there = self._database["fs.files"].find(
@@ -136,7 +138,7 @@ class Store:
         self._client.close()
 
 
-def fitting(info: dict[str, Any]) -> dict[str, Any]:
+def fitting(info: JsonObject) -> JsonObject:
     """`info`, without PyMARL's lists once they are too long: the curves have their points too."""
     if len(bson.encode(info)) <= MOST_INFO:
         return info

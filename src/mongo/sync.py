@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from pymongo.errors import PyMongoError
-from sacred.observers.mongo import MongoObserver
 
+from mongo.curves import Curves
 from mongo.live import is_delivered, mark, say_number
 from mongo.mirror import RunMirror
 from mongo.store import Store, reason
 from utils.config.mongo import VARIABLE, from_environment, parse_address, usable
 from utils.errors import UserError
+from utils.json_values import JsonObject
 from utils.logging import get_logger
 from utils.places import named_results
 from utils.resume import locked, models_folder, read_run, run_ids
 from utils.run_files import RunFiles
+from utils.settings import Settings
 from utils.tracking import read_json
 
 USAGE = "python src/main.py sync [RUN...] [-m host:port:database | mongo=ADDRESS]"
@@ -110,7 +111,7 @@ def sync(folder: Path, store: Store) -> str:
     return f"sent, {mirror.run_entry['status']}, {len(mirror.curves)} metrics, {points} points"
 
 
-def mirror_of(folder: Path, store: Store, config: dict[str, Any]) -> RunMirror:
+def mirror_of(folder: Path, store: Store, config: Settings) -> RunMirror:
     """The files of a run, told to a mirror as Sacred would have told it."""
     entry = RunFiles(folder).object("run.json")
     mirror = RunMirror(store, config["unique_token"], folder.parent)
@@ -137,7 +138,7 @@ def mirror_of(folder: Path, store: Store, config: dict[str, Any]) -> RunMirror:
     return mirror
 
 
-def _tell_end(mirror: MongoObserver, entry: dict[str, Any]) -> None:
+def _tell_end(mirror: RunMirror, entry: JsonObject) -> None:
     """A run that says RUNNING and is not was killed: it ends where its heart stopped."""
     status, stopped = entry["status"], _time(entry.get("stop_time") or entry.get("heartbeat"))
     if status == "COMPLETED":
@@ -148,14 +149,14 @@ def _tell_end(mirror: MongoObserver, entry: dict[str, Any]) -> None:
         mirror.interrupted_event(stopped, "INTERRUPTED" if status == "RUNNING" else status)
 
 
-def _curves(folder: Path) -> dict[str, Any]:
+def _curves(folder: Path) -> Curves:
     curves = _first(folder, "metrics")
     for curve in curves.values():
         curve["timestamps"] = [_time(text) for text in curve["timestamps"]]
     return curves
 
 
-def _first(folder: Path, name: str) -> dict[str, Any]:
+def _first(folder: Path, name: str) -> JsonObject:
     """The file, or what a resumed run that wrote nothing had put aside."""
     files = RunFiles(folder)
     return files.object(f"{name}.json") or files.object(f"{name}.before_resume.json")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
@@ -16,8 +17,10 @@ from utils.errors import UserError
 from utils.headlines import is_rate
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.ticker import Locator
 
 # Okabe and Ito's colours, which stay apart for the colour-blind; lines repeat them in other dashes.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -27,7 +30,7 @@ COLUMNS = 4
 DIRECT = 4  # so many lines can be named at their ends
 GAP = 0.09  # between two names, of the panel's height
 LEVEL_METRICS = ("k/cosine", "k/contraction", "k/norm_ratio", "k/changed")
-STYLE: Any = {
+STYLE: Any = {  # matplotlib types each key for itself
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.spines.top": False,
@@ -37,6 +40,16 @@ STYLE: Any = {
     "grid.alpha": 0.25,
     "legend.frameon": False,
 }
+
+
+class Style(TypedDict):
+    """The look of an algorithm."""
+
+    color: str
+    linestyle: str
+
+
+Styles = dict[str, Style]  # by label
 
 
 def figures(results: Sequence[Result], metric: str) -> dict[str, Figure]:
@@ -58,7 +71,7 @@ def write(figure: Figure, path: Path) -> None:
     figure.savefig(path, dpi=150)
 
 
-def _pyplot() -> Any:
+def _pyplot() -> ModuleType:
     try:
         import matplotlib
     except ImportError as error:
@@ -73,7 +86,7 @@ def _pyplot() -> Any:
     return pyplot
 
 
-def _styles(groups: Sequence[Group]) -> dict[str, dict[str, Any]]:
+def _styles(groups: Sequence[Group]) -> Styles:
     """One look for each algorithm, the same in all pictures."""
     labels = sorted({group.label for group in groups})
     return {
@@ -85,9 +98,7 @@ def _styles(groups: Sequence[Group]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _panels(
-    groups: Sequence[Group], metric: str, axis: str, styles: dict[str, dict[str, Any]]
-) -> Figure | None:
+def _panels(groups: Sequence[Group], metric: str, axis: str, styles: Styles) -> Figure | None:
     """One panel for each task, one curve for each algorithm."""
     curves = {(g.task, g.label): curve_of(g, metric, axis) for g in groups}
     drawn = {key: curve for key, curve in curves.items() if curve is not None}
@@ -156,7 +167,7 @@ def _name_ends(panel: Axes) -> None:
 
 def _legend(figure: Figure, panels: Sequence[Axes]) -> None:
     """Once for all panels, above them."""
-    known: dict[str, Any] = {}
+    known: dict[str, Artist] = {}
     for panel in panels:
         handles, labels = panel.get_legend_handles_labels()
         known |= dict(zip(labels, handles, strict=True))
@@ -165,7 +176,7 @@ def _legend(figure: Figure, panels: Sequence[Axes]) -> None:
                   ncols=max(1, min(4, len(names))))  # fmt: skip
 
 
-def _locator(most: int = 5, integer: bool = True) -> Any:
+def _locator(most: int = 5, integer: bool = True) -> Locator:
     from matplotlib.ticker import MaxNLocator
 
     return MaxNLocator(most, integer=integer)
@@ -184,7 +195,7 @@ def _unit(axis: str, longest: float) -> tuple[str, float]:
     return ("time (minutes)", 60.0) if longest < 7200 else ("time (hours)", 3600.0)
 
 
-def _intervals(results: Sequence[Result], metric: str, styles: dict[str, dict[str, Any]]) -> Figure:
+def _intervals(results: Sequence[Result], metric: str, styles: Styles) -> Figure:
     """Final scores: IQM as a point, its interval as a bar, and every run as a small mark."""
     tasks = sorted({result.group.task for result in results})
     figure, panels = _grid(len(tasks))
@@ -211,9 +222,7 @@ def _intervals(results: Sequence[Result], metric: str, styles: dict[str, dict[st
     return figure
 
 
-def _profiles(
-    results: Sequence[Result], metric: str, styles: dict[str, dict[str, Any]]
-) -> Figure | None:
+def _profiles(results: Sequence[Result], metric: str, styles: Styles) -> Figure | None:
     """Performance profiles over the tasks that all algorithms played."""
     scores = by_label(normalised(results, metric))
     if len(scores) < 2:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from reporting.records import Record
 from utils.errors import UserError, did_you_mean
+from utils.json_values import JsonObject
 
 # What may differ between two seeds of one experiment.
 INCIDENTAL = {
@@ -118,14 +118,14 @@ def _differences(runs: Sequence[Record]) -> set[str]:
     return {key for key in keys if len({repr(each.get(key)) for each in settings}) > 1}
 
 
-def _settings(record: Record) -> dict[str, Any]:
+def _settings(record: Record) -> JsonObject:
     """Settings, with those of the environment as env_args.NAME."""
     flat = {key: whole(value) for key, value in record.config.items() if key != "env_args"}
     arguments = record.config.get("env_args", {})
     return flat | {f"env_args.{key}": whole(value) for key, value in arguments.items()}
 
 
-def whole(value: Any) -> Any:
+def whole(value: object) -> object:
     """1.0 as 1: one number, written in two ways."""
     if isinstance(value, list):
         return [whole(each) for each in value]
@@ -140,22 +140,22 @@ def _forms(text: str) -> set[str]:
         return {text}
 
 
-def _value(record: Record, key: str) -> Any:
+def _value(record: Record, key: str) -> object:
     if key in ("status", "task", "run_id"):
         return getattr(record, key)
     if key == "environment" or key.startswith("environment."):
-        value: Any = record.environment
+        value: object = record.environment
         for part in key.split(".")[1:]:
             value = value.get(part) if isinstance(value, dict) else None
         return value
     return _settings(record).get(key)
 
 
-def _labelled(key: str, value: Any) -> str:
+def _labelled(key: str, value: object) -> str:
     return str(value) if key == "name" else f"{key.removeprefix('env_args.')}={value}"
 
 
-def _described(environment: dict[str, Any], prefix: str = "") -> str:
+def _described(environment: JsonObject, prefix: str = "") -> str:
     parts = []
     for key, value in sorted(environment.items()):
         if isinstance(value, dict):
@@ -165,7 +165,7 @@ def _described(environment: dict[str, Any], prefix: str = "") -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _first_difference(environments: Sequence[dict[str, Any]]) -> str:
+def _first_difference(environments: Sequence[JsonObject]) -> str:
     """Path of an entry that is not the same in all of them."""
     for key in sorted({key for each in environments for key in each}):
         values = [each.get(key) for each in environments]

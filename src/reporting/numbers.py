@@ -10,6 +10,7 @@ import numpy as np
 
 from reporting.following import Table
 from reporting.series import Series, series
+from utils.json_values import Json, JsonObject
 from utils.run_files import RunFiles, UnreadableRunError
 
 
@@ -62,7 +63,7 @@ def _taken(complaint: str, name: str) -> str:
 
 
 def sources(
-    files: RunFiles, info: Callable[[], dict[str, Any]], started: datetime | None
+    files: RunFiles, info: Callable[[], JsonObject], started: datetime | None
 ) -> list[Source]:
     """Sacred's own files: EPyMARL's and Omniboard's form, then PyMARL's."""
 
@@ -75,7 +76,7 @@ def sources(
     return [Source("metrics.json", metrics), Source("info.json", lists)]
 
 
-def from_sacred(content: dict[str, Any], where: str, start: datetime | None) -> dict[str, Series]:
+def from_sacred(content: JsonObject, where: str, start: datetime | None) -> dict[str, Series]:
     """EPyMARL's and Omniboard's: name -> steps, values, timestamps."""
     found = {}
     for name, entry in content.items():
@@ -87,12 +88,12 @@ def from_sacred(content: dict[str, Any], where: str, start: datetime | None) -> 
     return found
 
 
-def _since(start: datetime | None, text: Any) -> float:
+def _since(start: datetime | None, text: object) -> float:
     then = moment(text)
     return np.nan if start is None or then is None else (then - start).total_seconds()
 
 
-def moment(text: Any) -> datetime | None:
+def moment(text: object) -> datetime | None:
     """Sacred writes UTC without saying so."""
     try:
         return datetime.fromisoformat(str(text)).replace(tzinfo=UTC)
@@ -100,7 +101,7 @@ def moment(text: Any) -> datetime | None:
         return None
 
 
-def from_info(info: dict[str, Any], where: str) -> dict[str, Series]:
+def from_info(info: JsonObject, where: str) -> dict[str, Series]:
     """PyMARL's: lists `name` and `name_T`, of values and of environment steps.
 
     Sacred writes them while the run appends, so that one may be an entry longer.
@@ -115,7 +116,7 @@ def from_info(info: dict[str, Any], where: str) -> dict[str, Series]:
     return found
 
 
-def _lists(info: dict[str, Any]) -> Iterator[tuple[str, list[Any], list[float]]]:
+def _lists(info: JsonObject) -> Iterator[tuple[str, list[Any], list[float]]]:
     """(name, steps, values) of what has plain numbers; tensors were pickled by Sacred."""
     for name, values in info.items():
         steps = info.get(f"{name}_T")
@@ -126,7 +127,7 @@ def _lists(info: dict[str, Any]) -> Iterator[tuple[str, list[Any], list[float]]]
             yield name, steps, [np.nan if number is None else number for number in numbers]
 
 
-def _number(value: Any) -> float | None:
+def _number(value: Json) -> float | None:
     """Sacred stores numpy's numbers as objects: {"py/object": ..., "value": 0.5}.
 
     None for what holds no number in plain sight; an array keeps it as NaN.

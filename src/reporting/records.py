@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from reporting.following import CsvFollower, Table
 from reporting.numbers import Numbers, moment, read_numbers, sources
@@ -20,7 +19,9 @@ from utils.console import task_name
 from utils.errors import UserError
 from utils.files import reason
 from utils.headlines import headline
+from utils.json_values import Json, JsonObject
 from utils.run_files import RunFiles, UnreadableRunError
+from utils.settings import Settings
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"  # where runs go by default
 HEARTBEAT_LIMIT = 120.0  # seconds; Sacred's is due every 10
@@ -32,8 +33,8 @@ class Record:
     """One run. `folder` is where its config.json is."""
 
     folder: Path
-    config: dict[str, Any]
-    run: dict[str, Any]
+    config: Settings
+    run: JsonObject
     told: tuple[str, ...] = ()  # what had to be done without to read these
 
     @property
@@ -49,7 +50,7 @@ class Record:
         return task_name({"env": "?", "env_args": {}, **self.config})
 
     @property
-    def seed(self) -> Any:
+    def seed(self) -> Json:
         own = self.config.get("seed")
         return self.config.get("env_args", {}).get("seed") if own is None else own
 
@@ -75,13 +76,13 @@ class Record:
         return None if last is None else (datetime.now(UTC) - last).total_seconds()
 
     @cached_property
-    def environment(self) -> dict[str, Any]:
+    def environment(self) -> JsonObject:
         """What the tasks were played on: engine, game build, package versions; empty if untold."""
         known = self._told.get("environment")
         return known if isinstance(known, dict) else {}
 
     @cached_property
-    def earlier_environments(self) -> list[dict[str, Any]]:
+    def earlier_environments(self) -> list[JsonObject]:
         """What it was before a resume that found it changed."""
         known = self._told.get("earlier_environments")
         return known if isinstance(known, list) else []
@@ -120,11 +121,11 @@ class Record:
         return max((int(s.steps[-1]) for s in self.metrics.values() if len(s.steps)), default=0)
 
     @cached_property
-    def _info(self) -> dict[str, Any]:
+    def _info(self) -> JsonObject:
         return self.files.object("info.json")
 
     @property
-    def _told(self) -> dict[str, Any]:
+    def _told(self) -> JsonObject:
         """A run that has just been resumed keeps its last info.json beside until the next one."""
         return self._info or self.files.object("info.before_resume.json")
 

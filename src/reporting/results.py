@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from reporting.grouping import Group
 from reporting.records import Record
-from reporting.series import Series
+from reporting.series import Array, Series
 from reporting.statistics import curve_iqm, pointwise
 from utils.console import human
 from utils.errors import UserError, did_you_mean
 from utils.headlines import headline, is_rate
-
-Array = np.ndarray[Any, Any]
 
 POINTS = 201  # of a drawn curve
 LAST_PART = 0.1  # of the steps, whose evaluations make the final score

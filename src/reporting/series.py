@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-Array = np.ndarray[Any, Any]
+Array = np.ndarray
 
 
 class Series(NamedTuple):

@@ -8,11 +8,12 @@ Scores are one array of runs for each task, as runs of different tasks need not 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from reporting.series import Array
+
 Scores = Sequence[Array]  # for each task, (runs,)
 
 RESAMPLINGS = 2000
