@@ -7,13 +7,12 @@ How many games a run will have up is taken from the same words: batch_size_run a
 
 from __future__ import annotations
 
-from typing import Any
-
 from doctor import machine
 from utils.config import load_config, load_env_config
 from utils.errors import UserError
 from utils.findings import FAULT, OK, say
 from utils.places import results_folder
+from utils.settings import Settings
 
 LAUNCH = "--launch"
 
@@ -29,7 +28,7 @@ def main(argv: list[str]) -> int:
     return exit_code or of_task
 
 
-def planned(words: list[str]) -> dict[str, Any]:
+def planned(words: list[str]) -> Settings:
     """The settings of the run; its algorithm need not be known."""
     if not any(word.startswith("--env-config") for word in words):
         words = ["--env-config=sc2", *words]
@@ -38,7 +37,7 @@ def planned(words: list[str]) -> dict[str, Any]:
     return load_env_config(words)
 
 
-def examine_task(config: dict[str, Any], launch: bool) -> int:
+def examine_task(config: Settings, launch: bool) -> int:
     """What the environment needs beyond what every run needs."""
     from envs import REGISTRY
     from envs.build import n_environments, preflight

@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 POLL_SECONDS = 0.5
 
@@ -63,7 +62,7 @@ class RunPages:
         return lines[-1].strip() if lines else ""
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: object) -> None:
     """Whole or not at all."""
     draft = path.with_name(f".{path.name}.part")
     draft.write_text(json.dumps(content, indent=1))

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from launch import make_folder
 from sweeps.book import RunPages, held, write_json
@@ -20,6 +19,7 @@ from sweeps.plan import Plan, PlannedRun, make_plan
 from sweeps.table import DONE, FAILED, Entry, Table
 from utils.console import short_name
 from utils.errors import UserError
+from utils.json_values import JsonObject
 from utils.logging import get_logger
 from utils.places import results_folder
 from utils.signals import StopRequest
@@ -134,7 +134,7 @@ def write_manifest(folder: Path, entries: list[Entry]) -> None:
     write_json(path, {"name": folder.name, "runs": runs})
 
 
-def record(entry: Entry) -> dict[str, Any]:
+def record(entry: Entry) -> JsonObject:
     return {
         "label": entry.run.label,
         "command": command(entry.run),

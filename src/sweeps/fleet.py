@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from sweeps.memory import Need
 from sweeps.order import Order
@@ -32,7 +31,7 @@ class Fleet:
         if short:
             get_logger().warning(f"Warning: {short}")
         task = self._ray.remote(play)
-        self._flying: dict[Any, Entry] = {}
+        self._flying: dict[object, Entry] = {}
         for entry in entries:
             placed = task.options(
                 num_cpus=order.cpus,
@@ -69,7 +68,7 @@ def job_of(entry: Entry, results: Path) -> Job:
     return Job(run.words, run.identity, t_max, entry.pages.folder, results, os.getcwd())
 
 
-def failure(ray: ModuleType, reference: Any) -> str:
+def failure(ray: ModuleType, reference: object) -> str:
     """Why a task that has ended failed; "" if it did not."""
     try:
         ray.get(reference)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from components.replay.memory import human
 from sweeps.plan import PlannedRun
 from utils.memory_use import MemoryUse, read_use
 from utils.resume import identity, models_folder, read_run, run_ids
+from utils.settings import Settings
 
 # What the memory of a run depends on beside its networks.
 SIZES = ("env", "env_args", "runner", "runner_scope", "batch_size_run", "test_batch_size_run",
@@ -60,7 +60,7 @@ class EarlierUses:
                 self._same.setdefault(_kind(run.config), {})[run_id] = use
                 self._alike.setdefault(_kind(_sizes(run.config)), {})[run_id] = use
 
-    def need(self, config: dict[str, Any]) -> Need:
+    def need(self, config: Settings) -> Need:
         """The most that a run of the same settings took, else one of the same sizes."""
         for uses, how in (
             (self._same.get(_kind(config)), ""),
@@ -73,11 +73,11 @@ class EarlierUses:
         return UNKNOWN
 
 
-def _sizes(config: dict[str, Any]) -> dict[str, Any]:
+def _sizes(config: Settings) -> Settings:
     return {key: config.get(key) for key in SIZES}
 
 
-def _kind(config: dict[str, Any]) -> str:
+def _kind(config: Settings) -> str:
     """The same for runs that differ in their seeds alone."""
     env_args = {**(config["env_args"] or {}), "seed": 0}
     return identity({**config, "seed": 0, "env_args": env_args})

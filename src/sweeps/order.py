@@ -37,6 +37,7 @@ class Order:
 
 
 FILES = ("config", "env-config")
+Options = dict[str, Any]  # fields of an Order
 OPTIONS: dict[str, Callable[[str], Any]] = {
     "name": lambda text: folder_name(text),
     "address": str,
@@ -50,7 +51,7 @@ OPTIONS: dict[str, Callable[[str], Any]] = {
 def read_order(argv: list[str]) -> Order:
     """The file's order, changed by the words of the command line."""
     axes: dict[str, list[str]] = {}
-    options: dict[str, Any] = {}
+    options: Options = {}
     rest, file = list(argv), None
     while rest:
         word = rest.pop(0)
@@ -71,9 +72,7 @@ def read_order(argv: list[str]) -> Order:
     return replace(base, **{**options, "axes": {**base.axes, **axes}})
 
 
-def _take_option(
-    axes: dict[str, list[str]], options: dict[str, Any], name: str, value: str
-) -> None:
+def _take_option(axes: dict[str, list[str]], options: Options, name: str, value: str) -> None:
     key = name.removeprefix("--")
     if key in FILES:
         _once(axes, key, values(value))
@@ -99,7 +98,7 @@ def _value_of(name: str, rest: list[str]) -> str:
     return rest.pop(0)
 
 
-def _fitted(key: str, value: Any) -> Any:
+def _fitted(key: str, value: object) -> Any:
     try:
         fitted = OPTIONS[key](str(value))
     except ValueError as error:
@@ -161,7 +160,7 @@ def read_file(path: Path) -> Order:
     return Order(**{"name": path.stem, **options}, axes=axes)
 
 
-def listed(value: Any) -> list[str]:
+def listed(value: object) -> list[str]:
     """The values of an axis in a YAML file: a list of them, or text as on a command line."""
     if isinstance(value, list):
         return list(_expanded(item if isinstance(item, str) else repr(item) for item in value))

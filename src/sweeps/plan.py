@@ -6,12 +6,12 @@ import itertools
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sweeps.order import EXAMPLE, FILES, Order, check_count
 from utils.config import load_config
 from utils.errors import UserError
 from utils.resume import identity
+from utils.settings import Settings
 
 RESERVED = {
     "resume": "A sweep goes on by itself: repeat the same command.",
@@ -24,7 +24,7 @@ class PlannedRun:
     """One run of main.py."""
 
     words: tuple[str, ...]  # of its command line
-    config: dict[str, Any]  # fully resolved
+    config: Settings  # fully resolved
     group: str  # what it is beside its seed: "qmix two_step lr=0.1"
     warnings: tuple[str, ...] = ()
 

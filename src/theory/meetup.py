@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -15,6 +15,9 @@ from torch import Tensor
 from theory.ascent import Ascent, one_update, sgd
 from theory.games import MEETING, START, meet_up
 from utils.errors import UserError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 LEVELS = (1, 2, 3, 4, 5, 10)
 LIMIT = 60  # levels that stand for infinitely many
@@ -86,7 +89,7 @@ def shade(k: int) -> tuple[float, float, float]:
     return (light, light, 0.4 + light / 2)
 
 
-def paint_actions(axes: Any) -> None:
+def paint_actions(axes: Axes) -> None:
     """Where both step after one update of k levels; the dashed line is the optimum."""
     rate = 2.0
     axes.plot(*START.T.tolist(), linestyle="--", color="tab:green", label="optimal")
@@ -106,7 +109,7 @@ def paint_actions(axes: Any) -> None:
     axes.legend(loc="lower right")
 
 
-def paint_trajectories(axes: Any) -> None:
+def paint_trajectories(axes: Axes) -> None:
     """Parameters under gradient ascent with momentum."""
     rate = 0.1
     for k in LEVELS[:5]:
@@ -121,7 +124,7 @@ def paint_trajectories(axes: Any) -> None:
     axes.legend()
 
 
-def paint_distances(axes: Any) -> None:
+def paint_distances(axes: Axes) -> None:
     """The levels of one update converge to the recursion's fixed point."""
     for rate in RATES:
         found = distances(rate)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from launch import arguments
 from run import run
 from training.session import Folders
@@ -12,6 +10,7 @@ from utils.config.command_line import TRUST
 from utils.console import task_name
 from utils.errors import UserError
 from utils.logging import Logger, get_logger
+from utils.settings import Settings
 from utils.trust import check_plugins
 from viewing.runs import ChosenRun, choose
 
@@ -32,7 +31,7 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def replay_config(chosen: ChosenRun, words: list[str]) -> dict[str, Any]:
+def replay_config(chosen: ChosenRun, words: list[str]) -> Settings:
     """The run's own settings, but for one greedy episode of its last networks."""
     if any("=" not in word for word in words):
         raise UserError(f"replay {' '.join(words)}: type replay [RUN] [key=value ...]")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from reporting.records import Record, read_record
 from utils.errors import UserError
 from utils.places import RESULTS, named_results
 from utils.resume import EarlierRun, known_run, models_folder, run_ids
+from utils.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class ChosenRun:
     run: EarlierRun
 
     @property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Settings:
         return self.run.config
 
     @property
