@@ -6,9 +6,7 @@ from typing import Any
 
 from pymongo import MongoClient
 from pymongo.collection import Collection
-from pymongo.database import Database
 
 Document = dict[str, Any]  # by name: JSON's values, dates, bytes and ids
 Client = MongoClient[Document]
 Documents = Collection[Document]
-Data = Database[Document]

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from utils.config import default_config, help_text, list_text, load_config
-from utils.config.loading import LoadedConfig, legacy
+from utils.config.legacy import legacy
+from utils.config.loading import LoadedConfig
 from utils.config.schema import CONFIG, settings
 from utils.config.yaml_files import names
 from utils.errors import UserError
@@ -57,7 +58,8 @@ def test_our_files_hold_only_what_differs(kind: str) -> None:
 
 def test_every_setting_is_explained_and_read_somewhere() -> None:
     code = "\n".join(p.read_text() for p in SRC.rglob("*.py") if "utils/config" not in str(p))
-    loading = (SRC / "utils/config/loading.py").read_text()
+    files = ("draft", "loading", "merging", "typed")
+    loading = "".join((SRC / f"utils/config/{name}.py").read_text() for name in files)
     tags = {"label", "repeat_id"}  # to find runs by
     for setting in settings().values():
         assert setting.help or setting.choices, setting.key

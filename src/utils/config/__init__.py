@@ -1,10 +1,9 @@
 """Settings: files, command line, checks. To load them imports the chosen parts, and so torch."""
 
-from utils.config.command_line import sort_words, unknown_command
+from utils.config.command_line import COMMAND_LINE, sort_words, unknown_command
 from utils.config.commands import COMMANDS, SWEEP, command_help
 from utils.config.help_text import config_text, help_text, list_text
 from utils.config.loading import (
-    COMMAND_LINE,
     LoadedConfig,
     default_config,
     load_config,
