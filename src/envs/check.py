@@ -9,13 +9,14 @@ import math
 import signal
 import sys
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 from envs.build import make_batched, make_env
+from envs.multiagentenv import MultiAgentEnv
 from envs.step_result import LARGEST, WHAT_FITS, as_float, normalise_step
-from envs.vector.rows import reseeds
+from envs.values import EnvArgs, EnvInfo, Info, Size
+from envs.vector.rows import begin, reseeds
 from utils.errors import UserError
 
 METHODS = (
@@ -37,7 +38,7 @@ PATIENCE = 120  # seconds for the whole check
 SIZES = ("state_shape", "obs_shape", "n_actions", "n_agents", "episode_limit")
 
 
-def check_env(env: Any, episodes: int = 3, seed: int = 0) -> list[str]:
+def check_env(env: MultiAgentEnv, episodes: int = 3, seed: int = 0) -> list[str]:
     """What is wrong with `env`; nothing if the list is empty."""
     problems = list(_missing(env))
     if problems:
@@ -52,7 +53,7 @@ def check_env(env: Any, episodes: int = 3, seed: int = 0) -> list[str]:
     return list(dict.fromkeys(problems))
 
 
-def _inspect(env: Any, episodes: int, seed: int) -> Iterator[str]:
+def _inspect(env: MultiAgentEnv, episodes: int, seed: int) -> Iterator[str]:
     info = env.get_env_info()
     lacking = [key for key in SIZES if key not in info]
     if lacking:
@@ -66,7 +67,7 @@ def _inspect(env: Any, episodes: int, seed: int) -> Iterator[str]:
         yield from _check_reseed(env, info, seed)
 
 
-def _missing(env: Any) -> Iterator[str]:
+def _missing(env: MultiAgentEnv) -> Iterator[str]:
     for name in METHODS:
         if not callable(getattr(env, name, None)):
             yield f"The method {name}() is missing."
@@ -75,7 +76,7 @@ def _missing(env: Any) -> Iterator[str]:
             yield f"The attribute {name} must be an integer."
 
 
-def _play(env: Any, info: dict[str, Any], episodes: int, seed: int) -> Iterator[str]:
+def _play(env: MultiAgentEnv, info: EnvInfo, episodes: int, seed: int) -> Iterator[str]:
     random = np.random.default_rng(seed)
     played = total = 0
     while played < episodes or total < LEAST_STEPS:
@@ -98,7 +99,7 @@ def _play(env: Any, info: dict[str, Any], episodes: int, seed: int) -> Iterator[
         yield from _look_at_info(details)
 
 
-def _look(env: Any, info: dict[str, Any]) -> Iterator[str]:
+def _look(env: MultiAgentEnv, info: EnvInfo) -> Iterator[str]:
     """Sizes, types and values of what the environment shows now."""
     N, A = info["n_agents"], info["n_actions"]
     observations = env.get_obs()
@@ -127,7 +128,7 @@ def _look(env: Any, info: dict[str, Any]) -> Iterator[str]:
             yield f"{method}() is {size}, but get_env_info()['{key}'] is {info[key]}."
 
 
-def _look_at_vector(what: str, value: Any, shape: Any) -> Iterator[str]:
+def _look_at_vector(what: str, value: object, shape: Size) -> Iterator[str]:
     array = np.asarray(value)
     wanted = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
     if array.dtype.kind not in "fiub":
@@ -138,14 +139,14 @@ def _look_at_vector(what: str, value: Any, shape: Any) -> Iterator[str]:
         yield f"{what} holds {array[~(np.abs(array) <= LARGEST)][0]}. {WHAT_FITS}"
 
 
-def _look_at_info(details: dict[str, Any]) -> Iterator[str]:
+def _look_at_info(details: Info) -> Iterator[str]:
     for key, value in details.items():
         number = as_float(value)
         if number is None or not math.isfinite(number):
             yield f"info['{key}'] is {value!r}; statistics need finite numbers or booleans."
 
 
-def draw_actions(env: Any, info: dict[str, Any], random: np.random.Generator) -> np.ndarray:
+def draw_actions(env: MultiAgentEnv, info: EnvInfo, random: np.random.Generator) -> np.ndarray:
     """Random available actions: (N,) integers, or (N, A) within the bounds."""
     spaces = info.get("action_spaces")
     if spaces:
@@ -154,7 +155,7 @@ def draw_actions(env: Any, info: dict[str, Any], random: np.random.Generator) ->
     return np.array([random.choice(np.flatnonzero(row)) for row in env.get_avail_actions()])
 
 
-def _check_reseed(env: Any, info: dict[str, Any], seed: int) -> Iterator[str]:
+def _check_reseed(env: MultiAgentEnv, info: EnvInfo, seed: int) -> Iterator[str]:
     first, again = (_record(env, info, seed) for _ in range(2))
     if len(first) != len(again) or not all(map(_same, first, again)):
         yield (
@@ -163,11 +164,10 @@ def _check_reseed(env: Any, info: dict[str, Any], seed: int) -> Iterator[str]:
         )
 
 
-def _record(env: Any, info: dict[str, Any], seed: int) -> list[Any]:
+def _record(env: MultiAgentEnv, info: EnvInfo, seed: int) -> list[np.ndarray]:
     """All that one episode shows."""
     random = np.random.default_rng(seed)
-    env.reseed(seed)
-    env.reset()
+    begin(env, seed)
     shown, ended = [np.array(env.get_obs()), np.array(env.get_state())], False
     while not ended:
         reward, ended, _, _ = normalise_step(env.step(draw_actions(env, info, random)))
@@ -175,7 +175,7 @@ def _record(env: Any, info: dict[str, Any], seed: int) -> list[Any]:
     return shown
 
 
-def check_batched(name: str, env_args: dict[str, Any], seed: int = 0) -> list[str]:
+def check_batched(name: str, env_args: EnvArgs, seed: int = 0) -> list[str]:
     """Whether the batched face plays the same episodes as the single one."""
     batched = make_batched(name, env_args, n_envs=3)
     rows, seeds = np.arange(3), np.array([seed, seed + 1, seed + 2])
@@ -207,7 +207,7 @@ def check_batched(name: str, env_args: dict[str, Any], seed: int = 0) -> list[st
     return []
 
 
-def _same(one: Any, other: Any) -> bool:
+def _same(one: object, other: object) -> bool:
     return np.array_equal(np.asarray(one, np.float32), np.asarray(other, np.float32))
 
 
@@ -221,11 +221,11 @@ def _place(error: BaseException) -> str:
     return next((f"{name}()" for name in names if name in METHODS), f"{names[-1]}()")
 
 
-def _lose_patience(*_: Any) -> None:
+def _lose_patience(*_: object) -> None:
     raise TimeoutError(f"no end within {PATIENCE} seconds; does it hang?")
 
 
-def run_check(name: str, env_args: dict[str, Any]) -> tuple[str, bool]:
+def run_check(name: str, env_args: EnvArgs) -> tuple[str, bool]:
     """A readable report, and whether all is well."""
     env = make_env(name, env_args, seed=0)
     problems = check_env(env)
