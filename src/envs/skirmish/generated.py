@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from envs.hashing import uniform
 from envs.skirmish.fights import Spawn
 from envs.skirmish.maps import MAPS, OPEN, SIZE
 from envs.skirmish.scenario import Scenario, fixed_scenario, has_shields, one_hots
+from envs.skirmish.settings import Capabilities
 from envs.skirmish.terrain import terrain_of
 from envs.skirmish.units import KIND, TABLE, UNITS
 from utils.errors import UserError, did_you_mean
@@ -55,10 +55,10 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "start_positions": ("dist_type", "p", "map_x", "map_y"),
 }
 DIST_TYPES = {"team_gen": "weighted_teams", "start_positions": "surrounded_and_reflect"}
-FIXED: dict[str, Any] = {"observe": True, "map_x": SIZE, "map_y": SIZE}
+FIXED: dict[str, object] = {"observe": True, "map_x": SIZE, "map_y": SIZE}
 
 
-def find_scenario(name: str, capability_config: dict[str, Any] | None) -> Scenario:
+def find_scenario(name: str, capability_config: Capabilities | None) -> Scenario:
     """A map of SMAC's, or a scenario of SMACv2's for one of its three races."""
     if name in RACES:
         return generated_scenario(name, capability_config)
@@ -74,12 +74,12 @@ def find_scenario(name: str, capability_config: dict[str, Any] | None) -> Scenar
     return fixed_scenario(MAPS[name])
 
 
-def team_settings(name: str, config: dict[str, Any] | None) -> TeamSettings:
+def team_settings(name: str, config: Capabilities | None) -> TeamSettings:
     """From SMACv2's `capability_config`; what it leaves out is as in SMACv2's files."""
     config = _part("", config)
     team = _part("team_gen", config.get("team_gen"))
     start = _part("start_positions", config.get("start_positions"))
-    given: dict[str, Any] = {k: config[k] for k in ("n_units", "n_enemies") if k in config}
+    given: Capabilities = {k: config[k] for k in ("n_units", "n_enemies") if k in config}
     for key in ("unit_types", "weights", "exception_unit_types"):
         if key in team:
             given[key] = _listed(key, team[key])
@@ -90,7 +90,7 @@ def team_settings(name: str, config: dict[str, Any] | None) -> TeamSettings:
     return settings
 
 
-def _part(place: str, config: Any) -> dict[str, Any]:
+def _part(place: str, config: object) -> Capabilities:
     """One level of `capability_config`, with known keys; null is nothing."""
     label = f"capability_config.{place}" if place else "capability_config"
     if config is None:
@@ -110,15 +110,16 @@ def _part(place: str, config: Any) -> dict[str, Any]:
     return config
 
 
-def _listed(key: str, values: Any) -> tuple[Any, ...]:
+def _listed(key: str, values: object) -> tuple[object, ...]:
     if not isinstance(values, list | tuple):
         raise UserError(f"capability_config: {key} is {values!r}; it must be a list: [{values}].")
     return tuple(values)
 
 
-def _is_number(value: Any) -> bool:
-    real = isinstance(value, int | float) and not isinstance(value, bool)
-    return real and math.isfinite(value)
+def _is_number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value)
 
 
 def _check(s: TeamSettings, name: str) -> None:
@@ -155,7 +156,7 @@ def _check(s: TeamSettings, name: str) -> None:
         )
 
 
-def generated_scenario(name: str, config: dict[str, Any] | None) -> Scenario:
+def generated_scenario(name: str, config: Capabilities | None) -> Scenario:
     s = team_settings(name, config)
     order, team = s.unit_types, tuple((kind, 1) for kind in s.unit_types)
     table = TABLE["life"] + TABLE["shield"]
