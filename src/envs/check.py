@@ -8,14 +8,15 @@ from __future__ import annotations
 import math
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from envs.batched import BatchedEnv
 from envs.build import make_batched, make_env
 from envs.multiagentenv import MultiAgentEnv
 from envs.step_result import LARGEST, WHAT_FITS, as_float, normalise_step
-from envs.values import EnvArgs, EnvInfo, Info, Size
+from envs.values import Choices, EnvArgs, EnvInfo, Info, Size
 from envs.vector.rows import begin, reseeds
 from utils.errors import UserError
 
@@ -108,7 +109,18 @@ def _look(env: MultiAgentEnv, info: EnvInfo) -> Iterator[str]:
     for agent, obs in enumerate(observations):
         yield from _look_at_vector(f"the observation of agent {agent}", obs, info["obs_shape"])
     yield from _look_at_vector("get_state()", env.get_state(), info["state_shape"])
-    avail = env.get_avail_actions()
+    yield from _look_at_choices(env.get_avail_actions(), N, A)
+    for key, method in (
+        ("obs_shape", "get_obs_size"),
+        ("state_shape", "get_state_size"),
+        ("n_actions", "get_total_actions"),
+    ):
+        size = getattr(env, method)()
+        if not np.array_equal(size, info[key]):
+            yield f"{method}() is {size}, but get_env_info()['{key}'] is {info[key]}."
+
+
+def _look_at_choices(avail: Sequence[Choices], N: int, A: int) -> Iterator[str]:
     if len(avail) != N:
         yield f"get_avail_actions() gave {len(avail)} lists for n_agents={N}."
     for agent, row in enumerate(avail):
@@ -118,14 +130,6 @@ def _look(env: MultiAgentEnv, info: EnvInfo) -> Iterator[str]:
             yield f"get_avail_actions() of agent {agent} holds something other than 0 and 1."
         elif not any(row):
             yield f"Agent {agent} has no available action; there must always be one."
-    for key, method in (
-        ("obs_shape", "get_obs_size"),
-        ("state_shape", "get_state_size"),
-        ("n_actions", "get_total_actions"),
-    ):
-        size = getattr(env, method)()
-        if not np.array_equal(size, info[key]):
-            yield f"{method}() is {size}, but get_env_info()['{key}'] is {info[key]}."
 
 
 def _look_at_vector(what: str, value: object, shape: Size) -> Iterator[str]:
@@ -186,7 +190,7 @@ def check_batched(name: str, env_args: EnvArgs, seed: int = 0) -> list[str]:
         env.reseed(int(each))  # type: ignore[attr-defined]
         env.reset()
     random = np.random.default_rng(seed)
-    running = list(rows)
+    running: list[int] = rows.tolist()
     while running:
         actions = np.array([draw_actions(singles[row], info, random) for row in running])
         step = batched.step(np.array(running), actions)
@@ -195,16 +199,21 @@ def check_batched(name: str, env_args: EnvArgs, seed: int = 0) -> list[str]:
             together = (step.reward[place], step.ended[place], step.terminated[place])
             if together != (np.float32(reward), ended, terminated):
                 return ["The batched face pays or ends otherwise than the single one."]
-            shown = {
-                "observations": (batched.obs[row], singles[row].get_obs()),
-                "states": (batched.state[row], singles[row].get_state()),
-                "available actions": (batched.avail[row], singles[row].get_avail_actions()),
-            }
-            for what, (in_batch, alone) in shown.items():
-                if not _same(in_batch, np.array(alone)):
-                    return [f"The batched face shows other {what} than the single one."]
+            if other := _shown_otherwise(batched, row, singles[row]):
+                return [f"The batched face shows other {other} than the single one."]
         running = [row for place, row in enumerate(running) if not step.ended[place]]
     return []
+
+
+def _shown_otherwise(batched: BatchedEnv, row: int, single: MultiAgentEnv) -> str | None:
+    """What `row` shows otherwise than `single`, in words; None if all is the same."""
+    shown = {
+        "observations": (batched.obs[row], single.get_obs()),
+        "states": (batched.state[row], single.get_state()),
+        "available actions": (batched.avail[row], single.get_avail_actions()),
+    }
+    differing = (what for what, (one, other) in shown.items() if not _same(one, np.array(other)))
+    return next(differing, None)
 
 
 def _same(one: object, other: object) -> bool:

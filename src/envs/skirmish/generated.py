@@ -122,7 +122,18 @@ def _is_number(value: object) -> bool:
     return math.isfinite(value)
 
 
-def _check(s: TeamSettings, name: str) -> None:
+def _check(settings: TeamSettings, name: str) -> None:
+    _check_kinds(settings, name)
+    _check_sizes(settings)
+    _check_chances(settings)
+    if set(settings.unit_types) <= set(settings.exception_unit_types):
+        raise UserError(
+            f"capability_config: all unit_types {settings.unit_types} are exception_unit_types; a "
+            "team needs others too."
+        )
+
+
+def _check_kinds(s: TeamSettings, name: str) -> None:
     race = RACES[name]
     for kind in (*s.unit_types, *s.exception_unit_types):
         if kind not in UNITS:
@@ -132,12 +143,18 @@ def _check(s: TeamSettings, name: str) -> None:
             f"capability_config: unit_types {s.unit_types} must be different kinds of {name}'s: "
             f"{', '.join(race)}."
         )
+
+
+def _check_sizes(s: TeamSettings) -> None:
     whole = all(type(n) is int for n in (s.n_units, s.n_enemies))
     if not whole or not 1 <= s.n_units <= s.n_enemies:
         raise UserError(
             f"capability_config: n_units={s.n_units!r}, n_enemies={s.n_enemies!r}; these are whole "
             "numbers, and there must be at least one unit and as many enemies or more."
         )
+
+
+def _check_chances(s: TeamSettings) -> None:
     usable = all(_is_number(weight) and weight >= 0 for weight in s.weights)
     if not usable or len(s.weights) != len(s.unit_types) or sum(s.weights) <= 0:
         raise UserError(
@@ -148,11 +165,6 @@ def _check(s: TeamSettings, name: str) -> None:
         raise UserError(
             f"capability_config.start_positions: p is {s.surrounded!r}; it must be from 0 to 1, "
             "how often the enemies stand all around."
-        )
-    if set(s.unit_types) <= set(s.exception_unit_types):
-        raise UserError(
-            f"capability_config: all unit_types {s.unit_types} are exception_unit_types; a team "
-            "needs others too."
         )
 
 
