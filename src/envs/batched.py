@@ -7,9 +7,11 @@ single environments in this process, and worker processes (`envs/vector/`). The 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
+
+from envs.values import EnvInfo, Info
 
 Array = np.ndarray
 
@@ -23,7 +25,7 @@ class Step:
     terminated: Array  # (n,) bool: over because the task ended, not by a time limit; no bootstrap
     lost: Array  # (n,) bool: the environment broke; the episode must not be used
     # n dictionaries, read where the episode ended; "episode_limit": True where time ended it.
-    infos: list[dict[str, Any]] = field(default_factory=list)
+    infos: list[Info] = field(default_factory=list)
 
 
 class BatchedEnv:
@@ -41,7 +43,7 @@ class BatchedEnv:
     last_failure: dict[int, str]  # row -> why its environment broke, for rows that did
     reseeds: bool = True  # whether an episode depends on its seed alone
 
-    def get_env_info(self) -> dict[str, Any]:
+    def get_env_info(self) -> EnvInfo:
         """As `MultiAgentEnv.get_env_info`."""
         raise NotImplementedError
 

@@ -5,19 +5,23 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from envs import REGISTRY
 from envs.batched import BatchedEnv
 from envs.multiagentenv import MultiAgentEnv, RunFacts
+from envs.values import EnvArgs
 from utils.errors import UserError
+
+Made = TypeVar("Made")
 
 log = logging.getLogger("pymarlk")
 # Offered to every environment: the run's seed, and what FACMAC's algorithms want of SMAC's states.
 OFFERED = ("seed", "state_last_action")
 
 
-def make_env(name: str, env_args: dict[str, Any], seed: int) -> MultiAgentEnv:
+def make_env(name: str, env_args: EnvArgs, seed: int) -> MultiAgentEnv:
     """One environment, seeded with `seed` if its constructor takes a seed."""
     env_class = REGISTRY[name]
     return construct(name, env_class, {**env_args, "seed": seed})
@@ -29,13 +33,15 @@ def n_environments(config: dict[str, Any]) -> int:
     return training + (config["test_batch_size_run"] or training) * config["testing_on"]
 
 
-def preflight(name: str, env_args: dict[str, Any], n_envs: int) -> RunFacts | None:
+def preflight(name: str, env_args: EnvArgs, n_envs: int) -> RunFacts | None:
     """What the environment has to say before a run; a UserError if that run cannot work."""
     check = getattr(REGISTRY[name], "preflight", None)
     return check(env_args, n_envs) if check else None
 
 
-def make_env_in_worker(plugins: list[str], name: str, env_args: dict[str, Any], seed: int) -> Any:
+def make_env_in_worker(
+    plugins: list[str], name: str, env_args: EnvArgs, seed: int
+) -> MultiAgentEnv:
     """The same in a fresh process, where plugins have yet to register their environments."""
     from utils.config.plugins import load_plugins
 
@@ -43,7 +49,7 @@ def make_env_in_worker(plugins: list[str], name: str, env_args: dict[str, Any], 
     return make_env(name, env_args, seed)
 
 
-def make_batched(name: str, env_args: dict[str, Any], n_envs: int) -> BatchedEnv:
+def make_batched(name: str, env_args: EnvArgs, n_envs: int) -> BatchedEnv:
     """The environment's batched face. Episodes are seeded one by one, so there is no seed here."""
     env_class = REGISTRY[name]
     batched = getattr(env_class, "batched", None)  # PyMARL's environments have no such face
@@ -60,7 +66,7 @@ def no_batched_face(name: str) -> UserError:
     )
 
 
-def construct(name: str, env_class: Any, settings: dict[str, Any]) -> Any:
+def construct(name: str, env_class: Callable[..., Made], settings: EnvArgs) -> Made:
     """An object of the class, from those of the settings that its constructor takes."""
     keywords = _keywords(name, env_class, settings)
     try:
@@ -74,7 +80,7 @@ def construct(name: str, env_class: Any, settings: dict[str, Any]) -> Any:
         ) from error
 
 
-def _nulls(env_class: Any, keywords: dict[str, Any]) -> str:
+def _nulls(env_class: Callable[..., object], keywords: EnvArgs) -> str:
     """What was given as null and has another default; it may be the reason."""
     defaults = {key: p.default for key, p in inspect.signature(env_class).parameters.items()}
     odd = [
@@ -91,11 +97,11 @@ def warn_once(text: str) -> None:
     log.warning(text)
 
 
-def _keywords(name: str, env_class: Any, settings: dict[str, Any]) -> dict[str, Any]:
+def _keywords(name: str, env_class: Callable[..., object], settings: EnvArgs) -> EnvArgs:
     """What the constructor accepts; what else was set for it is dropped with a warning."""
     parameters = inspect.signature(env_class).parameters
     if "env_args" in parameters:  # FACMAC's style: one packed dictionary
-        packed: dict[str, Any] = {"env_args": settings}
+        packed: EnvArgs = {"env_args": settings}
         return {**packed, "args": None} if "args" in parameters else packed
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return settings

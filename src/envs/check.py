@@ -8,14 +8,16 @@ from __future__ import annotations
 import math
 import signal
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from envs.batched import BatchedEnv
 from envs.build import make_batched, make_env
+from envs.multiagentenv import MultiAgentEnv
 from envs.step_result import LARGEST, WHAT_FITS, as_float, normalise_step
-from envs.vector.rows import reseeds
+from envs.values import Choices, EnvArgs, EnvInfo, Info, Size
+from envs.vector.rows import begin, reseeds
 from utils.errors import UserError
 
 METHODS = (
@@ -37,7 +39,7 @@ PATIENCE = 120  # seconds for the whole check
 SIZES = ("state_shape", "obs_shape", "n_actions", "n_agents", "episode_limit")
 
 
-def check_env(env: Any, episodes: int = 3, seed: int = 0) -> list[str]:
+def check_env(env: MultiAgentEnv, episodes: int = 3, seed: int = 0) -> list[str]:
     """What is wrong with `env`; nothing if the list is empty."""
     problems = list(_missing(env))
     if problems:
@@ -52,7 +54,7 @@ def check_env(env: Any, episodes: int = 3, seed: int = 0) -> list[str]:
     return list(dict.fromkeys(problems))
 
 
-def _inspect(env: Any, episodes: int, seed: int) -> Iterator[str]:
+def _inspect(env: MultiAgentEnv, episodes: int, seed: int) -> Iterator[str]:
     info = env.get_env_info()
     lacking = [key for key in SIZES if key not in info]
     if lacking:
@@ -66,7 +68,7 @@ def _inspect(env: Any, episodes: int, seed: int) -> Iterator[str]:
         yield from _check_reseed(env, info, seed)
 
 
-def _missing(env: Any) -> Iterator[str]:
+def _missing(env: MultiAgentEnv) -> Iterator[str]:
     for name in METHODS:
         if not callable(getattr(env, name, None)):
             yield f"The method {name}() is missing."
@@ -75,7 +77,7 @@ def _missing(env: Any) -> Iterator[str]:
             yield f"The attribute {name} must be an integer."
 
 
-def _play(env: Any, info: dict[str, Any], episodes: int, seed: int) -> Iterator[str]:
+def _play(env: MultiAgentEnv, info: EnvInfo, episodes: int, seed: int) -> Iterator[str]:
     random = np.random.default_rng(seed)
     played = total = 0
     while played < episodes or total < LEAST_STEPS:
@@ -98,7 +100,7 @@ def _play(env: Any, info: dict[str, Any], episodes: int, seed: int) -> Iterator[
         yield from _look_at_info(details)
 
 
-def _look(env: Any, info: dict[str, Any]) -> Iterator[str]:
+def _look(env: MultiAgentEnv, info: EnvInfo) -> Iterator[str]:
     """Sizes, types and values of what the environment shows now."""
     N, A = info["n_agents"], info["n_actions"]
     observations = env.get_obs()
@@ -107,16 +109,7 @@ def _look(env: Any, info: dict[str, Any]) -> Iterator[str]:
     for agent, obs in enumerate(observations):
         yield from _look_at_vector(f"the observation of agent {agent}", obs, info["obs_shape"])
     yield from _look_at_vector("get_state()", env.get_state(), info["state_shape"])
-    avail = env.get_avail_actions()
-    if len(avail) != N:
-        yield f"get_avail_actions() gave {len(avail)} lists for n_agents={N}."
-    for agent, row in enumerate(avail):
-        if len(row) != A:
-            yield f"get_avail_actions() gave agent {agent} {len(row)} entries for n_actions={A}."
-        elif not set(np.asarray(row).tolist()) <= {0, 1}:
-            yield f"get_avail_actions() of agent {agent} holds something other than 0 and 1."
-        elif not any(row):
-            yield f"Agent {agent} has no available action; there must always be one."
+    yield from _look_at_choices(env.get_avail_actions(), N, A)
     for key, method in (
         ("obs_shape", "get_obs_size"),
         ("state_shape", "get_state_size"),
@@ -127,7 +120,19 @@ def _look(env: Any, info: dict[str, Any]) -> Iterator[str]:
             yield f"{method}() is {size}, but get_env_info()['{key}'] is {info[key]}."
 
 
-def _look_at_vector(what: str, value: Any, shape: Any) -> Iterator[str]:
+def _look_at_choices(avail: Sequence[Choices], N: int, A: int) -> Iterator[str]:
+    if len(avail) != N:
+        yield f"get_avail_actions() gave {len(avail)} lists for n_agents={N}."
+    for agent, row in enumerate(avail):
+        if len(row) != A:
+            yield f"get_avail_actions() gave agent {agent} {len(row)} entries for n_actions={A}."
+        elif not set(np.asarray(row).tolist()) <= {0, 1}:
+            yield f"get_avail_actions() of agent {agent} holds something other than 0 and 1."
+        elif not any(row):
+            yield f"Agent {agent} has no available action; there must always be one."
+
+
+def _look_at_vector(what: str, value: object, shape: Size) -> Iterator[str]:
     array = np.asarray(value)
     wanted = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
     if array.dtype.kind not in "fiub":
@@ -138,14 +143,14 @@ def _look_at_vector(what: str, value: Any, shape: Any) -> Iterator[str]:
         yield f"{what} holds {array[~(np.abs(array) <= LARGEST)][0]}. {WHAT_FITS}"
 
 
-def _look_at_info(details: dict[str, Any]) -> Iterator[str]:
+def _look_at_info(details: Info) -> Iterator[str]:
     for key, value in details.items():
         number = as_float(value)
         if number is None or not math.isfinite(number):
             yield f"info['{key}'] is {value!r}; statistics need finite numbers or booleans."
 
 
-def draw_actions(env: Any, info: dict[str, Any], random: np.random.Generator) -> np.ndarray:
+def draw_actions(env: MultiAgentEnv, info: EnvInfo, random: np.random.Generator) -> np.ndarray:
     """Random available actions: (N,) integers, or (N, A) within the bounds."""
     spaces = info.get("action_spaces")
     if spaces:
@@ -154,7 +159,7 @@ def draw_actions(env: Any, info: dict[str, Any], random: np.random.Generator) ->
     return np.array([random.choice(np.flatnonzero(row)) for row in env.get_avail_actions()])
 
 
-def _check_reseed(env: Any, info: dict[str, Any], seed: int) -> Iterator[str]:
+def _check_reseed(env: MultiAgentEnv, info: EnvInfo, seed: int) -> Iterator[str]:
     first, again = (_record(env, info, seed) for _ in range(2))
     if len(first) != len(again) or not all(map(_same, first, again)):
         yield (
@@ -163,11 +168,10 @@ def _check_reseed(env: Any, info: dict[str, Any], seed: int) -> Iterator[str]:
         )
 
 
-def _record(env: Any, info: dict[str, Any], seed: int) -> list[Any]:
+def _record(env: MultiAgentEnv, info: EnvInfo, seed: int) -> list[np.ndarray]:
     """All that one episode shows."""
     random = np.random.default_rng(seed)
-    env.reseed(seed)
-    env.reset()
+    begin(env, seed)
     shown, ended = [np.array(env.get_obs()), np.array(env.get_state())], False
     while not ended:
         reward, ended, _, _ = normalise_step(env.step(draw_actions(env, info, random)))
@@ -175,7 +179,7 @@ def _record(env: Any, info: dict[str, Any], seed: int) -> list[Any]:
     return shown
 
 
-def check_batched(name: str, env_args: dict[str, Any], seed: int = 0) -> list[str]:
+def check_batched(name: str, env_args: EnvArgs, seed: int = 0) -> list[str]:
     """Whether the batched face plays the same episodes as the single one."""
     batched = make_batched(name, env_args, n_envs=3)
     rows, seeds = np.arange(3), np.array([seed, seed + 1, seed + 2])
@@ -186,7 +190,7 @@ def check_batched(name: str, env_args: dict[str, Any], seed: int = 0) -> list[st
         env.reseed(int(each))  # type: ignore[attr-defined]
         env.reset()
     random = np.random.default_rng(seed)
-    running = list(rows)
+    running: list[int] = rows.tolist()
     while running:
         actions = np.array([draw_actions(singles[row], info, random) for row in running])
         step = batched.step(np.array(running), actions)
@@ -195,19 +199,24 @@ def check_batched(name: str, env_args: dict[str, Any], seed: int = 0) -> list[st
             together = (step.reward[place], step.ended[place], step.terminated[place])
             if together != (np.float32(reward), ended, terminated):
                 return ["The batched face pays or ends otherwise than the single one."]
-            shown = {
-                "observations": (batched.obs[row], singles[row].get_obs()),
-                "states": (batched.state[row], singles[row].get_state()),
-                "available actions": (batched.avail[row], singles[row].get_avail_actions()),
-            }
-            for what, (in_batch, alone) in shown.items():
-                if not _same(in_batch, np.array(alone)):
-                    return [f"The batched face shows other {what} than the single one."]
+            if other := _shown_otherwise(batched, row, singles[row]):
+                return [f"The batched face shows other {other} than the single one."]
         running = [row for place, row in enumerate(running) if not step.ended[place]]
     return []
 
 
-def _same(one: Any, other: Any) -> bool:
+def _shown_otherwise(batched: BatchedEnv, row: int, single: MultiAgentEnv) -> str | None:
+    """What `row` shows otherwise than `single`, in words; None if all is the same."""
+    shown = {
+        "observations": (batched.obs[row], single.get_obs()),
+        "states": (batched.state[row], single.get_state()),
+        "available actions": (batched.avail[row], single.get_avail_actions()),
+    }
+    differing = (what for what, (one, other) in shown.items() if not _same(one, np.array(other)))
+    return next(differing, None)
+
+
+def _same(one: object, other: object) -> bool:
     return np.array_equal(np.asarray(one, np.float32), np.asarray(other, np.float32))
 
 
@@ -221,11 +230,11 @@ def _place(error: BaseException) -> str:
     return next((f"{name}()" for name in names if name in METHODS), f"{names[-1]}()")
 
 
-def _lose_patience(*_: Any) -> None:
+def _lose_patience(*_: object) -> None:
     raise TimeoutError(f"no end within {PATIENCE} seconds; does it hang?")
 
 
-def run_check(name: str, env_args: dict[str, Any]) -> tuple[str, bool]:
+def run_check(name: str, env_args: EnvArgs) -> tuple[str, bool]:
     """A readable report, and whether all is well."""
     env = make_env(name, env_args, seed=0)
     problems = check_env(env)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from envs.batched import Array
 from envs.single import single_face
 from envs.toy import ToyEnv
+from envs.values import Info
 from utils.errors import UserError
 
 MOVES = np.array([[0, 0], [0, 1], [0, -1], [1, 0], [-1, 0]])  # stay, up, down, right, left
@@ -49,7 +48,7 @@ class GridBatch(ToyEnv):
         self._goal[row] = random.integers(self.size, size=2)
         self._cells[row] = random.integers(self.size, size=(self.n_agents, 2))
 
-    def play(self, rows: Array, actions: Array) -> tuple[Array, Array, list[dict[str, Any]]]:
+    def play(self, rows: Array, actions: Array) -> tuple[Array, Array, list[Info]]:
         moved = self._cells[rows] + MOVES[actions]  # (n, N, 2)
         self._cells[rows] = moved.clip(0, self.size - 1)
         solved = (self._cells[rows] == self._goal[rows, None]).all(axis=(1, 2))

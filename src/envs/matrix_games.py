@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from envs.batched import Array
 from envs.single import single_face
 from envs.spaces import interval
 from envs.toy import ToyEnv, nothing_to_say
+from envs.values import Info
 from utils.needs import CONTINUOUS
 
 
@@ -23,7 +22,7 @@ class MatrixGameBatch(ToyEnv):
         self.n_actions = len(self.payoff)
         super().__init__(n_envs, episode_limit)
 
-    def play(self, rows: Array, actions: Array) -> tuple[Array, Array, list[dict[str, Any]]]:
+    def play(self, rows: Array, actions: Array) -> tuple[Array, Array, list[Info]]:
         reward = self.payoff[actions[:, 0], actions[:, 1]]
         return reward, self._t[rows] + 1 >= self.episode_limit, nothing_to_say(rows)
 
@@ -63,7 +62,7 @@ class TwoStepBatch(ToyEnv):
     def start(self, row: int, random: np.random.Generator) -> None:
         self._stage[row] = 0
 
-    def play(self, rows: Array, actions: Array) -> tuple[Array, Array, list[dict[str, Any]]]:
+    def play(self, rows: Array, actions: Array) -> tuple[Array, Array, list[Info]]:
         stage = self._stage[rows]
         second = stage > 0
         paid = self.PAYOFF[np.maximum(stage - 1, 0), actions[:, 0], actions[:, 1]]
@@ -94,7 +93,7 @@ class ContinuousMatrixGameBatch(ToyEnv):
     def __init__(self, n_envs: int) -> None:
         super().__init__(n_envs, episode_limit=1)
 
-    def play(self, rows: Array, actions: Array) -> tuple[Array, Array, list[dict[str, Any]]]:
+    def play(self, rows: Array, actions: Array) -> tuple[Array, Array, list[Info]]:
         x, y = actions[:, 0, 0].astype(float), actions[:, 1, 0].astype(float)
         on_ridge = (abs(x - y) < self.RIDGE) & (x > 0) & (y > 0)
         bonus = np.where(x == y, 1.0, 0.1) + x + y

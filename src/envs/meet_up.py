@@ -5,14 +5,13 @@ Each must answer where the other *will* be, which is what K-level reasoning is a
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from envs.batched import Array
 from envs.single import single_face
 from envs.spaces import interval
 from envs.toy import ToyEnv
+from envs.values import Info
 from utils.needs import CONTINUOUS
 
 START = np.array([[0.0, 0.0], [3.0, 2.0]])  # iota of the paper
@@ -53,7 +52,7 @@ class MeetUpBatch(ToyEnv):
     def start(self, row: int, random: np.random.Generator) -> None:
         self._positions[row] = random.uniform(-4, 4, (2, 2)) if self._random_start else START
 
-    def play(self, rows: Array, actions: Array) -> tuple[Array, Array, list[dict[str, Any]]]:
+    def play(self, rows: Array, actions: Array) -> tuple[Array, Array, list[Info]]:
         angles = np.pi * actions[:, :, 0].astype(float)  # (n, 2)
         reward = alignment(self._positions[rows], angles).mean(axis=1)
         headings = np.stack([np.cos(angles), np.sin(angles)], axis=-1)

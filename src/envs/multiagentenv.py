@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
+
+from envs.batched import BatchedEnv
+from envs.values import Actions, Choices, EnvInfo, Info
 
 
 @dataclass(frozen=True)
@@ -14,7 +18,7 @@ class RunFacts:
 
     head: str  # for the first line of the run's output
     details: str  # for a line of their own below
-    record: dict[str, Any]  # for the run's record
+    record: dict[str, object]  # for the run's record
     warnings: list[str] = field(default_factory=list)
 
 
@@ -35,14 +39,14 @@ class MultiAgentEnv:
 
     n_agents: int
     episode_limit: int
-    batched: ClassVar[Any] = None
+    batched: ClassVar[Callable[..., BatchedEnv] | None] = None
     action_kind: ClassVar[str | None] = None
 
-    def step(self, actions: Any) -> tuple[float, bool, dict[str, Any]]:
+    def step(self, actions: Actions) -> tuple[float, bool, Info]:
         """(reward, terminated, info). `info["episode_limit"] = True` marks an end by time limit."""
         raise NotImplementedError
 
-    def reset(self) -> Any:
+    def reset(self) -> object:
         """Start an episode; the return value is ignored."""
         raise NotImplementedError
 
@@ -62,17 +66,17 @@ class MultiAgentEnv:
     def get_state_size(self) -> int:
         raise NotImplementedError
 
-    def get_avail_actions(self) -> list[Any]:
+    def get_avail_actions(self) -> Sequence[Choices]:
         """For each agent a list of 0/1 over its actions."""
         return [self.get_avail_agent_actions(agent) for agent in range(self.n_agents)]
 
-    def get_avail_agent_actions(self, agent_id: int) -> Any:
+    def get_avail_agent_actions(self, agent_id: int) -> Choices:
         return [1] * self.get_total_actions()
 
     def get_total_actions(self) -> int:
         raise NotImplementedError
 
-    def get_env_info(self) -> dict[str, Any]:
+    def get_env_info(self) -> EnvInfo:
         """Sizes. Continuous environments add `action_spaces` (see `envs.spaces.Box`)."""
         return {
             "state_shape": self.get_state_size(),
@@ -82,14 +86,14 @@ class MultiAgentEnv:
             "episode_limit": self.episode_limit,
         }
 
-    def get_stats(self) -> dict[str, Any]:
+    def get_stats(self) -> Mapping[str, object]:
         return {}
 
-    def seed(self) -> Any:
+    def seed(self) -> object:
         """The seed in force, as SMAC has it; to set one, implement `reseed`."""
         return None
 
-    def render(self) -> Any:
+    def render(self) -> object:
         raise NotImplementedError(f"{type(self).__name__} cannot be rendered.")
 
     def save_replay(self) -> str | None:

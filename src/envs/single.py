@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 
 from envs.batched import BatchedEnv
 from envs.multiagentenv import MultiAgentEnv
+from envs.values import Actions, EnvInfo, Info
 
 ROW = np.zeros(1, dtype=np.int64)
 
@@ -34,7 +36,9 @@ def single_face(batched_class: type[BatchedEnv]) -> type[MultiAgentEnv]:
 class SingleFace(MultiAgentEnv):
     """Without `reseed`, resets run through the seeds that follow from the constructor's."""
 
-    def __init__(self, seed: int | None = None, **env_args: Any) -> None:
+    batched: ClassVar[Callable[..., BatchedEnv]]
+
+    def __init__(self, seed: int | None = None, **env_args: object) -> None:
         self._env: BatchedEnv = self.batched(n_envs=1, **env_args)
         self._info = self._env.get_env_info()
         self._seeds = np.random.default_rng(seed)
@@ -54,7 +58,7 @@ class SingleFace(MultiAgentEnv):
         self._env.reset(ROW, np.array([seed]))
         return self.get_obs(), self.get_state()
 
-    def step(self, actions: Any) -> tuple[float, bool, dict[str, Any]]:
+    def step(self, actions: Actions) -> tuple[float, bool, Info]:
         step = self._env.step(ROW, np.asarray(actions)[None])
         return float(step.reward[0]), bool(step.ended[0]), step.infos[0]
 
@@ -76,7 +80,7 @@ class SingleFace(MultiAgentEnv):
     def get_total_actions(self) -> int:
         return self._info["n_actions"]
 
-    def get_env_info(self) -> dict[str, Any]:
+    def get_env_info(self) -> EnvInfo:
         return self._info
 
     def render(self) -> None:

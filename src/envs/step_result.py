@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from numbers import Number
-from typing import Any
 
 import numpy as np
 
+from envs.values import Info
 from utils.errors import UserError
 
 LARGEST = float(np.finfo(np.float32).max)
 WHAT_FITS = "It must be a finite number of at most 3.4e38, for it is stored as float32."
 
 
-def normalise_step(result: Any) -> tuple[float, bool, bool, dict[str, Any]]:
+def normalise_step(result: object) -> tuple[float, bool, bool, Info]:
     """(reward, ended, terminated, info) from a 3-tuple (PyMARL) or a 5-tuple (Gymnasium, EPyMARL).
 
     `terminated` is False where a time limit ended the episode: learning bootstraps there.
@@ -37,7 +37,7 @@ def normalise_step(result: Any) -> tuple[float, bool, bool, dict[str, Any]]:
     return team_reward(reward), ended, terminated, info
 
 
-def team_reward(reward: Any) -> float:
+def team_reward(reward: object) -> float:
     """A number, or a list of equal numbers, one for each agent."""
     values = np.asarray(reward, dtype=float).reshape(-1)
     if len(values) != 1 and len(np.unique(values)) != 1:
@@ -50,7 +50,7 @@ def team_reward(reward: Any) -> float:
     return float(values[0])
 
 
-def plain_info(info: Mapping[Any, Any]) -> dict[str, float | str]:
+def plain_info(info: Info) -> dict[str, float | str]:
     """What can be averaged and sent anywhere: numbers as floats; of the rest, the type."""
     plain: dict[str, float | str] = {}
     for key, value in info.items():
@@ -74,5 +74,5 @@ def encodable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _any(flag: Any) -> bool:
+def _any(flag: object) -> bool:
     return any(map(bool, flag)) if isinstance(flag, Sequence | np.ndarray) else bool(flag)

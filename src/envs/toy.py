@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from envs.batched import Array, BatchedEnv, Step
 from envs.transcript import Transcript
+from envs.values import EnvInfo, Info
 from utils.errors import UserError
 from utils.needs import DISCRETE
 
@@ -24,7 +25,7 @@ class ToyEnv(BatchedEnv):
     n_actions: int
     state_size: int
     obs_size: int
-    extra_info: dict[str, Any] = {}
+    extra_info: EnvInfo = {}
     action_names: tuple[str, ...] = ()  # for replays, which are text; without names, numbers
 
     def __init__(self, n_envs: int, episode_limit: int) -> None:
@@ -40,7 +41,7 @@ class ToyEnv(BatchedEnv):
     def start(self, row: int, random: np.random.Generator) -> None:
         """Put `row` into the first situation of an episode."""
 
-    def play(self, rows: Array, actions: Array) -> tuple[Array, Array, list[dict[str, Any]]]:
+    def play(self, rows: Array, actions: Array) -> tuple[Array, Array, list[Info]]:
         """One step of `rows`: reward (n,), terminated (n,), infos."""
         raise NotImplementedError
 
@@ -70,7 +71,7 @@ class ToyEnv(BatchedEnv):
         title = type(self).__name__.removesuffix("Batch").lower()
         return [self._transcript.save(row, title) for row in range(self.n_envs)]
 
-    def get_env_info(self) -> dict[str, Any]:
+    def get_env_info(self) -> EnvInfo:
         return {
             "state_shape": self.state_size,
             "obs_shape": self.obs_size,
@@ -81,6 +82,6 @@ class ToyEnv(BatchedEnv):
         }
 
 
-def nothing_to_say(rows: Array) -> list[dict[str, Any]]:
+def nothing_to_say(rows: Array) -> list[Info]:
     """An empty info for each row."""
     return [{} for _ in rows]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from envs.football.match import Match
 from envs.suites.team import TeamEnv
@@ -47,7 +47,7 @@ class GFootball(TeamEnv):
         if num_agents < 1:
             raise UserError(f"num_agents is {num_agents}; it must be at least 1.")
         self._scenario, self._players = map_name, num_agents
-        self._options: dict[str, Any] = {
+        self._options: dict[str, object] = {
             "representation": representation,
             "rewards": rewards,
             "write_full_episode_dumps": write_full_episode_dumps,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pkgutil
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from envs.batched import Array
 from envs.spaces import Discrete, interval
+from envs.suites.foreign import Native
 from envs.suites.games import Turn
 from envs.suites.packages import need, versions
 from utils.errors import UserError, did_you_mean
@@ -20,7 +21,7 @@ WIDTH, HEIGHT = 640, 360  # pixels of a picture
 class Match:
     """Each agent is one player of the left team; the package plays all others."""
 
-    def __init__(self, scenario: str, n_agents: int, seen: bool, **options: Any) -> None:
+    def __init__(self, scenario: str, n_agents: int, seen: bool, **options: object) -> None:
         package = need("gfootball.env")
         check_gym()
         check_scenario(scenario)
@@ -44,13 +45,13 @@ class Match:
         settings["reverse_team_processing"] = bool(seed % 2)
         return self._observations(self.env.reset())
 
-    def step(self, actions: list[Any]) -> Turn:
+    def step(self, actions: Sequence[Native]) -> Turn:
         """The package's end is the task's: a goal, a lost ball, or the end of its match."""
         obs, reward, done, info = self.env.step([int(action) for action in actions])
         rewards = np.atleast_1d(np.asarray(reward, float)).tolist()
         return Turn(self._observations(obs), rewards, bool(done), False, info)
 
-    def _observations(self, obs: Any) -> list[Array]:
+    def _observations(self, obs: object) -> list[Array]:
         return list(np.asarray(obs, np.float32).reshape(self._n_agents, -1))
 
     def state(self) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from envs.mamujoco.scenarios import (
     global_categories,
     require_shown,
 )
+from envs.suites.foreign import Infos, Native, Shown
 from envs.suites.games import ParallelGame, Turn
 from envs.suites.packages import need
 from envs.suites.team import TeamEnv
@@ -102,35 +103,34 @@ class Robot(ParallelGame):
     def __init__(self, scenario: Scenario, sight: Sight, limit: int, seen: bool) -> None:
         package = need(PACKAGE)
         need("mujoco").set_mju_user_warning(pass_on)
-        how: dict[str, Any] = {"max_episode_steps": limit, "disable_env_checker": True}
+        how: dict[str, object] = {"max_episode_steps": limit, "disable_env_checker": True}
         if seen:
             choose_opengl()
             how |= {"render_mode": "rgb_array", "width": PICTURE, "height": PICTURE}
         if scenario.name in SEGMENTED:
             how = {"gym_env": make_segmented(scenario, how)}
-        super().__init__(
-            package.MultiAgentMujocoEnv(
-                scenario=scenario.name,
-                agent_conf=scenario.agent_conf,
-                agent_obsk=sight.joints,
-                local_categories=sight.near,
-                global_categories=sight.everywhere,
-                **how,
-            )
+        env = package.MultiAgentMujocoEnv(
+            scenario=scenario.name,
+            agent_conf=scenario.agent_conf,
+            agent_obsk=sight.joints,
+            local_categories=sight.near,
+            global_categories=sight.everywhere,
+            **how,
         )
-        joints = [joint for part in self.env.agent_action_partitions for joint in part]
+        super().__init__(env)
+        joints = [joint for part in env.agent_action_partitions for joint in part]
         require_shown("k_categories", sight.near or [], joints)
-        require_shown("global_categories", [sight.everywhere or ()], self.env.mujoco_globals)
+        require_shown("global_categories", [sight.everywhere or ()], env.mujoco_globals)
         self._sees_all = sight.everything
         if self._sees_all:
-            whole = self.env.single_agent_env.observation_space
+            whole = env.single_agent_env.observation_space
             self.observation_spaces = [whole] * len(self.action_spaces)
 
-    def step(self, actions: list[Any]) -> Turn:
+    def step(self, actions: Sequence[Native]) -> Turn:
         turn = super().step(actions)
         return turn._replace(rewards=turn.rewards[:1])
 
-    def _observations(self, obs: dict[str, Any], infos: dict[str, Any]) -> list[Any]:
+    def _observations(self, obs: Shown, infos: Infos) -> Sequence[object]:
         if self._sees_all:
             return [self.env.state()] * len(self.action_spaces)
         return super()._observations(obs, infos)
@@ -148,7 +148,7 @@ def pass_on(warning: str) -> None:
         warn_once(f"Warning: MuJoCo: {warning}")
 
 
-def make_segmented(scenario: Scenario, how: dict[str, Any]) -> Any:
+def make_segmented(scenario: Scenario, how: dict[str, object]) -> object:
     """A body of as many segments as the agents have, from a file that is not needed for long.
 
     The package would write it into its own folder, where several workers take it from each other.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 from utils.errors import UserError, did_you_mean
 
@@ -94,7 +94,14 @@ def global_categories(label: str | None) -> tuple[str, ...] | None:
     return tuple(_known("global_categories", label)) if label else ()
 
 
-def require_shown(key: str, wanted: Sequence[Sequence[str]], joints: Sequence[Any]) -> None:
+class Joint(Protocol):
+    """What is used of the package's joints."""
+
+    extra_obs: Container[str]
+    bodies: Sequence[object]
+
+
+def require_shown(key: str, wanted: Sequence[Sequence[str]], joints: Sequence[Joint]) -> None:
     """Refuse words that none of the package's `joints` knows; it would leave them out."""
     shown = [word for word in CATEGORIES if any(_shows(joint, word) for joint in joints)]
     for word in (word for words in wanted for word in words):
@@ -104,7 +111,7 @@ def require_shown(key: str, wanted: Sequence[Sequence[str]], joints: Sequence[An
             )
 
 
-def _shows(joint: Any, word: str) -> bool:
+def _shows(joint: Joint, word: str) -> bool:
     of_itself = word in OF_JOINTS or word in joint.extra_obs
     return of_itself or (word in OF_BODIES and bool(joint.bodies))
 

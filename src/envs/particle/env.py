@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from envs.animation import Screen
@@ -14,6 +12,7 @@ from envs.particle.world import STRENGTH, find_scenario, move, touches
 from envs.single import single_face
 from envs.spaces import interval
 from envs.toy import ToyEnv, nothing_to_say
+from envs.values import Info
 from utils.errors import UserError
 from utils.needs import CONTINUOUS
 
@@ -76,7 +75,7 @@ class ParticleBatch(ToyEnv):
         if row == 0:
             self._history = [self._places[0].copy()]
 
-    def play(self, rows: Array, actions: Array) -> tuple[Array, Array, list[dict[str, Any]]]:
+    def play(self, rows: Array, actions: Array) -> tuple[Array, Array, list[Info]]:
         places, velocities = self._places[rows], self._velocities[rows]
         fleeing = self._prey.forces(places, self._seeds[rows], self._t[rows])
         move(

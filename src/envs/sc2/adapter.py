@@ -16,8 +16,8 @@ import copy
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import ClassVar, TypeVar, cast
 
 import numpy as np
 
@@ -27,8 +27,10 @@ from envs.sc2.installation import point_to_game
 from envs.sc2.preflight import check_run, with_capabilities
 from envs.sc2.processes import Game, take_turn, tame_pysc2
 from envs.sc2.replays import noting_replays
+from envs.sc2.smac import Core, SMACEnv
 from envs.sc2.suites import SMAC, SMACV2, Suite
 from envs.sc2.teams import Teams
+from envs.values import Actions, Choices, EnvArgs, EnvInfo, Info
 from utils.errors import UserError
 from utils.needs import DISCRETE
 
@@ -46,7 +48,7 @@ class SC2(MultiAgentEnv):
     reseed_is_exact: ClassVar[bool] = False  # the game draws numbers of its own
 
     @classmethod
-    def preflight(cls, env_args: dict[str, Any], n_games: int) -> RunFacts:
+    def preflight(cls, env_args: EnvArgs, n_games: int) -> RunFacts:
         """Whether a run can start at all; `n_games` is how many will be up at the same time."""
         return check_run(cls.suite, env_args, n_games)
 
@@ -58,7 +60,7 @@ class SC2(MultiAgentEnv):
         launch_tries: int = 3,
         launch_spacing: float = 1.0,
         max_game_loops: int = 520_000,
-        **suite_args: Any,
+        **suite_args: object,
     ) -> None:
         self._seed, self._suite_args = seed, self._complete(suite_args)
         self._reset_timeout, self._launch_tries = reset_timeout, launch_tries
@@ -86,7 +88,7 @@ class SC2(MultiAgentEnv):
         """What can be decided from outside follows `seed`: a new game's, and SMACv2's teams."""
         self._episode_seed = seed
 
-    def reset(self) -> tuple[Any, Any]:
+    def reset(self) -> tuple[list[np.ndarray], np.ndarray]:
         """Start an episode, in a new game if there is none or the present one is old."""
         if self._launched and self._game_loop() > self._latest_safe_start:
             self._renew()
@@ -97,11 +99,11 @@ class SC2(MultiAgentEnv):
                 self._launch()
         return self.get_obs(), self.get_state()
 
-    def step(self, actions: Any) -> tuple[float, bool, dict[str, Any]]:
+    def step(self, actions: Actions) -> tuple[float, bool, Info]:
         with self._tidy():
             return self._guarded(lambda: self._step(actions))
 
-    def _step(self, actions: Any) -> tuple[float, bool, dict[str, Any]]:
+    def _step(self, actions: Actions) -> tuple[float, bool, Info]:
         reward, ended, info = self._env.step(actions)
         if self._core._controller.status_ended:
             raise GameCrashed("The game ended by itself.")
@@ -161,12 +163,12 @@ class SC2(MultiAgentEnv):
 
     # Objects
 
-    def _make(self) -> Any:
+    def _make(self) -> SMACEnv:
         env = self._class(**copy.deepcopy(self._suite_args), seed=self._seed)  # SMACv2 adds to them
         self._teams = Teams(env)
-        core = getattr(env, "env", env)  # SMACv2 wraps it
+        core = cast(Core, getattr(env, "env", env))  # SMAC's is both, and SMACv2 wraps it
         core.full_restart = _refuse_repairs
-        self._core: Any = core
+        self._core = core
         self._least_reward: float = core.max_reward
         return env
 
@@ -178,7 +180,7 @@ class SC2(MultiAgentEnv):
     def _game_loop(self) -> int:
         return int(self._core._obs.observation.game_loop)
 
-    def _complete(self, suite_args: dict[str, Any]) -> dict[str, Any]:
+    def _complete(self, suite_args: EnvArgs) -> EnvArgs:
         return suite_args
 
     def close(self) -> None:
@@ -213,26 +215,26 @@ class SC2(MultiAgentEnv):
     def get_state_size(self) -> int:
         return int(self._env.get_state_size())
 
-    def get_avail_actions(self) -> list[Any]:
+    def get_avail_actions(self) -> Sequence[Choices]:
         return self._env.get_avail_actions()
 
-    def get_avail_agent_actions(self, agent_id: int) -> Any:
+    def get_avail_agent_actions(self, agent_id: int) -> Choices:
         return self._env.get_avail_agent_actions(agent_id)
 
     def get_total_actions(self) -> int:
         return int(self._env.get_total_actions())
 
-    def get_env_info(self) -> dict[str, Any]:
+    def get_env_info(self) -> EnvInfo:
         return self._env.get_env_info()
 
-    def get_stats(self) -> dict[str, Any]:
+    def get_stats(self) -> Mapping[str, object]:
         """SMAC's own, which cannot be computed before the first battle has ended."""
         return self._env.get_stats() if self._core.battles_game else {}
 
     def seed(self) -> int | None:
         return self._seed
 
-    def render(self, mode: str = "human") -> Any:
+    def render(self, mode: str = "human") -> object:
         return self._env.render(mode=mode)
 
 
@@ -247,5 +249,5 @@ class SC2v2(SC2):
 
     suite: ClassVar[Suite] = SMACV2
 
-    def _complete(self, suite_args: dict[str, Any]) -> dict[str, Any]:
+    def _complete(self, suite_args: EnvArgs) -> EnvArgs:
         return with_capabilities(suite_args)

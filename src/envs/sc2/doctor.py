@@ -10,10 +10,12 @@ import numpy as np
 
 from components.replay.memory import human
 from envs.build import make_env, n_environments
+from envs.multiagentenv import MultiAgentEnv
 from envs.sc2.failures import LAUNCH_FAILED, PreflightError
 from envs.sc2.leftovers import dead_folders, orphans, resident_memory
 from envs.sc2.preflight import CHECKS, Plan, look, plan_for
 from envs.sc2.suites import LOCAL, Suite
+from envs.values import EnvArgs
 from utils.findings import FAULT, OK, WARNING, Finding, say
 
 NEEDS = {"version": "game", "binary": "version", "map": "game"}  # else nothing to look at
@@ -46,7 +48,7 @@ def examine(plan: Plan) -> int:
     return exit_code
 
 
-def try_it(name: str, env_args: dict[str, Any], n_games: int) -> int:
+def try_it(name: str, env_args: EnvArgs, n_games: int) -> int:
     """Start the game and play one episode of random actions."""
     random = np.random.default_rng(0)
     env = make_env(name, {**env_args, "launch_tries": 1}, seed=0)
@@ -67,7 +69,7 @@ def try_it(name: str, env_args: dict[str, Any], n_games: int) -> int:
     return 0
 
 
-def play(env: Any, random: np.random.Generator) -> int:
+def play(env: MultiAgentEnv, random: np.random.Generator) -> int:
     steps, ended = 0, False
     while not ended:
         choices = [np.flatnonzero(avail) for avail in env.get_avail_actions()]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 SMAC_MAPS = {
     "3m": "d6e086e1",
     "8m": "fe806ea9",
@@ -39,9 +37,9 @@ UNITS = {
 NEVER_ALONE = {"10gen_terran": "medivac", "10gen_zerg": "baneling"}  # no team of these only
 
 
-def capabilities(map_name: str, n_units: int, n_enemies: int) -> dict[str, Any]:
+def capabilities(map_name: str, n_units: int, n_enemies: int) -> dict[str, object]:
     """SMACv2's published way to draw teams and places for one race."""
-    team: dict[str, Any] = {
+    team: dict[str, object] = {
         "dist_type": "weighted_teams",
         "unit_types": list(UNITS[map_name]),
         "weights": [0.45, 0.45, 0.1],

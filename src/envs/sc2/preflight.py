@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from components.replay.memory import available_bytes, human
 from envs.multiagentenv import RunFacts
@@ -35,6 +34,7 @@ from envs.sc2.suites import (
     protobuf_major,
     version_of,
 )
+from envs.values import EnvArgs
 from utils.errors import did_you_mean
 from utils.findings import Finding
 
@@ -52,7 +52,7 @@ class Plan:
     map_name: str
     game_version: str | None
     n_games: int = 1
-    env_args: dict[str, Any] = field(default_factory=dict)
+    env_args: EnvArgs = field(default_factory=dict)
 
     @cached_property
     def root(self) -> Path:
@@ -68,7 +68,7 @@ class Plan:
         return installation.map_file(self.root, name)
 
 
-def plan_for(suite: Suite, env_args: dict[str, Any], n_games: int = 1) -> Plan:
+def plan_for(suite: Suite, env_args: EnvArgs, n_games: int = 1) -> Plan:
     return Plan(suite, env_args["map_name"], env_args.get("game_version"), n_games, env_args)
 
 
@@ -210,7 +210,7 @@ def look(check: Callable[[Plan], Finding], plan: Plan) -> Finding:
         ) from error
 
 
-def check_run(suite: Suite, env_args: dict[str, Any], n_games: int) -> RunFacts:
+def check_run(suite: Suite, env_args: EnvArgs, n_games: int) -> RunFacts:
     """The facts of a run that can start; else the error that says what to do."""
     pass_by_proxies()
     allow_new_protobuf()  # before TensorBoard, say, brings protobuf in
@@ -224,7 +224,7 @@ def check_run(suite: Suite, env_args: dict[str, Any], n_games: int) -> RunFacts:
     )
 
 
-def _record(plan: Plan) -> Iterator[tuple[str, Any]]:
+def _record(plan: Plan) -> Iterator[tuple[str, object]]:
     yield "game_version", installation.version_name(plan.build)
     yield "game_build", plan.build
     yield "game_folder", str(plan.root)
@@ -233,7 +233,7 @@ def _record(plan: Plan) -> Iterator[tuple[str, Any]]:
     yield "packages", {name: version_of(name) for name in PACKAGES if version_of(name)}
 
 
-def with_capabilities(env_args: dict[str, Any]) -> dict[str, Any]:
+def with_capabilities(env_args: EnvArgs) -> EnvArgs:
     """SMACv2's arguments; what `capability_config` does not say is as published."""
     completed = dict(env_args)
     n_units, n_enemies = completed.pop("n_units", 5), completed.pop("n_enemies", 5)

@@ -9,13 +9,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from threading import Timer
-from typing import IO, Any
+from typing import IO
 
+from envs.sc2.smac import RunConfig
 from envs.vector import worker_process
 from envs.vector.guardian import Guardian
+
+Launch = Callable[..., subprocess.Popen[bytes]]
 
 TURN_SECONDS = 120.0  # to wait at most for a turn; somebody may hold the lock for ever
 LAST_WORDS = 5  # lines of the game's output that an error message quotes
@@ -31,7 +34,9 @@ class Game:
         self._output: IO[bytes] | None = None
         self._guardian = None if in_worker() else guardian()
 
-    def start(self, args: list[str], cwd: str | None, env: Any) -> subprocess.Popen[bytes]:
+    def start(
+        self, args: list[str], cwd: str | None, env: Mapping[str, str] | None
+    ) -> subprocess.Popen[bytes]:
         """In a worker, it joins the worker's process group and shares its fate; else the guardian
         ends it when this process is gone. Ctrl-C is not for the game."""
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the game
@@ -116,13 +121,15 @@ def tame_pysc2(timeout: float) -> None:
         return  # a build of SMAC that drives the game in another way
     sc_process.FLAGS.sc2_timeout = max(1, round(timeout))
     if not hasattr(sc_process.StarcraftProcess, "tamed"):
-        process_class: Any = sc_process.StarcraftProcess
+        process_class = sc_process.StarcraftProcess
         process_class._launch = _leashed(process_class._launch)
         process_class.tamed = True
 
 
-def _leashed(original: Callable[..., Any]) -> Callable[..., Any]:
-    def launch(self: Any, run_config: Any, args: list[str], **kwargs: Any) -> Any:
+def _leashed(original: Launch) -> Launch:
+    def launch(
+        self: object, run_config: RunConfig, args: list[str], **kwargs: object
+    ) -> subprocess.Popen[bytes]:
         if Game.current is None:  # somebody else uses pysc2 in this process
             return original(self, run_config, args, **kwargs)
         return Game.current.start(args, run_config.cwd, run_config.env)

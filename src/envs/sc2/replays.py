@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from typing import Any
 
+from envs.sc2.smac import RunConfig
 from utils.errors import UserError
 
 
 @contextlib.contextmanager
-def noting_replays(run_config: Any, game: int | None) -> Iterator[list[str]]:
+def noting_replays(run_config: RunConfig, game: int | None) -> Iterator[list[str]]:
     """The files that pysc2 writes inside, each with the number of its game in its name.
 
     pysc2 makes the folder if it has just seen none, which another game may do meanwhile, and its

@@ -10,9 +10,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from envs.sc2.failures import MISSING_PACKAGES, PreflightError
+from envs.sc2.smac import SMACEnv
 
 LOCAL = ("127.0.0.1", "localhost")
 
@@ -33,7 +33,7 @@ class Suite:
         """The command that installs it. Never `pip install smac`: that is another project."""
         return f'pip install --no-deps "git+{self.repository}.git@{self.commit}"'
 
-    def load(self) -> Callable[..., Any]:
+    def load(self) -> Callable[..., SMACEnv]:
         """The environment's class. One suite a process: both register the same maps in pysc2."""
         other = next(suite for suite in SUITES if suite is not self)
         if f"{other.package}.env" in sys.modules:

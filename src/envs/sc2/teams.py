@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 
@@ -13,8 +12,8 @@ import numpy as np
 class Teams:
     """SMACv2 draws from unseeded generators and from python's global one. SMAC draws nothing."""
 
-    def __init__(self, env: Any) -> None:
-        self._drawing: list[Any] = list(getattr(env, "env_key_to_distribution_map", {}).values())
+    def __init__(self, env: object) -> None:
+        self._drawing: list[object] = list(getattr(env, "env_key_to_distribution_map", {}).values())
 
     @contextmanager
     def __call__(self, seed: int | None) -> Iterator[None]:
@@ -32,7 +31,7 @@ class Teams:
             random.setstate(earlier)
 
 
-def _reseed(distribution: Any, seed: list[int]) -> None:
+def _reseed(distribution: object, seed: list[int]) -> None:
     """Every generator in it, and in the distributions that it is made of."""
     parts = vars(distribution)
     for position, (name, part) in enumerate(sorted(parts.items())):

@@ -22,6 +22,7 @@ from envs.skirmish.plan import Orders
 from envs.skirmish.reward import Reward
 from envs.skirmish.settings import Settings, SettingsV2
 from envs.skirmish.units import TABLE
+from envs.values import EnvArgs, EnvInfo, Info
 from utils.errors import UserError
 from utils.needs import DISCRETE
 
@@ -60,7 +61,7 @@ class SkirmishBatch(BatchedEnv):
         self._screen = Screen(title, settings.replay_dir, settings.replay_format)
 
     @classmethod
-    def preflight(cls, env_args: dict[str, Any], n_envs: int) -> RunFacts:
+    def preflight(cls, env_args: EnvArgs, n_envs: int) -> RunFacts:
         engine = f"Skirmish engine {ENGINE_VERSION}"
         honest = "results are Skirmish's, never SMAC's (docs/skirmish.md)"
         return RunFacts(engine, honest, {"engine": engine})
@@ -84,7 +85,7 @@ class SkirmishBatch(BatchedEnv):
         if len(parts) > 1:
             joined = tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         reward, won, over, timeout, dead_allies, dead_enemies = joined
-        infos: list[dict[str, Any]] = [
+        infos: list[Info] = [
             {"battle_won": w, "dead_allies": a, "dead_enemies": e}
             for w, a, e in zip(
                 won.tolist(), dead_allies.tolist(), dead_enemies.tolist(), strict=True
@@ -110,7 +111,7 @@ class SkirmishBatch(BatchedEnv):
 
         self._screen.show(film(self.scenario, self.history[-1:])[0])
 
-    def get_env_info(self) -> dict[str, Any]:
+    def get_env_info(self) -> EnvInfo:
         return {
             "state_shape": self.layout.state_size,
             "obs_shape": self.layout.obs_size,

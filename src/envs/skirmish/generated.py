@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from envs.hashing import uniform
 from envs.skirmish.fights import Spawn
 from envs.skirmish.maps import MAPS, OPEN, SIZE
 from envs.skirmish.scenario import Scenario, fixed_scenario, has_shields, one_hots
+from envs.skirmish.settings import Capabilities
 from envs.skirmish.terrain import terrain_of
 from envs.skirmish.units import KIND, TABLE, UNITS
 from utils.errors import UserError, did_you_mean
@@ -55,10 +55,10 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "start_positions": ("dist_type", "p", "map_x", "map_y"),
 }
 DIST_TYPES = {"team_gen": "weighted_teams", "start_positions": "surrounded_and_reflect"}
-FIXED: dict[str, Any] = {"observe": True, "map_x": SIZE, "map_y": SIZE}
+FIXED: dict[str, object] = {"observe": True, "map_x": SIZE, "map_y": SIZE}
 
 
-def find_scenario(name: str, capability_config: dict[str, Any] | None) -> Scenario:
+def find_scenario(name: str, capability_config: Capabilities | None) -> Scenario:
     """A map of SMAC's, or a scenario of SMACv2's for one of its three races."""
     if name in RACES:
         return generated_scenario(name, capability_config)
@@ -74,12 +74,12 @@ def find_scenario(name: str, capability_config: dict[str, Any] | None) -> Scenar
     return fixed_scenario(MAPS[name])
 
 
-def team_settings(name: str, config: dict[str, Any] | None) -> TeamSettings:
+def team_settings(name: str, config: Capabilities | None) -> TeamSettings:
     """From SMACv2's `capability_config`; what it leaves out is as in SMACv2's files."""
     config = _part("", config)
     team = _part("team_gen", config.get("team_gen"))
     start = _part("start_positions", config.get("start_positions"))
-    given: dict[str, Any] = {k: config[k] for k in ("n_units", "n_enemies") if k in config}
+    given: Capabilities = {k: config[k] for k in ("n_units", "n_enemies") if k in config}
     for key in ("unit_types", "weights", "exception_unit_types"):
         if key in team:
             given[key] = _listed(key, team[key])
@@ -90,7 +90,7 @@ def team_settings(name: str, config: dict[str, Any] | None) -> TeamSettings:
     return settings
 
 
-def _part(place: str, config: Any) -> dict[str, Any]:
+def _part(place: str, config: object) -> Capabilities:
     """One level of `capability_config`, with known keys; null is nothing."""
     label = f"capability_config.{place}" if place else "capability_config"
     if config is None:
@@ -110,18 +110,30 @@ def _part(place: str, config: Any) -> dict[str, Any]:
     return config
 
 
-def _listed(key: str, values: Any) -> tuple[Any, ...]:
+def _listed(key: str, values: object) -> tuple[object, ...]:
     if not isinstance(values, list | tuple):
         raise UserError(f"capability_config: {key} is {values!r}; it must be a list: [{values}].")
     return tuple(values)
 
 
-def _is_number(value: Any) -> bool:
-    real = isinstance(value, int | float) and not isinstance(value, bool)
-    return real and math.isfinite(value)
+def _is_number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value)
 
 
-def _check(s: TeamSettings, name: str) -> None:
+def _check(settings: TeamSettings, name: str) -> None:
+    _check_kinds(settings, name)
+    _check_sizes(settings)
+    _check_chances(settings)
+    if set(settings.unit_types) <= set(settings.exception_unit_types):
+        raise UserError(
+            f"capability_config: all unit_types {settings.unit_types} are exception_unit_types; a "
+            "team needs others too."
+        )
+
+
+def _check_kinds(s: TeamSettings, name: str) -> None:
     race = RACES[name]
     for kind in (*s.unit_types, *s.exception_unit_types):
         if kind not in UNITS:
@@ -131,12 +143,18 @@ def _check(s: TeamSettings, name: str) -> None:
             f"capability_config: unit_types {s.unit_types} must be different kinds of {name}'s: "
             f"{', '.join(race)}."
         )
+
+
+def _check_sizes(s: TeamSettings) -> None:
     whole = all(type(n) is int for n in (s.n_units, s.n_enemies))
     if not whole or not 1 <= s.n_units <= s.n_enemies:
         raise UserError(
             f"capability_config: n_units={s.n_units!r}, n_enemies={s.n_enemies!r}; these are whole "
             "numbers, and there must be at least one unit and as many enemies or more."
         )
+
+
+def _check_chances(s: TeamSettings) -> None:
     usable = all(_is_number(weight) and weight >= 0 for weight in s.weights)
     if not usable or len(s.weights) != len(s.unit_types) or sum(s.weights) <= 0:
         raise UserError(
@@ -148,14 +166,9 @@ def _check(s: TeamSettings, name: str) -> None:
             f"capability_config.start_positions: p is {s.surrounded!r}; it must be from 0 to 1, "
             "how often the enemies stand all around."
         )
-    if set(s.unit_types) <= set(s.exception_unit_types):
-        raise UserError(
-            f"capability_config: all unit_types {s.unit_types} are exception_unit_types; a team "
-            "needs others too."
-        )
 
 
-def generated_scenario(name: str, config: dict[str, Any] | None) -> Scenario:
+def generated_scenario(name: str, config: Capabilities | None) -> Scenario:
     s = team_settings(name, config)
     order, team = s.unit_types, tuple((kind, 1) for kind in s.unit_types)
     table = TABLE["life"] + TABLE["shield"]

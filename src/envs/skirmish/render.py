@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from envs.animation import Colour
 from envs.batched import Array
 from envs.skirmish.fights import Fights
 from envs.skirmish.scenario import Scenario
 from envs.skirmish.units import KINDS
 from utils.pictures import pillow
+
+if TYPE_CHECKING:  # an optional package
+    from PIL.ImageDraw import ImageDraw
 
 GROUND, WALL, DARK = (226, 221, 208), (84, 82, 78), (46, 45, 43)
 ALLY, ENEMY = (37, 99, 176), (196, 61, 46)
@@ -53,12 +57,12 @@ class Painter:
     def _at(self, x: float, y: float) -> tuple[float, float]:
         return (x - self._left) * self._scale, (self._top - y) * self._scale
 
-    def _draw_ground(self, draw: Any) -> None:
+    def _draw_ground(self, draw: ImageDraw) -> None:
         for y, x in np.argwhere(self._cells):
             left, bottom = self._at(x, y)
             draw.rectangle((left, bottom - self._scale, left + self._scale, bottom), fill=GROUND)
 
-    def _draw_shot(self, draw: Any, f: Fights, row: int, slot: int) -> None:
+    def _draw_shot(self, draw: ImageDraw, f: Fights, row: int, slot: int) -> None:
         """A line to the target of whoever has just attacked."""
         target = int(f.target[row, slot])
         fresh = f.period[row, slot] - f.cooldown[row, slot] < RECENT
@@ -68,7 +72,7 @@ class Painter:
         colour = ALLY if slot < f.n_agents else ENEMY
         draw.line(ends, fill=colour, width=max(1, self._scale // 14))
 
-    def _draw_unit(self, draw: Any, f: Fights, row: int, slot: int) -> None:
+    def _draw_unit(self, draw: ImageDraw, f: Fights, row: int, slot: int) -> None:
         """A disc in the team's colour, with a letter for the kind and bars of life and shield."""
         x, y = self._at(float(f.x[row, slot]), float(f.y[row, slot]))
         r = float(f.radius[row, slot]) * self._scale
@@ -83,7 +87,9 @@ class Painter:
             self._draw_bar(draw, x, y - r - 3.5 * DETAIL, r, share, SHIELD)
 
     @staticmethod
-    def _draw_bar(draw: Any, x: float, y: float, r: float, share: float, colour: Any) -> None:
+    def _draw_bar(
+        draw: ImageDraw, x: float, y: float, r: float, share: float, colour: Colour
+    ) -> None:
         top, bottom = y - 5 * DETAIL, y - 2 * DETAIL
         draw.rectangle((x - r, top, x + r, bottom), fill=LOST)
         draw.rectangle((x - r, top, x - r + 2 * r * float(share), bottom), fill=colour)

@@ -8,13 +8,15 @@ from typing import Any
 
 from utils.errors import UserError
 
+Capabilities = dict[str, Any]  # SMACv2's `capability_config`: how teams and places are drawn
+
 
 @dataclass(frozen=True)
 class Settings:
     """As in PyMARL's `sc2.yaml`; `src/config/envs/skirmish.yaml` says what each means."""
 
     map_name: str = "3m"
-    capability_config: dict[str, Any] | None = field(default_factory=dict)
+    capability_config: Capabilities | None = field(default_factory=dict)
     difficulty: str = "7"
     move_amount: float = 2
     step_mul: int = 8
@@ -44,7 +46,7 @@ class Settings:
     replay_dir: str = ""
 
     @property
-    def teams(self) -> dict[str, Any]:
+    def teams(self) -> Capabilities:
         """What generated scenarios are made from."""
         return self.capability_config or {}
 
@@ -80,6 +82,6 @@ class SettingsV2(Settings):
     use_unit_ranges: bool = True
 
     @property
-    def teams(self) -> dict[str, Any]:
+    def teams(self) -> Capabilities:
         """Sizes in `capability_config` count more, as with StarCraft II."""
         return {"n_units": self.n_units, "n_enemies": self.n_enemies, **super().teams}

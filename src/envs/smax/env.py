@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from envs.animation import Colour, Screen, draw_discs
@@ -12,6 +10,7 @@ from envs.multiagentenv import RunFacts
 from envs.single import single_face
 from envs.smax.fights import Kept, Moment, find_rules
 from envs.smax.preflight import look_over
+from envs.values import EnvArgs, EnvInfo, Info
 from utils.errors import UserError
 from utils.needs import DISCRETE
 
@@ -62,7 +61,7 @@ class SMAXBatch(BatchedEnv):
         self.reset(rows, rows)
 
     @classmethod
-    def preflight(cls, env_args: dict[str, Any], n_envs: int) -> RunFacts:
+    def preflight(cls, env_args: EnvArgs, n_envs: int) -> RunFacts:
         return look_over(env_args.get("map_name", "3m"))
 
     def reset(self, rows: Array, seeds: Array) -> Array:
@@ -84,7 +83,7 @@ class SMAXBatch(BatchedEnv):
         ended = np.asarray(view.over)[rows]
         won = allies.any(axis=1) & ~enemies.any(axis=1)
         fought = allies.any(axis=1) & enemies.any(axis=1)  # nobody has lost yet
-        infos: list[dict[str, Any]] = [
+        infos: list[Info] = [
             {"battle_won": w, "dead_allies": a, "dead_enemies": e}
             for w, a, e in zip(
                 won.tolist(),
@@ -113,7 +112,7 @@ class SMAXBatch(BatchedEnv):
         self.obs, self.state = np.asarray(view.obs), np.asarray(view.state)
         self.avail = np.asarray(view.avail)
 
-    def get_env_info(self) -> dict[str, Any]:
+    def get_env_info(self) -> EnvInfo:
         return {
             "state_shape": self.state.shape[1],
             "obs_shape": self.obs.shape[2],

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import functools
 import os
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
 from envs.suites.packages import need
 from utils.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:  # an optional package
+    from jax import Array as JaxArray
 
 # Else JAX takes most of a GPU for itself as it starts, and torch finds nothing left.
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
@@ -20,37 +24,51 @@ MAPS = [
 ]
 
 
+class UnitStates(Protocol):
+    """What is used of JaxMARL's fights."""
+
+    unit_positions: JaxArray  # (B, U, 2)
+    unit_types: JaxArray  # (B, U)
+    unit_alive: JaxArray  # (B, U)
+
+
+class Units(Protocol):
+    """JaxMARL's state."""
+
+    state: UnitStates
+
+
 class View(NamedTuple):
     """What the rows show; arrays of JAX with a row for each fight."""
 
-    obs: Any  # (B, N, O)
-    state: Any  # (B, S)
-    avail: Any  # (B, N, A)
-    alive: Any  # (B, U)
-    reward: Any  # (B,)
-    over: Any  # (B,)
+    obs: JaxArray  # (B, N, O)
+    state: JaxArray  # (B, S)
+    avail: JaxArray  # (B, N, A)
+    alive: JaxArray  # (B, U)
+    reward: JaxArray  # (B,)
+    over: JaxArray  # (B,)
 
 
 class Kept(NamedTuple):
     """All that B fights are."""
 
-    units: Any  # JaxMARL's state
-    keys: Any  # (B, 2): where each row's random numbers go on
+    units: Units  # of all rows
+    keys: JaxArray  # (B, 2): where each row's random numbers go on
     view: View
 
 
 class Moment(NamedTuple):
     """What a picture of row 0 shows."""
 
-    places: Any  # (U, 2)
-    kinds: Any  # (U,)
-    alive: Any  # (U,)
+    places: JaxArray  # (U, 2)
+    kinds: JaxArray  # (U,)
+    alive: JaxArray  # (U,)
 
 
 class Rules:
     """One map's functions, compiled anew only for another number of rows."""
 
-    def __init__(self, map_name: str, **env_kwargs: Any) -> None:
+    def __init__(self, map_name: str, **env_kwargs: object) -> None:
         check_map(map_name)
         self._jax = need("jax")
         smax = need("jaxmarl.environments.smax")
@@ -69,36 +87,38 @@ class Rules:
         shapes = self._jax.eval_shape(self._jax.vmap(self._reset), np.zeros(n_envs, np.uint32))
         return self._jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
 
-    def _reset_rows(self, kept: Kept, chosen: Any, seeds: Any) -> tuple[Kept, Moment]:
+    def _reset_rows(self, kept: Kept, chosen: JaxArray, seeds: JaxArray) -> tuple[Kept, Moment]:
         return with_moment(self._pick(chosen, self._jax.vmap(self._reset)(seeds), kept))
 
-    def _step_rows(self, kept: Kept, chosen: Any, actions: Any) -> tuple[Kept, Moment]:
+    def _step_rows(self, kept: Kept, chosen: JaxArray, actions: JaxArray) -> tuple[Kept, Moment]:
         return with_moment(self._pick(chosen, self._jax.vmap(self._step)(kept, actions), kept))
 
-    def _pick(self, chosen: Any, fresh: Kept, kept: Kept) -> Kept:
+    def _pick(self, chosen: JaxArray, fresh: Kept, kept: Kept) -> Kept:
         """`fresh` in the chosen rows, in the types of `kept`: else JAX would compile twice."""
         jax = self._jax
 
-        def pick(new: Any, old: Any) -> Any:
+        def pick(new: JaxArray, old: JaxArray) -> JaxArray:
             rows = chosen.reshape(-1, *[1] * (old.ndim - 1))
             return jax.lax.convert_element_type(jax.numpy.where(rows, new, old), old.dtype)
 
         return jax.tree.map(pick, fresh, kept)
 
-    def _reset(self, seed: Any) -> Kept:
+    def _reset(self, seed: JaxArray) -> Kept:
         now, later = self._jax.random.split(self._jax.random.PRNGKey(seed))
         obs, units = self._env.reset(now)
         nothing = self._jax.numpy.zeros(())
         return Kept(units, later, self._view(units, obs, nothing, nothing > 0))
 
-    def _step(self, kept: Kept, actions: Any) -> Kept:
+    def _step(self, kept: Kept, actions: JaxArray) -> Kept:
         now, later = self._jax.random.split(kept.keys)
         named = dict(zip(self._env.agents, actions, strict=True))
         obs, units, rewards, dones, _ = self._env.step_env(now, kept.units, named)
         view = self._view(units, obs, rewards[self._env.agents[0]], dones["__all__"])
         return Kept(units, later, view)
 
-    def _view(self, units: Any, obs: Any, reward: Any, over: Any) -> View:
+    def _view(
+        self, units: Units, obs: Mapping[str, JaxArray], reward: JaxArray, over: JaxArray
+    ) -> View:
         stack, agents = self._jax.numpy.stack, self._env.agents
         avail = self._env.get_avail_actions(units)
         return View(
@@ -120,7 +140,7 @@ def check_map(name: str) -> None:
 
 
 @functools.cache
-def find_rules(map_name: str, **env_kwargs: Any) -> Rules:
+def find_rules(map_name: str, **env_kwargs: object) -> Rules:
     """The same object for the same task, so that training and tests share what is compiled."""
     return Rules(map_name, **env_kwargs)
 

@@ -16,15 +16,7 @@ def look_over(map_name: str) -> RunFacts:
     jax = need("jax")
     need("jaxmarl.environments.smax")
     found = versions(("jaxmarl", "jax"))
-    version = found.get("jaxmarl", "of no version")
-    other = (
-        ""
-        if version == SEEN_WORKING
-        else (
-            f"jaxmarl {version} is installed; {SEEN_WORKING} is what was seen working. "
-            f"Type: {install_command('jaxmarl')}"
-        )
-    )
+    other = _other_version(found.get("jaxmarl", "of no version"))
     try:
         find_rules(map_name)
     except UserError:
@@ -41,4 +33,14 @@ def look_over(map_name: str) -> RunFacts:
         details=f"{packages}, on {jax.default_backend()}",
         record={"task": f"SMAX {map_name}", "packages": found},
         warnings=[other] if other else [],
+    )
+
+
+def _other_version(version: str) -> str:
+    """A warning of a version that was not tried; nothing for the one that was."""
+    if version == SEEN_WORKING:
+        return ""
+    return (
+        f"jaxmarl {version} is installed; {SEEN_WORKING} is what was seen working. "
+        f"Type: {install_command('jaxmarl')}"
     )

@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from envs.suites.foreign import GymnasiumEnv, Infos, Native, ParallelEnv, Shown, Space
+from envs.values import Choices, Info
 from utils.errors import UserError
 
 
 class Turn(NamedTuple):
     """What came of one step."""
 
-    obs: list[Any]
+    obs: Sequence[object]
     rewards: list[float]
     terminated: bool  # the task ended
     truncated: bool  # time ended the episode
-    info: dict[str, Any]
+    info: Info
 
 
 class Game(Protocol):
     """The face."""
 
-    observation_spaces: list[Any]
-    action_spaces: list[Any]
+    observation_spaces: list[Space]
+    action_spaces: list[Space]
 
-    def reset(self, seed: int) -> list[Any]:
+    def reset(self, seed: int) -> Sequence[object]:
         """Start an episode that depends on `seed` alone; the observations."""
 
-    def step(self, actions: list[Any]) -> Turn:
+    def step(self, actions: Sequence[Native]) -> Turn:
         """One action for each agent, as its space has them."""
 
     def state(self) -> np.ndarray | None:
         """What training may see; None where the package has nothing but observations."""
 
-    def masks(self) -> list[Any] | None:
+    def masks(self) -> Sequence[Choices] | None:
         """0/1 for each agent's discrete actions; None where all are always available."""
 
     def render(self) -> np.ndarray:
@@ -46,7 +49,7 @@ class Game(Protocol):
 class ParallelGame:
     """A parallel environment of PettingZoo's interface. Agents that left see zeros."""
 
-    def __init__(self, env: Any) -> None:
+    def __init__(self, env: ParallelEnv) -> None:
         self.env = env
         self._agents = list(env.possible_agents)
         self.observation_spaces = [observed(env.observation_space(name)) for name in self._agents]
@@ -54,13 +57,13 @@ class ParallelGame:
         self._blank = [
             np.zeros(space.shape or (), space.dtype) for space in self.observation_spaces
         ]
-        self._masks: dict[str, Any] = {}
+        self._masks: dict[str, np.ndarray] = {}
 
-    def reset(self, seed: int) -> list[Any]:
+    def reset(self, seed: int) -> Sequence[object]:
         obs, infos = self.env.reset(seed=seed)
         return self._observations(obs, infos)
 
-    def step(self, actions: list[Any]) -> Turn:
+    def step(self, actions: Sequence[Native]) -> Turn:
         """An end is by time if it ended the episode of anybody who was not done."""
         present = set(self.env.agents)
         moves = {n: a for n, a in zip(self._agents, actions, strict=True) if n in present}
@@ -75,7 +78,7 @@ class ParallelGame:
             infos.get(self._agents[0], {}),
         )
 
-    def _observations(self, obs: dict[str, Any], infos: dict[str, Any]) -> list[Any]:
+    def _observations(self, obs: Shown, infos: Infos) -> Sequence[object]:
         self._masks.clear()
         shown = []
         for name, blank in zip(self._agents, self._blank, strict=True):
@@ -94,7 +97,7 @@ class ParallelGame:
         except (AttributeError, NotImplementedError):
             return None
 
-    def masks(self) -> list[Any] | None:
+    def masks(self) -> Sequence[Choices] | None:
         """Who left may only do the first action, which nobody carries out."""
         if not self._masks:
             return None
@@ -111,7 +114,7 @@ class ParallelGame:
 class GymnasiumGame:
     """A Gymnasium environment: of several agents if its spaces are tuples, else of one."""
 
-    def __init__(self, env: Any) -> None:
+    def __init__(self, env: GymnasiumEnv) -> None:
         self.env = env
         self._team = is_tuple(env.action_space)
         if self._team and not is_tuple(env.observation_space):
@@ -124,11 +127,11 @@ class GymnasiumGame:
         )
         self.action_spaces = list(env.action_space.spaces) if self._team else [env.action_space]
 
-    def reset(self, seed: int) -> list[Any]:
+    def reset(self, seed: int) -> Sequence[object]:
         obs, _ = self.env.reset(seed=seed)
         return list(obs) if self._team else [obs]
 
-    def step(self, actions: list[Any]) -> Turn:
+    def step(self, actions: Sequence[Native]) -> Turn:
         obs, reward, terminated, truncated, info = self.env.step(
             tuple(actions) if self._team else actions[0]
         )
@@ -139,7 +142,7 @@ class GymnasiumGame:
     def state(self) -> np.ndarray | None:
         return None
 
-    def masks(self) -> list[Any] | None:
+    def masks(self) -> Sequence[Choices] | None:
         return None
 
     def render(self) -> np.ndarray:
@@ -149,12 +152,12 @@ class GymnasiumGame:
         self.env.close()
 
 
-def is_tuple(space: Any) -> bool:
+def is_tuple(space: Space) -> bool:
     """Whether it has an entry for each agent."""
     return isinstance(getattr(space, "spaces", None), tuple | list)
 
 
-def observed(space: Any) -> Any:
+def observed(space: Space) -> Space:
     """The space of what is seen, where it stands beside that of a mask."""
     parts = getattr(space, "spaces", None)
     if isinstance(parts, dict) and {"observation", "action_mask"} <= set(parts):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from envs.batched import Array
+from envs.suites.foreign import GymnasiumEnv
 from envs.suites.games import GymnasiumGame
 from utils.pictures import pillow
 
@@ -20,12 +21,12 @@ ARROWS = {"UP": "^", "DOWN": "v", "LEFT": "<", "RIGHT": ">"}
 class Foraging(GymnasiumGame):
     """Level-Based Foraging. Its own time limit is put out of reach: it would call it an end."""
 
-    def __init__(self, env: Any, limit: int) -> None:
+    def __init__(self, env: GymnasiumEnv, limit: int) -> None:
         super().__init__(env)
         self._field = env.unwrapped
         self._field._max_episode_steps = limit + 1
 
-    def reset(self, seed: int) -> list[Any]:
+    def reset(self, seed: int) -> Sequence[object]:
         """It keeps players' old places while it looks for new ones; seeds would not suffice."""
         for player in self._field.players:
             player.position = None
@@ -45,7 +46,7 @@ class Foraging(GymnasiumGame):
 class Warehouse(GymnasiumGame):
     """RWARE. Its own time limit is put out of reach: it would call it an end."""
 
-    def __init__(self, env: Any, limit: int) -> None:
+    def __init__(self, env: GymnasiumEnv, limit: int) -> None:
         super().__init__(env)
         self._hall = env.unwrapped
         self._hall.max_steps = limit + 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from envs.suites.games import Game, GymnasiumGame, ParallelGame
 from envs.suites.grids import GAMES
@@ -26,7 +25,7 @@ class Gymma(TeamEnv):
         reward_scalarisation: str = "sum",
         normalise_actions: bool = False,
         normalise_obs: bool = False,
-        kwargs: dict[str, Any] | None = None,
+        kwargs: dict[str, object] | None = None,
         replay_format: str = "gif",
         replay_dir: str = "",
         seed: int | None = None,
@@ -68,7 +67,7 @@ class Gymma(TeamEnv):
         limit = {keyword: self._limit} if keyword else {}
         return ParallelGame(make(**{**limit, **self._kwargs, **how}))
 
-    def _make_gymnasium(self, how: dict[str, Any]) -> Game:
+    def _make_gymnasium(self, how: dict[str, str]) -> Game:
         """By Gymnasium's "module:Id"; the module registers its environments."""
         module, _, task = self._key.rpartition(":")
         if module:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from envs.batched import Array
+from envs.suites.foreign import Native
 from envs.suites.games import Game
 
 
@@ -15,10 +16,10 @@ class Mirror:
 
     def __init__(self, game: Game) -> None:
         self._game = game
-        self._actions: list[list[Any]] | None = None  # of the episode that it plays
+        self._actions: Sequence[Sequence[Native]] | None = None  # of the episode that it plays
         self.rewards: list[list[float]] = []  # of the steps that it has made
 
-    def picture(self, seed: int, actions: list[list[Any]], t: int) -> Array:
+    def picture(self, seed: int, actions: Sequence[Sequence[Native]], t: int) -> Array:
         """What was seen after the first `t` of an episode's actions. (height, width, 3) uint8
 
         `actions` may grow from one call to the next; another list is another episode.

@@ -9,7 +9,7 @@ import io
 import pkgutil
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any
+from types import ModuleType
 
 from utils.errors import UserError, did_you_mean
 
@@ -32,7 +32,7 @@ BUILDS = {  # packages that pip alone does not get installed
 }
 
 
-def need(module: str) -> Any:
+def need(module: str) -> ModuleType:
     """The module, or a sentence on how to get it."""
     try:
         with silence():

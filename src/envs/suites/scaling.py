@@ -6,12 +6,12 @@ run has the same ones, and nothing has to be kept up to date or saved.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from envs.batched import Array
 from envs.check import draw_actions
+from envs.multiagentenv import MultiAgentEnv
+from envs.vector.rows import begin
 
 STEPS = 5000
 FURTHEST = 10.0  # scaled numbers are cut at this
@@ -28,15 +28,14 @@ class Scaling:
         return _scaled(obs, *self._obs), _scaled(state, *self._states)
 
 
-def measure(env: Any) -> Scaling:
+def measure(env: MultiAgentEnv) -> Scaling:
     """Of random play in `env`."""
     random = np.random.default_rng(0)
     info, ended = env.get_env_info(), True
     obs, states = [], []
     for step in range(STEPS):
         if ended:
-            env.reseed(step)
-            env.reset()
+            begin(env, step)
         _, ended, _ = env.step(draw_actions(env, info, random))
         obs.append(np.array(env.get_obs()))
         states.append(np.array(env.get_state()))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from envs.batched import Array
 from envs.spaces import Box, interval
+from envs.suites.foreign import Native, Space
 from utils.errors import UserError
 
 
@@ -20,7 +20,10 @@ class Shapes:
     """
 
     def __init__(
-        self, observation_spaces: Sequence[Any], action_spaces: Sequence[Any], unit_actions: bool
+        self,
+        observation_spaces: Sequence[Space],
+        action_spaces: Sequence[Space],
+        unit_actions: bool,
     ) -> None:
         self._observation_spaces = observation_spaces
         self.n_agents = len(action_spaces)
@@ -64,12 +67,12 @@ class Shapes:
                 said.append(f"{what} of {listed} numbers are padded to {max(sizes)}.")
         return said
 
-    def observation(self, agent: int, seen: Any, place: Array) -> None:
+    def observation(self, agent: int, seen: object, place: Array) -> None:
         """Write one agent's observation into `place` (O,), which holds zeros beyond it."""
         space = self._observation_spaces[agent]
         place[: self.obs_sizes[agent]] = flat(space, seen)
 
-    def action(self, agent: int, chosen: Any) -> Any:
+    def action(self, agent: int, chosen: Native) -> Native:
         """The learner's action in the package's terms."""
         if not self.continuous:
             return int(chosen) + self._start[agent]
@@ -80,7 +83,7 @@ class Shapes:
         return own.astype(np.float32).reshape(self._action_shapes[agent])
 
 
-def flat_size(space: Any) -> int:
+def flat_size(space: Space) -> int:
     """Numbers in an observation."""
     if type(space).__name__ == "Box":
         return int(np.prod(space.shape))
@@ -89,7 +92,7 @@ def flat_size(space: Any) -> int:
     return int(flatdim(space))
 
 
-def _flat_sizes(spaces: Sequence[Any]) -> list[int]:
+def _flat_sizes(spaces: Sequence[Space]) -> list[int]:
     """Of all agents; those that cannot be vectors, or show nothing to anybody, are refused."""
     try:
         sizes = [flat_size(space) for space in spaces]
@@ -103,7 +106,7 @@ def _flat_sizes(spaces: Sequence[Any]) -> list[int]:
     return sizes
 
 
-def flat(space: Any, seen: Any) -> Array:
+def flat(space: Space, seen: object) -> Array:
     """An observation as one vector: choices become one-hots."""
     if type(space).__name__ == "Box":
         return np.asarray(seen).reshape(-1)
@@ -112,7 +115,7 @@ def flat(space: Any, seen: Any) -> Array:
     return np.asarray(flatten(space, seen))
 
 
-def _kind(action_spaces: Sequence[Any]) -> str:
+def _kind(action_spaces: Sequence[Space]) -> str:
     kinds = {type(space).__name__ for space in action_spaces}
     if len(kinds) > 1 or not kinds <= {"Box", "Discrete"}:
         raise UserError(
@@ -121,7 +124,7 @@ def _kind(action_spaces: Sequence[Any]) -> str:
     return kinds.pop()
 
 
-def _bounds(space: Any, agent: int) -> tuple[Array, Array]:
+def _bounds(space: Space, agent: int) -> tuple[Array, Array]:
     """Flat (low, high)."""
     if np.dtype(space.dtype).kind != "f":
         raise UserError(f"Agent {agent}'s actions are {space}. Numbers in a Box must be floats.")

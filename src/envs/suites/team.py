@@ -6,18 +6,20 @@ import logging
 import math
 import re
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from envs.animation import Screen
 from envs.batched import Array
 from envs.multiagentenv import MultiAgentEnv, RunFacts
+from envs.suites.foreign import Native
 from envs.suites.games import Game
 from envs.suites.mirror import Mirror
 from envs.suites.packages import versions
 from envs.suites.scaling import Scaling, measure
 from envs.suites.shapes import Shapes
+from envs.values import Actions, EnvArgs, EnvInfo, Info
 from utils.errors import UserError
 
 log = logging.getLogger("pymarlk")
@@ -72,7 +74,7 @@ class TeamEnv(MultiAgentEnv):
         raise NotImplementedError
 
     @classmethod
-    def preflight(cls, env_args: dict[str, Any], n_envs: int) -> RunFacts:
+    def preflight(cls, env_args: EnvArgs, n_envs: int) -> RunFacts:
         """The task and the packages, from one environment made for the purpose."""
         from envs.build import construct
 
@@ -96,12 +98,12 @@ class TeamEnv(MultiAgentEnv):
     def reset(self) -> tuple[list[Array], Array]:
         seed, self._next_seed = self._next_seed, None
         self._seed = int(self._seeds.integers(2**31)) if seed is None else int(seed) % 2**31
-        self._actions: list[list[Any]] = []  # of the present episode, for a replay
+        self._actions: list[list[Native]] = []  # of the present episode, for a replay
         self._return = 0.0
         self._show(self._game.reset(self._seed))
         return self.get_obs(), self.get_state()
 
-    def step(self, actions: Any) -> tuple[float, bool, dict[str, Any]]:
+    def step(self, actions: Actions) -> tuple[float, bool, Info]:
         native = [self._shapes.action(agent, chosen) for agent, chosen in enumerate(actions)]
         self._actions.append(native)
         turn = self._game.step(native)
@@ -115,7 +117,7 @@ class TeamEnv(MultiAgentEnv):
             info["episode_limit"] = True
         return reward, ended, info
 
-    def _show(self, obs: list[Any]) -> None:
+    def _show(self, obs: Sequence[object]) -> None:
         """Keep the present situation; earlier ones stay as they were given out."""
         self._obs = np.zeros((self.n_agents, self._shapes.obs_size), np.float32)
         for agent, seen in enumerate(obs):
@@ -157,7 +159,7 @@ class TeamEnv(MultiAgentEnv):
     def get_total_actions(self) -> int:
         return self._shapes.n_actions
 
-    def get_env_info(self) -> dict[str, Any]:
+    def get_env_info(self) -> EnvInfo:
         info = super().get_env_info()
         if self._shapes.continuous:
             info |= {
@@ -209,7 +211,7 @@ def scalar(rewards: Sequence[float], how: str) -> float:
     return total if how == "sum" else total / len(rewards)
 
 
-def numbers_in(info: dict[str, Any]) -> dict[str, Any]:
+def numbers_in(info: Info) -> Info:
     """The entries that can be averaged over episodes."""
     return {
         key: value

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from envs.batched import Array, BatchedEnv, Step
 from envs.step_result import WHAT_FITS
+from envs.values import EnvInfo
 from envs.vector.rows import explain, sizes_of, unheld
 
 
@@ -26,7 +26,7 @@ class CheckedBatch(BatchedEnv):
         self.n_envs, self.reseeds = self._env.n_envs, self._env.reseeds
         self.last_failure: dict[int, str] = {}
 
-    def get_env_info(self) -> dict[str, Any]:
+    def get_env_info(self) -> EnvInfo:
         return self._info
 
     def reset(self, rows: Array, seeds: Array) -> Array:

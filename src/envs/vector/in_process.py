@@ -10,7 +10,9 @@ import numpy as np
 
 from envs.batched import Array, BatchedEnv, Step
 from envs.step_result import normalise_step
+from envs.values import EnvInfo, Info
 from envs.vector.rows import (
+    Build,
     begin,
     explain,
     fields_for,
@@ -25,10 +27,10 @@ from utils.resources import as_memory_allows
 class InProcessVector(BatchedEnv):
     """An environment that raises is closed and built anew at the next reset of its row."""
 
-    def __init__(self, builders: Sequence[Callable[[], Any]]) -> None:
+    def __init__(self, builders: Sequence[Build]) -> None:
         self._builders = builders
         self.n_envs = len(builders)
-        self._envs: list[Any] = [None] * self.n_envs
+        self._envs: list[Any] = [None] * self.n_envs  # None where one is to be built
         try:
             for row, build in enumerate(as_memory_allows(builders)):
                 self._envs[row] = build()
@@ -42,7 +44,7 @@ class InProcessVector(BatchedEnv):
         self.avail = self._arrays["avail"]
         self.last_failure: dict[int, str] = {}  # row -> traceback
 
-    def get_env_info(self) -> dict[str, Any]:
+    def get_env_info(self) -> EnvInfo:
         return self._info
 
     def reset(self, rows: Array, seeds: Array) -> Array:
@@ -50,7 +52,7 @@ class InProcessVector(BatchedEnv):
         return np.array([not self._attempt(row, self._reset, seed) for row, seed in jobs], bool)
 
     def step(self, rows: Array, actions: Array) -> Step:
-        infos: dict[int, dict[str, Any]] = {}
+        infos: dict[int, Info] = {}
         jobs = zip(rows.tolist(), actions, strict=True)
         lost = np.array([not self._attempt(row, self._step, a, infos) for row, a in jobs], bool)
         arrays = self._arrays
@@ -78,14 +80,14 @@ class InProcessVector(BatchedEnv):
         begin(self._envs[row], seed)
         look(self._envs[row], self._arrays, row)
 
-    def _step(self, row: int, actions: Array, infos: dict[int, dict[str, Any]]) -> None:
+    def _step(self, row: int, actions: Array, infos: dict[int, Info]) -> None:
         env, arrays = self._envs[row], self._arrays
         reward, ended, terminated, infos[row] = normalise_step(env.step(actions))
         arrays["reward"][row], arrays["ended"][row] = reward, ended
         arrays["terminated"][row] = terminated
         look(env, arrays, row)
 
-    def _attempt(self, row: int, action: Callable[..., None], *details: Any) -> bool:
+    def _attempt(self, row: int, action: Callable[..., None], *details: object) -> bool:
         """Whether `action` went well; if not, the environment is gone and its traceback kept."""
         try:
             action(row, *details)

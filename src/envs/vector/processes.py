@@ -9,16 +9,16 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from multiprocessing import resource_tracker
-from typing import Any
 
 import numpy as np
 
+from envs.values import EnvInfo
 from envs.vector.guardian import Guardian
-from envs.vector.rows import Fields, fields_for
+from envs.vector.rows import Arrays, Build, Fields, fields_for
 from envs.vector.shared import SharedArrays
-from envs.vector.worker_process import Builders, main, tell
+from envs.vector.worker_process import Answer, Builders, Reply, main, tell
 from envs.vector.workers import CLOSE_SECONDS, NO_ANSWER, WorkerLost, Workplace
 from utils.errors import UserError
 
@@ -49,7 +49,7 @@ class Processes(Workplace):
 
     def __init__(
         self,
-        builders: Sequence[Callable[[], Any]],
+        builders: Sequence[Build],
         seeds: Sequence[int],
         count: int | None = None,
     ) -> None:
@@ -76,12 +76,12 @@ class Processes(Workplace):
             if process is not None:
                 process.flush()
 
-    def make_arrays(self, info: dict[str, Any]) -> dict[str, np.ndarray]:
+    def make_arrays(self, info: EnvInfo) -> Arrays:
         self._fields: Fields = fields_for(info, self.n_envs)
         self._shared = SharedArrays(self._fields)
         return self._shared.arrays
 
-    def attachment(self) -> tuple[Any, ...]:
+    def attachment(self) -> tuple[object, ...]:
         assert self._shared is not None
         return self._shared.name, self._fields
 
@@ -98,10 +98,10 @@ class RowHandle:
     def __init__(self, process: WorkerProcess, row: int) -> None:
         self._process, self._row = process, row
 
-    def send(self, *command: Any) -> None:
+    def send(self, *command: object) -> None:
         self._process.note(self._row, *command)
 
-    def receive(self, deadline: float) -> Any:
+    def receive(self, deadline: float) -> Answer:
         outcome, answer = self._process.answer_of(self._row, deadline)
         if outcome == "failed":
             raise WorkerLost(answer)
@@ -134,13 +134,13 @@ class WorkerProcess:
         self._answer_or_end = select.poll()  # kept, for to make one takes longer than to ask it
         self._answer_or_end.register(self._pipe.fileno(), select.POLLIN)
         self._answer_or_end.register(self._process.sentinel, select.POLLIN)
-        self._noted: list[tuple[Any, ...]] = []  # (row, command, details ...)
-        self._answers: dict[int, Any] = {}
+        self._noted: list[tuple[object, ...]] = []  # (row, command, details ...)
+        self._answers: dict[int, Reply] = {}
         self.ended = False  # by us
         self.pid: int = self._process.pid or 0
         guardian.watch(self.pid)
 
-    def note(self, row: int, *command: Any) -> None:
+    def note(self, row: int, *command: object) -> None:
         self._answers.pop(row, None)  # to a command that nobody waits for any more
         self._noted.append((row, *command))
 
@@ -151,7 +151,7 @@ class WorkerProcess:
                 tell(self._pipe, self._noted)
         self._noted = []
 
-    def answer_of(self, row: int, deadline: float) -> Any:
+    def answer_of(self, row: int, deadline: float) -> Reply:
         """To the last command for this row."""
         while row not in self._answers:
             if self.ended:
@@ -159,7 +159,7 @@ class WorkerProcess:
             self._answers.update(self._next_answers(deadline))
         return self._answers.pop(row)
 
-    def _next_answers(self, deadline: float) -> dict[int, Any]:
+    def _next_answers(self, deadline: float) -> dict[int, Reply]:
         left = deadline - time.monotonic()
         happened = self._answer_or_end.poll(max(0.0, 1000 * left))
         if not happened:

@@ -6,24 +6,34 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
+from envs.values import EnvInfo
 from envs.vector.guardian import Guardian
-from envs.vector.rows import Fields, fields_for, private_arrays
-from envs.vector.worker_process import Worker, become_worker
+from envs.vector.rows import Arrays, Build, Fields, fields_for, private_arrays
+from envs.vector.worker_process import Answer, Worker, become_worker
 from envs.vector.workers import NO_ANSWER, WorkerLost, Workplace
 
-Arrays = dict[str, np.ndarray]
+
+class RemoteMethod(Protocol):
+    """A method of an actor, as Ray calls it."""
+
+    def remote(self, *given: object) -> object:
+        """Call it there; a reference to what it will return."""
+
+
+class Actor(Protocol):
+    """Ray's end of an `EnvActor`."""
+
+    obey: RemoteMethod
 
 
 class RayActors(Workplace):
     """One actor a row. A machine that is lost takes its actors; others start in their place."""
 
-    def __init__(
-        self, ray: ModuleType, builders: Sequence[Callable[[], Any]], seeds: Sequence[int]
-    ) -> None:
+    def __init__(self, ray: ModuleType, builders: Sequence[Build], seeds: Sequence[int]) -> None:
         self._ray = ray
         self.n_envs = len(builders)
         self._builders, self._seeds = builders, seeds
@@ -34,17 +44,17 @@ class RayActors(Workplace):
         self._actor_class = ray.remote(**options)(EnvActor)
 
     def start(self, row: int) -> ActorHandle:
-        def begin() -> Any:
+        def begin() -> Actor:
             return self._actor_class.remote(self._builders[row], self._seeds[row])
 
         return ActorHandle(self._ray, begin, row, self._arrays)
 
-    def make_arrays(self, info: dict[str, Any]) -> Arrays:
+    def make_arrays(self, info: EnvInfo) -> Arrays:
         self._one_row = fields_for(info, 1)
         self._arrays.update(private_arrays(fields_for(info, self.n_envs)))
         return self._arrays
 
-    def attachment(self) -> tuple[Any, ...]:
+    def attachment(self) -> tuple[object, ...]:
         return (self._one_row,)
 
 
@@ -55,19 +65,21 @@ class ActorHandle:
     before its first answer is therefore begun once more.
     """
 
-    def __init__(self, ray: ModuleType, begin: Callable[[], Any], row: int, arrays: Arrays) -> None:
+    def __init__(
+        self, ray: ModuleType, begin: Callable[[], Actor], row: int, arrays: Arrays
+    ) -> None:
         self._ray, self._begin, self._row, self._arrays = ray, begin, row, arrays
         self._actor = begin()
         self._may_begin_again = True
-        self._command: tuple[Any, ...] = ()  # the last one
-        self._answer: Any = None  # to it; a reference to what is yet to come
+        self._command: tuple[object, ...] = ()  # the last one
+        self._answer: object = None  # to it; a reference to what is yet to come
 
-    def send(self, *command: Any) -> None:
+    def send(self, *command: object) -> None:
         actions = self._arrays["actions"][self._row] if command[0] == "step" else None
         self._command = command
         self._answer = self._actor.obey.remote(actions, *command)
 
-    def receive(self, deadline: float) -> Any:
+    def receive(self, deadline: float) -> Answer:
         left = max(0.0, deadline - time.monotonic())
         try:
             outcome, answer, situation = self._ray.get(self._answer, timeout=left)
@@ -84,7 +96,7 @@ class ActorHandle:
             self._arrays[name][self._row] = values
         return answer
 
-    def _receive_from_another(self, deadline: float) -> Any:
+    def _receive_from_another(self, deadline: float) -> Answer:
         self._may_begin_again = False
         self._actor = self._begin()
         self.send(*self._command)
@@ -105,15 +117,15 @@ class EnvActor:
     the environment started.
     """
 
-    def __init__(self, build: Callable[[], Any], seed: int) -> None:
+    def __init__(self, build: Build, seed: int) -> None:
         become_worker(seed)
         self._guardian = Guardian()
         self._guardian.watch(os.getpid())
         self._worker = RowWorker(build, row=0)
 
     def obey(
-        self, actions: np.ndarray | None, command: str, *details: Any
-    ) -> tuple[str, Any, Arrays]:
+        self, actions: np.ndarray | None, command: str, *details: object
+    ) -> tuple[str, Answer, Arrays]:
         arrays = self._worker.arrays
         if actions is not None:
             arrays["actions"][0] = actions

@@ -5,21 +5,26 @@ from __future__ import annotations
 import math
 import operator
 import traceback
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import DTypeLike
 
+from envs.batched import BatchedEnv
+from envs.multiagentenv import MultiAgentEnv
 from envs.step_result import WHAT_FITS, encodable
+from envs.values import EnvInfo, Size
 from utils.errors import UserError
 
-Fields = dict[str, tuple[tuple[int, ...], Any]]  # name -> shape, dtype
-
+Build = Callable[[], MultiAgentEnv]
+Arrays = dict[str, np.ndarray]
+Fields = dict[str, tuple[tuple[int, ...], DTypeLike]]  # name -> shape, dtype
 
 COUNTS = ("n_agents", "n_actions", "episode_limit")
 SHAPES = ("state_shape", "obs_shape")
 
 
-def sizes_of(env: Any) -> dict[str, Any]:
+def sizes_of(env: MultiAgentEnv | BatchedEnv) -> EnvInfo:
     """What `env.get_env_info()` gives, with all sizes in it; a sentence about what is none."""
     source = f"{type(env).__name__}.get_env_info()"
     info = env.get_env_info()
@@ -40,7 +45,7 @@ def sizes_of(env: Any) -> dict[str, Any]:
     return info
 
 
-def fields_for(info: dict[str, Any], n_envs: int) -> Fields:
+def fields_for(info: EnvInfo, n_envs: int) -> Fields:
     """The arrays that describe `n_envs` rows and one step of them."""
     B, N, A = n_envs, info["n_agents"], info["n_actions"]
     continuous = bool(info.get("action_spaces"))
@@ -55,17 +60,17 @@ def fields_for(info: dict[str, Any], n_envs: int) -> Fields:
     }
 
 
-def private_arrays(fields: Fields) -> dict[str, np.ndarray]:
+def private_arrays(fields: Fields) -> Arrays:
     """The arrays, in memory that only this process sees."""
     return {name: np.zeros(shape, dtype) for name, (shape, dtype) in fields.items()}
 
 
-def as_shape(size: Any) -> tuple[int, ...]:
+def as_shape(size: Size) -> tuple[int, ...]:
     """Sizes are given as a number or as a shape."""
     return (int(size),) if isinstance(size, int | np.integer) else tuple(size)
 
 
-def look(env: Any, arrays: dict[str, np.ndarray], row: int) -> None:
+def look(env: MultiAgentEnv, arrays: Arrays, row: int) -> None:
     """Write the present situation of `env` into its row."""
     with np.errstate(over="ignore"):  # what overflows is refused with its value
         put("get_state()", env.get_state(), arrays["state"][row])
@@ -76,7 +81,7 @@ def look(env: Any, arrays: dict[str, np.ndarray], row: int) -> None:
         raise UserError(f"Agent {int(choices.argmin())} has no available action.")
 
 
-def put(what: str, values: Any, place: np.ndarray, of_agents: bool = False) -> None:
+def put(what: str, values: object, place: np.ndarray, of_agents: bool = False) -> None:
     """Write `values` into `place`: of its size, and finite."""
     array = np.asarray(values)
     if array.size != place.size:
@@ -105,12 +110,12 @@ def explain(error: BaseException) -> str:
     return encodable("".join(traceback.format_exception(error)))
 
 
-def reseeds(env: Any) -> bool:
+def reseeds(env: MultiAgentEnv) -> bool:
     """Whether an episode depends on its seed alone."""
     return hasattr(env, "reseed") and getattr(env, "reseed_is_exact", True)
 
 
-def begin(env: Any, seed: int) -> None:
+def begin(env: MultiAgentEnv, seed: int) -> None:
     """Start an episode, from `seed` alone where the environment can do that."""
     if hasattr(env, "reseed"):
         env.reseed(seed)

@@ -6,15 +6,21 @@ import os
 import pickle
 import random
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
 
+from envs.multiagentenv import MultiAgentEnv
 from envs.step_result import normalise_step, plain_info
-from envs.vector.rows import begin, explain, look, reseeds, sizes_of
+from envs.values import Info
+from envs.vector.rows import Arrays, Build, Fields, begin, explain, look, reseeds, sizes_of
 from envs.vector.shared import SharedArrays
+
+Answer = Any  # what a `do_...` of `Worker` returns; which one was asked says its type
+Reply = tuple[str, Answer]  # ("done", answer) or ("failed", traceback)
+Builders = Mapping[int, Build]  # of the rows that live in a process
 
 is_worker = False  # whether this process is one
 
@@ -25,9 +31,6 @@ def become_worker(seed: int) -> None:
     is_worker = True
     random.seed(seed)
     np.random.seed(seed % 2**32)
-
-
-Builders = Mapping[int, Callable[[], Any]]  # of the rows that live in a process
 
 
 def serve(pipe: Connection, builders: Builders, seed: int) -> None:
@@ -55,7 +58,7 @@ def serve(pipe: Connection, builders: Builders, seed: int) -> None:
         os._exit(0)  # nobody is left to answer to
 
 
-def tell(pipe: Connection, message: Any) -> None:
+def tell(pipe: Connection, message: object) -> None:
     """`pipe.send` by the plain pickler: the one that can send sockets takes ten times as long."""
     pipe.send_bytes(pickle.dumps(message))
 
@@ -63,23 +66,24 @@ def tell(pipe: Connection, message: Any) -> None:
 class Worker:
     """The environment of one row, and the arrays it writes to, where `row` is its place."""
 
-    def __init__(self, build: Callable[[], Any], row: int) -> None:
-        self._build, self._row = build, row
-        self._env: Any = None
-        self._shared: SharedArrays | None = None
-        self.arrays: dict[str, np.ndarray] = {}
+    _env: MultiAgentEnv  # once it is built
 
-    def obey(self, command: str, *details: Any) -> tuple[str, Any]:
+    def __init__(self, build: Build, row: int) -> None:
+        self._build, self._row = build, row
+        self._shared: SharedArrays | None = None
+        self.arrays: Arrays = {}
+
+    def obey(self, command: str, *details: object) -> Reply:
         try:
             return "done", getattr(self, f"do_{command}")(*details)
         except (Exception, SystemExit) as error:
             return "failed", explain(error)
 
-    def do_build(self) -> dict[str, Any]:
+    def do_build(self) -> dict[str, object]:
         self._env = self._build()
         return {"info": sizes_of(self._env), "reseeds": reseeds(self._env)}
 
-    def do_attach(self, name: str, fields: Any) -> None:
+    def do_attach(self, name: str, fields: Fields) -> None:
         self._shared = SharedArrays(fields, name)
         self.arrays = self._shared.arrays
 
@@ -87,7 +91,7 @@ class Worker:
         begin(self._env, seed)
         look(self._env, self.arrays, self._row)
 
-    def do_step(self) -> dict[str, Any] | None:
+    def do_step(self) -> Info | None:
         """The info at an episode's end; before, only the arrays speak."""
         arrays, row = self.arrays, self._row
         reward, ended, terminated, info = normalise_step(

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from envs.batched import Array, BatchedEnv, Step
+from envs.values import EnvInfo
+from envs.vector.rows import Arrays
+from envs.vector.worker_process import Answer
 from utils.errors import UserError
 from utils.replays import ReplayNotSavedError
 
@@ -28,10 +31,10 @@ class WorkerLost(Exception):
 class Handle(Protocol):
     """Our end of one worker."""
 
-    def send(self, *command: Any) -> None:
+    def send(self, *command: object) -> None:
         """Give it a command (a `do_...` of `worker_process.Worker`); never fails, never waits."""
 
-    def receive(self, deadline: float) -> Any:
+    def receive(self, deadline: float) -> Answer:
         """The answer to the last command; WorkerLost if there is none in time, or a bad one."""
 
     def close(self, deadline: float) -> None:
@@ -52,11 +55,11 @@ class Workplace:
         """A new worker for the environment of `row`."""
         raise NotImplementedError
 
-    def make_arrays(self, info: dict[str, Any]) -> dict[str, np.ndarray]:
+    def make_arrays(self, info: EnvInfo) -> Arrays:
         """The arrays of all rows (see `rows.fields_for`), which answers keep up to date."""
         raise NotImplementedError
 
-    def attachment(self) -> tuple[Any, ...]:
+    def attachment(self) -> tuple[object, ...]:
         """What a worker must be told (`do_attach`) to fill its row."""
         raise NotImplementedError
 
@@ -77,14 +80,14 @@ class WorkerVector(BatchedEnv):
         self.n_envs = workplace.n_envs
         self.last_failure: dict[int, str] = {}
         self._workers: list[Handle | None] = [None] * self.n_envs
-        self._arrays: dict[str, np.ndarray] = {}
+        self._arrays: Arrays = {}
         try:
             self._info = self._start_all()
         except BaseException:
             self.close()
             raise
 
-    def get_env_info(self) -> dict[str, Any]:
+    def get_env_info(self) -> EnvInfo:
         return self._info
 
     def reset(self, rows: Array, seeds: Array) -> Array:
@@ -147,7 +150,7 @@ class WorkerVector(BatchedEnv):
             self._arrays = {}
         self._workplace.close()
 
-    def _start_all(self) -> dict[str, Any]:
+    def _start_all(self) -> EnvInfo:
         rows = list(range(self.n_envs))
         for row in rows:
             self._workers[row] = self._workplace.start(row)
@@ -164,16 +167,16 @@ class WorkerVector(BatchedEnv):
         self._collect(rows, self._start_timeout)
         return info
 
-    def _send(self, row: int, *command: Any) -> None:
+    def _send(self, row: int, *command: object) -> None:
         worker = self._workers[row]
         if worker is not None:
             worker.send(*command)
 
-    def _collect(self, rows: Sequence[int], timeout: float) -> dict[int, Any]:
+    def _collect(self, rows: Sequence[int], timeout: float) -> dict[int, Answer]:
         """Row -> answer, of those that gave one; the workers of the others are gone."""
         self._workplace.flush()
         deadline = time.monotonic() + timeout
-        answers: dict[int, Any] = {}
+        answers: dict[int, Answer] = {}
         for row in rows:
             worker = self._workers[row]
             if worker is None:
