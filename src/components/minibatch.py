@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from modules.kernels import ROUND, Running, onednn_is_faster
+from modules.kernels import ROUND, Running
+from modules.processor import onednn_is_faster
 
 WORTH_ROUNDING = 512  # steps; below, those that are added cost what they gain
 

@@ -12,8 +12,6 @@ nothing, and the weights get their gradient from all slots at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -22,25 +20,11 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from modules.processor import onednn_is_faster
+
 # oneDNN translates a product anew for each number of rows, which takes as long as many products.
 # So it gets round numbers alone, of which few are met, or layers that always see the same number.
 ROUND = 64
-
-
-@cache
-def onednn_is_faster() -> bool:
-    """On AMD's processors with AVX-512: twice as fast, for there MKL leaves half of each unused.
-
-    Elsewhere torch's choice, which is MKL, stays.
-    """
-    cpu = Path("/proc/cpuinfo")
-    return (
-        torch.backends.mkldnn.is_available()
-        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-        and torch.backends.cpu.get_cpu_capability().startswith("AVX512")
-        and cpu.exists()
-        and "AuthenticAMD" in cpu.read_text()
-    )
 
 
 def suits_onednn(x: Tensor, of_one_size: bool = False) -> bool:

@@ -19,7 +19,7 @@ from modules.agents import REGISTRY as AGENTS
 from modules.agents.separate import SeparateAgents
 from modules.sizes import flat_size
 from policies.contract import Observed
-from policies.in_place import at_slots, in_place
+from policies.in_place import in_place
 from pymarl.agents import knows_slots_only, takes_packed_rows, takes_teams, unrolling
 from pymarl.selectors import choosing
 
@@ -192,3 +192,10 @@ class IndependentPolicy:
 
     def parameters(self) -> Iterator[nn.Parameter]:
         return self.agent.parameters()
+
+
+def at_slots(values: Tensor, slots: Any) -> Tensor:
+    """(R, L, ...) -> those slots of it"""
+    if isinstance(slots, Tensor):
+        return values.index_select(1, slots)
+    return values[:, slots] if isinstance(slots, slice) else slots(values)

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from components.action_heads import ActionHead, build_head
 from components.drawn import Drawn
-from components.minibatch import Minibatch, View, Views
+from components.minibatch import Index, Minibatch, View, Views
 from policies.contract import Observed, Policy
-from policies.in_place import at_slots, in_place
+from policies.in_place import in_place
 from pymarl.acting import Acting
 from pymarl.agents import unrolling
 from utils.errors import UserError
@@ -95,14 +95,14 @@ class ForeignPolicy:
 
     def unroll(self, view: View) -> tuple[Tensor, Tensor]:
         outputs, memory = self._unrolling.unroll(view.inputs, view.start, view.running)
-        return at_slots(outputs, view.asked), memory
+        return asked(outputs, view.asked), memory
 
     def say(self, view: View) -> Tensor:
         return self.unroll(view)[0]
 
     def say_both(self, views: Views) -> tuple[Tensor, Tensor]:
         outputs = self.say(views.all)
-        return at_slots(outputs, views.now.asked), at_slots(outputs, views.next.asked)
+        return asked(outputs, views.now.asked), asked(outputs, views.next.asked)
 
     def greedy(self, view: View, avail: Tensor) -> Tensor:
         return self.head.mode(self.say(view), avail)
@@ -144,7 +144,7 @@ class ForwardPolicy(ForeignPolicy):
             outputs.append(mac.forward(batch, t=t).reshape(B, self.n_agents, -1))
             memory.append(mac.hidden_states.reshape(B, self.n_agents, -1))
         whole = torch.stack(outputs, dim=1)
-        return at_slots(whole, view.asked), torch.stack(memory, dim=1)
+        return asked(whole, view.asked), torch.stack(memory, dim=1)
 
     def probabilities(self, view: View, avail: Tensor) -> Tensor:
         return self.say(view)
@@ -183,3 +183,8 @@ def refuse_uncalled(mac: Any) -> None:
             raise UserError(
                 f"mac={mac.args.mac} defines {name}, which nothing calls. Override {instead}."
             )
+
+
+def asked(values: Tensor, slots: Index | None) -> Tensor:
+    """Of whole rows (B, T+1, ...) those slots that a view of them asks for; None is all."""
+    return values if slots is None else slots(values)
