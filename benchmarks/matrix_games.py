@@ -205,6 +205,8 @@ class Teams(Base):  # named before the learner among a class's bases
     Its batches hold every outcome once, and what is filled there says how often it came up.
     """
 
+    stateful = ()  # `norm` is declared already
+
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.norm = TeamsNorm()

@@ -13,7 +13,9 @@ from torch.optim import Optimizer
 
 from components.episode_buffer import EpisodeBatch
 from learners.demands import require_settings
-from learners.divergence import require_sound
+from learners.contract import Statistics
+from learners.divergence import require_finite, require_finite_norm
+from learners.state import DeclaredState
 from policies.contract import Policy
 from pymarl.mixers import build_mixer, mixer_of
 from pymarl.policies import policy_of
@@ -29,9 +31,11 @@ OF_ALL = {
 }
 
 
-class Learner:
-    """PyMARL's learner interface. All that must survive a resume is kept in plain attributes."""
+class Learner(DeclaredState):
+    """PyMARL's learner interface; subclasses declare what must survive a resume."""
 
+    stateful = ("policy.agent", "target_policy.agent", "mixer", "target_mixer")
+    numbers = ("log_stats_t", "last_target_update", "largest_norm")
     needs = Needs(uses=frozenset(OF_ALL))
     reads = "outputs"  # of a policy: see `policy_of`
 
@@ -69,6 +73,10 @@ class Learner:
         norm = norm.detach()
         self.largest_norm = torch.maximum(self.largest_norm.to(norm), norm)  # NaN if one is NaN
 
+    def require_sound(self) -> None:
+        require_finite_norm(self.largest_norm)
+        require_finite(self.weights(), self.optimisers())
+
     # Targets
 
     def networks_and_targets(self) -> list[tuple[nn.Module, nn.Module]]:
@@ -95,13 +103,13 @@ class Learner:
     def log_due(self, t_env: int) -> bool:
         return t_env - self.log_stats_t >= self.args.learner_log_interval
 
-    def log_if_due(self, t_env: int, statistics: Callable[[], dict[str, Any]]) -> None:
+    def log_if_due(self, t_env: int, statistics: Callable[[], Statistics]) -> None:
         """Log at `learner_log_interval`; in between nothing is computed or waited for."""
         if self.log_due(t_env):
             self.log(t_env, statistics)
 
-    def log(self, t_env: int, statistics: Callable[[], dict[str, Any]]) -> None:
-        require_sound(self)
+    def log(self, t_env: int, statistics: Callable[[], Statistics]) -> None:
+        self.require_sound()
         self.log_stats_t = t_env
         for key, value in statistics().items():
             number = value.detach() if isinstance(value, Tensor) else value

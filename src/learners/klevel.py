@@ -140,6 +140,7 @@ class KLevelActors:
         demands=(levels_well_formed,),
         uses=frozenset({"k_level", "k_opt_state", "k_lookahead_scale", "k_clip_each_level"}),
     )
+    stateful = ("levels",)
     default_actor_optimizer: str | None = "rmsprop"  # the paper's: momentum misleads the look-ahead
 
     def __init__(self, mac: Any, scheme: Any, logger: Any, args: SimpleNamespace) -> None:

@@ -50,6 +50,7 @@ class MAPPOLearner(OnPolicyLearner):
         }
     )
     reads = "rows"
+    stateful = ("norm",)
     default_critic = "cv_critic"
     floor_allowed = False
 

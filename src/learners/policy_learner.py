@@ -20,6 +20,8 @@ class PolicyLearner(Learner):
     """Subclasses say what the critic is, and what actors and critic learn from."""
 
     needs = Learner.needs.also(uses={"critic_lr", "actor_optimizer"})
+    stateful = ("critic", "target_critic", "agent_optimiser", "critic_optimiser")
+    numbers = ("critic_training_steps",)
     draws_actions = False  # to learn from them: `step_actors` may say how
     default_actor_optimizer: str | None = None  # None: as `optimizer`
 

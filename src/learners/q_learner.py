@@ -25,6 +25,7 @@ class QLearner(Learner):
     """
 
     needs = Learner.needs.also(demands=(value_agents,), uses={"mixer", "double_q", "td_lambda"})
+    stateful = ("optimiser",)
 
     def __init__(
         self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace

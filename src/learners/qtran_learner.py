@@ -42,6 +42,7 @@ class QTranLearner(Learner):
     needs = Learner.needs.also(
         demands=(value_agents, joint_mixer), uses={"mixer", "double_q", "opt_loss", "nopt_min_loss"}
     )
+    stateful = ("optimiser",)
 
     def __init__(
         self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace

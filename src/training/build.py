@@ -14,6 +14,7 @@ from components.transforms import OneHot
 from controllers import REGISTRY as CONTROLLERS
 from learners import REGISTRY as LEARNERS
 from pymarl.controllers import mac_of
+from pymarl.learners import learner_of
 from training.session import Session
 from utils.config.fit import check_fit
 from utils.logging import Logger
@@ -45,7 +46,8 @@ def build(args: SimpleNamespace, logger: Logger, runner: Any) -> Session:
         mac = mac_of(CONTROLLERS[args.mac](buffer.scheme, groups, args))
     runner.setup(scheme=scheme, groups=groups, preprocess=preprocess, mac=mac)
     with weights_that_fit():
-        learner = LEARNERS[args.learner](mac, buffer.scheme, logger, args)
+        made = LEARNERS[args.learner](mac, buffer.scheme, logger, args)
+        learner = learner_of(made, args.learner, logger.console_logger)
     if args.use_cuda:
         learner.cuda()
     if fills_replay:
