@@ -211,8 +211,8 @@ class Teams(Base):  # named before the learner among a class's bases
         super().__init__(*given)
         self.norm = TeamsNorm()
 
-    def returns(self, batch: EpisodeBatch, mask: Tensor, seen: Tensor, said: Tensor) -> Tensor:
-        return super().returns(batch, (mask > 0).to(mask), seen, said)
+    def returns(self, batch: EpisodeBatch, mask: Tensor, *values: Tensor) -> Tensor:
+        return super().returns(batch, (mask > 0).to(mask), *values)
 
     def scaled(self, advantages: Tensor, mask: Tensor) -> Tensor:
         mean, variance = moments(advantages, mask)

@@ -1,4 +1,4 @@
-"""What a resumed run needs of a learner: each class declares by name what it adds."""
+"""What is saved of a learner: PyMARL's files, and the state that a resumed run needs."""
 
 from __future__ import annotations
 
@@ -9,20 +9,27 @@ from typing import Any, ClassVar, Protocol
 from torch import nn
 from torch.optim import Optimizer
 
+from controllers.contract import MAC
+from modules.contract import Network
+from utils.weights import load_weights, save_weights
+
 
 class Stateful(Protocol):
-    """Networks, optimisers and what else says itself what it keeps."""
+    """Networks, optimisers and all else that has a state_dict."""
 
     def state_dict(self) -> Any: ...
 
     def load_state_dict(self, state: Any, /) -> Any: ...
 
 
-class DeclaredState:
-    """Collects what the classes of a learner declare; bases need not be repeated.
+class SavedState:
+    """The state is what the classes of a learner declare; declarations of bases are collected.
 
     An attribute that changes in training and is not declared would start anew in a resumed run.
     """
+
+    mac: MAC
+    mixer: nn.Module | None
 
     stateful: ClassVar[tuple[str, ...]] = ()  # attributes with a state_dict; None is left out
     numbers: ClassVar[tuple[str, ...]] = ()  # attributes that are numbers or tensors themselves
@@ -52,6 +59,28 @@ class DeclaredState:
     def optimisers(self) -> Iterator[Optimizer]:
         """All optimisers that are declared."""
         yield from (part for part in self.parts().values() if isinstance(part, Optimizer))
+
+    # PyMARL's files
+
+    def files(self) -> dict[str, Stateful]:
+        """File name -> network or optimiser, as PyMARL names them; the controller saves itself."""
+        return {} if self.mixer is None else {"mixer.th": self.mixer}
+
+    def save_models(self, path: str) -> None:
+        self.mac.save_models(path)
+        for name, stateful in self.files().items():
+            save_weights(stateful, path, name)
+
+    def load_models(self, path: str) -> None:
+        """Targets are not saved, as in PyMARL: they start as copies."""
+        self.mac.load_models(path)
+        for name, stateful in self.files().items():
+            load_weights(stateful, path, name)
+        for network, target in self.networks_and_targets():
+            target.load_state_dict(network.state_dict())
+
+    def networks_and_targets(self) -> list[tuple[Network, Network]]:
+        raise NotImplementedError
 
 
 def declared(kind: type, what: str) -> list[str]:

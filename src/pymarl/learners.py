@@ -99,7 +99,9 @@ def undeclared(kind: type) -> list[str]:
     if not issubclass(kind, Learner):
         return []
     others = [each for each in kind.__mro__[:-1] if not is_ours(each)]
-    return [each.__name__ for each in others if adds_methods(each) and not DECLARING & set(vars(each))]
+    return [
+        each.__name__ for each in others if adds_methods(each) and not DECLARING & set(vars(each))
+    ]
 
 
 def is_ours(kind: type) -> bool:

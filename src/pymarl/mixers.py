@@ -4,47 +4,15 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any, Protocol
+from typing import cast
 
 from torch import Tensor, nn
 
 from learners.objective import joint_of
+from modules.contract import Mixer, Mixing, Utilities, UtilityCritic
 from modules.mixers import REGISTRY as MIXERS
 from pymarl.overrides import speaks_for
-
-Utilities = Callable[[Tensor], Tensor]  # of actions (B, T, N, A) -> (B, T, N)
-
-
-class Mixing(Protocol):
-    """A mixer at prepared states."""
-
-    def __call__(self, qs: Tensor) -> Tensor:
-        """The joint value. (B, T, N) -> (B, T, 1)"""
-
-    def one_by_one(self, own: Tensor, others: Tensor) -> Tensor:
-        """N joint values; in the i-th agent i has its own and all others `others`. (B, T, N)"""
-
-
-class Mixer(Protocol):
-    """What makes a joint value of the agents' values."""
-
-    def __call__(self, qs: Tensor, states: Tensor) -> Tensor:
-        """(B, T, N), (B, T, S) -> (B, T, 1)"""
-
-    def at(self, states: Tensor) -> Mixing:
-        """The mixing of joint values at `states` (B, T, S), made once for all of them."""
-
-
-class Critic(Protocol):
-    """What gives each agent a utility of its own observation and action."""
-
-    def __call__(self, obs: Tensor, actions: Tensor) -> tuple[Tensor, Any]:
-        """(B, T, N, O), (B, T, N, A) -> (B, T, N, 1), and what PyMARL's critics give besides"""
-
-    def at(self, obs: Tensor) -> Utilities:
-        """The utilities of actions where `obs` (B, T, N, O) is seen."""
 
 
 class ForeignMixer:
@@ -90,7 +58,7 @@ class ForeignCritic:
         return utilities
 
 
-def build_mixer(args: SimpleNamespace) -> Any:
+def build_mixer(args: SimpleNamespace) -> nn.Module | None:
     """The mixer of `args.mixer`, or None."""
     if args.mixer is None:
         return None
@@ -106,13 +74,15 @@ def without_mixer(args: SimpleNamespace) -> SimpleNamespace:
     return changed
 
 
-def mixer_of(mixer: nn.Module | None) -> Any:
+def mixer_of(mixer: nn.Module | None) -> Mixer | None:
     """Itself if it can be prepared at states; None if there is none."""
     if mixer is None or speaks_for(type(mixer), "at", "forward"):
-        return mixer
+        return cast("Mixer | None", mixer)
     return ForeignMixer(mixer)
 
 
-def critic_of(critic: nn.Module) -> Any:
+def critic_of(critic: nn.Module) -> UtilityCritic:
     """Itself if it can be prepared at observations."""
-    return critic if speaks_for(type(critic), "at", "forward") else ForeignCritic(critic)
+    if speaks_for(type(critic), "at", "forward"):
+        return cast("UtilityCritic", critic)
+    return ForeignCritic(critic)

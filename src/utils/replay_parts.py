@@ -66,7 +66,8 @@ class ReplayParts:
         name = f"{first:012d}-{until:012d}.npz"
         draft = self._folder / f".{name}.part"
         with draft.open("wb") as file:
-            np.savez(file, **buffer.episodes_since(first, until))
+            arrays: dict[str, Any] = dict(buffer.episodes_since(first, until))
+            np.savez(file, **arrays)
         sync(draft)
         digest = digest_of(draft)
         draft.rename(self._folder / name)
