@@ -46,6 +46,7 @@ from modules.critics.per_agent import SharedMLP
 from modules.critics.values import CentralCritic, LocalCritic
 from runners import REGISTRY as RUNNERS
 from training.build import build, make_scheme
+from training.task import TaskSizes
 from utils.config import default_config
 from utils.logging import Logger
 from utils.seeding import seed_everything
@@ -266,7 +267,7 @@ def outcomes(game: str, name: str, seed: int, updates: int) -> list[float]:
 
 def every_outcome(args: SimpleNamespace, payoff: Any) -> EpisodeBatch:
     """One episode of one move for each of a team's outcomes, team by team."""
-    scheme, groups, preprocess = make_scheme(args)
+    scheme, groups, preprocess = make_scheme(TaskSizes.of(args))
     batch = EpisodeBatch(scheme, groups, ROWS, 2, preprocess=preprocess)
     for key in ("state", "obs", "avail_actions", "filled"):
         batch[key].fill_(1)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from components.episode_buffer import ReplayBuffer
+from controllers.contract import MAC
 from learners.contract import LearnerContract
 from learners.divergence import require_finite_losses
 from pymarl.reflection import restore, snapshot
@@ -51,7 +52,7 @@ class Session:
     args: SimpleNamespace
     logger: Logger
     runner: Any
-    mac: Any
+    mac: MAC
     learner: LearnerContract
     buffer: ReplayBuffer
     counters: Counters = field(default_factory=Counters)

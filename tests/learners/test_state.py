@@ -118,7 +118,8 @@ def not_brought_back(args: SimpleNamespace, make: Any, folder: Path) -> list[str
 
 def test_every_learner_is_here() -> None:
     tested = {LEARNERS[args.learner] for args in SETTINGS.values()}
-    assert tested == {LEARNERS[name] for name in LEARNERS}
+    known = {LEARNERS[name] for name in LEARNERS}
+    assert tested == {kind for kind in known if kind.__module__.startswith("learners.")}
 
 
 @pytest.mark.parametrize("name", SETTINGS)
