@@ -14,7 +14,7 @@ from learners.actor_critic import ActorCriticLearner
 from learners.objective import CriticObjective, by_agent
 from modules.contract import Mixer, Mixing
 from modules.critics.facmac import FACMACCritic
-from pymarl.mixers import critic_of
+from pymarl.critics import critic_of
 from utils.logging import Logger
 
 

@@ -12,8 +12,8 @@ from learners.demands import FOLLOWS, present_policy
 from learners.policy_learner import PolicyLearner
 from modules.contract import InputCritic, Network
 from modules.critics import REGISTRY as CRITICS
+from pymarl.critics import input_critic_of
 from pymarl.mixers import without_mixer
-from utils.errors import UserError
 from utils.logging import Logger
 from utils.needs import Given, Needs, require
 
@@ -41,16 +41,7 @@ class OnPolicyLearner(PolicyLearner):
 
     def build_critic(self, scheme: Scheme, args: SimpleNamespace) -> InputCritic:
         name = args.critic_type or self.default_critic
-        critic: InputCritic = CRITICS[name](scheme, args)
-        lacking = [method for method in ("inputs", "values_of") if not hasattr(critic, method)]
-        if lacking:
-            raise UserError(
-                f"learner={args.learner} makes a critic's inputs(batch) once and evaluates "
-                f"values_of(inputs) often; critic_type={name} has no {' and no '.join(lacking)}. "
-                "A critic that only knows PyMARL's forward(batch, t) goes with the learner that it "
-                "was written for."
-            )
-        return critic
+        return input_critic_of(CRITICS[name](scheme, args), name, args.learner)
 
     def networks_and_targets(self) -> list[tuple[Network, Network]]:
         return [(self.critic, self.target_critic)]

@@ -89,24 +89,23 @@ def learner_of(made: Any, name: str, console: logging.Logger) -> LearnerContract
 
 
 def keeps_itself(learner: object) -> bool:
-    """Whether it has its own pair of methods; a network's knows of no optimisers and counters."""
-    borrowed = isinstance(learner, nn.Module | Learner)
-    return not borrowed and all(hasattr(learner, method) for method in STATE)
+    """Whether its class has its own pair of methods; a network's knows of no optimisers."""
+    kind: Any = type(learner)
+    if not all(hasattr(kind, method) for method in STATE):
+        return False
+    return kind.state_dict not in (nn.Module.state_dict, Learner.state_dict)
 
 
-def undeclared(kind: type) -> list[str]:
-    """Subclasses of our learners that add something and do not say what of it is state."""
-    if not issubclass(kind, Learner):
-        return []
-    others = [each for each in kind.__mro__[:-1] if not is_ours(each)]
-    return [
-        each.__name__ for each in others if adds_methods(each) and not DECLARING & set(vars(each))
-    ]
+def undeclared(kind: type) -> bool:
+    """Whether a subclass of our learners adds something and does not say what of it is state."""
+    if issubclass(kind, Learner):
+        for each in kind.__mro__:
+            if is_ours(each) or DECLARING & vars(each).keys():
+                return False  # which speaks for all that it is made of
+            if any(callable(value) for value in vars(each).values()):
+                return True
+    return False
 
 
 def is_ours(kind: type) -> bool:
-    return kind.__module__.partition(".")[0] in ("learners", "typing", "builtins")
-
-
-def adds_methods(kind: type) -> bool:
-    return any(callable(value) for value in vars(kind).values())
+    return kind.__module__.partition(".")[0] == "learners"

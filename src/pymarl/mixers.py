@@ -1,4 +1,4 @@
-"""Mixers that know only PyMARL's call `mixer(qs, states)`, and FACMAC's critics that want rows."""
+"""Mixers that know only PyMARL's call `mixer(qs, states)`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import cast
 from torch import Tensor, nn
 
 from learners.objective import joint_of
-from modules.contract import Mixer, Mixing, Utilities, UtilityCritic
+from modules.contract import Mixer, Mixing
 from modules.mixers import REGISTRY as MIXERS
 from pymarl.overrides import speaks_for
 
@@ -41,23 +41,6 @@ class RepeatedStates:
         return self._mixer(joint, self._states.repeat_interleave(N, dim=1)).reshape(B, T, N)
 
 
-class ForeignCritic:
-    """FACMAC's: rows of observations and actions, and a hidden state that is handed through."""
-
-    def __init__(self, critic: nn.Module) -> None:
-        self._critic = critic
-
-    def __call__(self, obs: Tensor, actions: Tensor) -> tuple[Tensor, None]:
-        return self.at(obs)(actions).unsqueeze(-1), None
-
-    def at(self, obs: Tensor) -> Utilities:
-        def utilities(actions: Tensor) -> Tensor:
-            rows = obs.flatten(0, 2), actions.flatten(0, 2)
-            return self._critic(*rows)[0].reshape(actions.shape[:3])
-
-        return utilities
-
-
 def build_mixer(args: SimpleNamespace) -> nn.Module | None:
     """The mixer of `args.mixer`, or None."""
     if args.mixer is None:
@@ -79,10 +62,3 @@ def mixer_of(mixer: nn.Module | None) -> Mixer | None:
     if mixer is None or speaks_for(type(mixer), "at", "forward"):
         return cast("Mixer | None", mixer)
     return ForeignMixer(mixer)
-
-
-def critic_of(critic: nn.Module) -> UtilityCritic:
-    """Itself if it can be prepared at observations."""
-    if speaks_for(type(critic), "at", "forward"):
-        return cast("UtilityCritic", critic)
-    return ForeignCritic(critic)

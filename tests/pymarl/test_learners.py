@@ -196,9 +196,6 @@ class Undeclared(QLearner):
 class Declared(Undeclared):
     numbers = ("batches",)
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
-
 
 class SaysItself(PlainQLearner):
     def state_dict(self) -> dict[str, Any]:
@@ -222,8 +219,9 @@ def test_subclasses_of_ours_that_declare_nothing_lose_nothing() -> None:
 
 
 def test_who_says_what_it_keeps_is_taken_at_its_word() -> None:
-    ours = make_learner(make_args(mixer="vdn"))
-    assert adapted(ours) is ours
+    for learner in (make_learner(make_args(mixer="vdn")), theirs(Declared)):
+        assert adapted(learner) is learner
+    assert theirs(Declared).state_dict()["batches"] == 0
     assert isinstance(adapted(theirs(Undeclared)), ForeignLearner)
 
     first, second = theirs(SaysItself, 1), theirs(SaysItself, 2)
