@@ -12,7 +12,7 @@ from collections.abc import Container
 import torch
 from torch import Tensor
 
-from components.episode_batch import EpisodeBatch
+from components.episode_buffer import EpisodeBatch
 
 MEMORY = "memory_before"  # the actors' hidden states, as they were when acting (B, N, H)
 ACTION = "action_before"  # a vector as in `action_field`; zeros before the first action (B, N, A)
