@@ -46,6 +46,7 @@ from modules.critics.per_agent import SharedMLP
 from modules.critics.values import CentralCritic, LocalCritic
 from runners import REGISTRY as RUNNERS
 from training.build import build, make_scheme
+from training.task import TaskSizes
 from utils.config import default_config
 from utils.logging import Logger
 from utils.seeding import seed_everything
@@ -205,12 +206,14 @@ class Teams(Base):  # named before the learner among a class's bases
     Its batches hold every outcome once, and what is filled there says how often it came up.
     """
 
+    stateful = ()  # `norm` is declared already
+
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.norm = TeamsNorm()
 
-    def returns(self, batch: EpisodeBatch, mask: Tensor, seen: Tensor, said: Tensor) -> Tensor:
-        return super().returns(batch, (mask > 0).to(mask), seen, said)
+    def returns(self, batch: EpisodeBatch, mask: Tensor, *values: Tensor) -> Tensor:
+        return super().returns(batch, (mask > 0).to(mask), *values)
 
     def scaled(self, advantages: Tensor, mask: Tensor) -> Tensor:
         mean, variance = moments(advantages, mask)
@@ -264,7 +267,7 @@ def outcomes(game: str, name: str, seed: int, updates: int) -> list[float]:
 
 def every_outcome(args: SimpleNamespace, payoff: Any) -> EpisodeBatch:
     """One episode of one move for each of a team's outcomes, team by team."""
-    scheme, groups, preprocess = make_scheme(args)
+    scheme, groups, preprocess = make_scheme(TaskSizes.of(args))
     batch = EpisodeBatch(scheme, groups, ROWS, 2, preprocess=preprocess)
     for key in ("state", "obs", "avail_actions", "filled"):
         batch[key].fill_(1)

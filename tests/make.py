@@ -14,6 +14,7 @@ from controllers import REGISTRY as CONTROLLERS
 from learners import REGISTRY as LEARNERS
 from pymarl.controllers import mac_of
 from training.build import make_scheme
+from training.task import TaskSizes
 from utils.config import default_config
 from utils.logging import Logger
 
@@ -66,7 +67,7 @@ def make_batch(
 ) -> EpisodeBatch:
     """Random episodes of these lengths; the last one ends by a time limit."""
     random = torch.Generator().manual_seed(seed)
-    scheme, groups, preprocess = make_scheme(args)
+    scheme, groups, preprocess = make_scheme(TaskSizes.of(args))
     batch = EpisodeBatch(scheme, groups, len(lengths), slots, preprocess=preprocess)
     for row, length in enumerate(lengths):
         n_slots = length + 1
@@ -118,7 +119,7 @@ def draw_actions(
 
 def full_scheme(args: SimpleNamespace) -> dict[str, Any]:
     """The scheme after preprocessing, as learners see it."""
-    scheme, _, preprocess = make_scheme(args)
+    scheme, _, preprocess = make_scheme(TaskSizes.of(args))
     return complete_scheme(scheme, preprocess or {})
 
 

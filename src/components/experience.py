@@ -13,7 +13,7 @@ from modules.kernels import Running
 
 
 class Experience(NamedTuple):
-    """R rows of L slots: whole episodes, chunks of them, or single steps.
+    """R rows of L slots: episodes, chunks of them, or single steps.
 
     Or all that is real in them laid end to end (1, n, ...), as `components.minibatch` does.
     """
@@ -22,10 +22,10 @@ class Experience(NamedTuple):
     memory: Tensor  # hidden states before the first slot, as they were when acting (R, N, H)
     avail: Tensor  # (R, L, N, A)
     actions: Tensor  # as stored (R, L, N, 1 or A)
-    seen: Tensor  # inputs of the critic (R, L, 1 or N, F)
+    critic_inputs: Tensor  # (R, L, 1 or N, F)
     log_probs: Tensor  # of the actions, when they were chosen (R, L, N)
-    values: Tensor  # what the critic said then, normalised (R, L, N)
-    returns: Tensor  # what it should have said, normalised (R, L, N)
+    values: Tensor  # of the critic at that time, normalised (R, L, N)
+    returns: Tensor  # targets of the critic, normalised (R, L, N)
     advantages: Tensor  # (R, L, N)
     valid: Tensor  # 1 at real steps, 0 at padding (R, L, N)
     deciding: Tensor  # 1 where, besides, the agent counts for the policy (R, L, N)

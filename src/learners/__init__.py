@@ -1,4 +1,4 @@
-"""Learners by name: what `learner:` in a config may say."""
+"""Learners by name: the values of `learner:` in a config."""
 
 from utils.registry import Registry
 

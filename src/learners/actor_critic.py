@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from components.episode_buffer import EpisodeBatch
 from components.experience import mean_over
 from components.minibatch import At, Minibatch, Views
+from learners.contract import Statistics
 from learners.demands import policy_and_replay
 from learners.objective import ActorStep, CriticObjective, Drawing
 from learners.policy_learner import PolicyLearner
 from policies.contract import Policy
 from utils.returns import td_targets
 
-Statistics = dict[str, Any]
-
 
 class ActorCriticLearner(PolicyLearner):
-    """Subclasses say what the critic is, what it is worth, and what the actors climb."""
+    """Subclasses define the critic, its values, and the objective of the actors."""
 
     needs = PolicyLearner.needs.also(
         demands=(policy_and_replay,), uses={"td_lambda", "actor_mask", "action_l2", "entropy_coef"}
@@ -28,7 +27,7 @@ class ActorCriticLearner(PolicyLearner):
 
     draws_actions = True
 
-    # What subclasses say. Actions are vectors: one-hots, or what is continuous.
+    # What subclasses define. Actions are vectors: one-hots, or continuous ones.
 
     def value(self, at: At, actions: Tensor) -> Tensor:
         """The value of `actions` (1, n, N, A) where agents are. (1, n, 1 or N)"""
@@ -39,12 +38,12 @@ class ActorCriticLearner(PolicyLearner):
         raise NotImplementedError
 
     def objective(self, minibatch: Minibatch, own: Tensor) -> CriticObjective:
-        """What the actors climb, for their present actions `own` (1, n, N, A)."""
+        """What the actors maximise, for their present actions `own` (1, n, N, A)."""
         raise NotImplementedError
 
     # One update
 
-    def train(self, batch: Any, t_env: int, episode_num: int) -> None:
+    def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
         """Critic, actors, targets: in this order (FACMAC, Algorithm 1)."""
         minibatch = Minibatch(batch)
         views = self.policy.look(minibatch)

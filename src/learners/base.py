@@ -5,22 +5,26 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from components.episode_buffer import EpisodeBatch
+from components.scheme import Scheme
+from controllers.contract import MAC
+from learners.contract import Statistics
 from learners.demands import require_settings
-from learners.divergence import require_sound
+from learners.divergence import require_finite, require_finite_norm
+from learners.state import SavedState
+from modules.contract import Network
 from policies.contract import Policy
 from pymarl.mixers import build_mixer, mixer_of
 from pymarl.policies import policy_of
 from utils.logging import Logger
 from utils.needs import Given, Needs, require
 from utils.optim import take_step
-from utils.weights import load_weights, save_weights
 
 OF_ALL = {
     *("gamma", "lr", "grad_norm_clip", "learner_log_interval", "weight_decay"),
@@ -29,15 +33,20 @@ OF_ALL = {
 }
 
 
-class Learner:
-    """PyMARL's learner interface. All that must survive a resume is kept in plain attributes."""
+class Learner(SavedState):
+    """PyMARL's learner interface; subclasses declare what must survive a resume."""
 
+    stateful: ClassVar[tuple[str, ...]] = (
+        "policy.agent",
+        "target_policy.agent",
+        "mixer",
+        "target_mixer",
+    )
+    numbers: ClassVar[tuple[str, ...]] = ("log_stats_t", "last_target_update", "largest_norm")
     needs = Needs(uses=frozenset(OF_ALL))
     reads = "outputs"  # of a policy: see `policy_of`
 
-    def __init__(
-        self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace
-    ) -> None:
+    def __init__(self, mac: MAC, scheme: Scheme, logger: Logger, args: SimpleNamespace) -> None:
         require_settings(type(self), args)
         require(type(self), Given(vars(args)))  # where no configuration of ours was loaded, here
         self.args, self.mac, self.logger, self.scheme = args, mac, logger, scheme
@@ -45,8 +54,7 @@ class Learner:
         self.target_policy = copy.deepcopy(self.policy)
         self.mixer = build_mixer(args)
         self.target_mixer = copy.deepcopy(self.mixer)
-        self.mixing: Any = mixer_of(self.mixer)
-        self.target_mixing: Any = mixer_of(self.target_mixer)
+        self.mixing, self.target_mixing = mixer_of(self.mixer), mixer_of(self.target_mixer)
         self.log_stats_t = -args.learner_log_interval - 1  # the first update logs
         self.last_target_update = 0
         self.largest_norm = torch.zeros(())  # of a gradient so far; NaN if one was
@@ -69,12 +77,16 @@ class Learner:
         norm = norm.detach()
         self.largest_norm = torch.maximum(self.largest_norm.to(norm), norm)  # NaN if one is NaN
 
+    def require_sound(self) -> None:
+        require_finite_norm(self.largest_norm)
+        require_finite(self.weights(), self.optimisers())
+
     # Targets
 
-    def networks_and_targets(self) -> list[tuple[nn.Module, nn.Module]]:
+    def networks_and_targets(self) -> list[tuple[Network, Network]]:
         """Pairs that the target update copies."""
-        pairs = [(self.policy.agent, self.target_policy.agent)]
-        if self.mixer is not None:
+        pairs: list[tuple[Network, Network]] = [(self.policy.agent, self.target_policy.agent)]
+        if self.mixer is not None and self.target_mixer is not None:
             pairs.append((self.mixer, self.target_mixer))
         return pairs
 
@@ -95,19 +107,17 @@ class Learner:
     def log_due(self, t_env: int) -> bool:
         return t_env - self.log_stats_t >= self.args.learner_log_interval
 
-    def log_if_due(self, t_env: int, statistics: Callable[[], dict[str, Any]]) -> None:
+    def log_if_due(self, t_env: int, statistics: Callable[[], Statistics]) -> None:
         """Log at `learner_log_interval`; in between nothing is computed or waited for."""
         if self.log_due(t_env):
             self.log(t_env, statistics)
 
-    def log(self, t_env: int, statistics: Callable[[], dict[str, Any]]) -> None:
-        require_sound(self)
+    def log(self, t_env: int, statistics: Callable[[], Statistics]) -> None:
+        self.require_sound()
         self.log_stats_t = t_env
         for key, value in statistics().items():
             number = value.detach() if isinstance(value, Tensor) else value
             self.logger.log_stat(key, float(number), t_env)
-
-    # Devices and files
 
     def cuda(self) -> None:
         self.mac.cuda()
@@ -116,25 +126,8 @@ class Learner:
             network.cuda()
             target.cuda()
 
-    def files(self) -> dict[str, Any]:
-        """File name -> network or optimiser, as PyMARL names them; the controller saves itself."""
-        return {} if self.mixer is None else {"mixer.th": self.mixer}
 
-    def save_models(self, path: str) -> None:
-        self.mac.save_models(path)
-        for name, stateful in self.files().items():
-            save_weights(stateful, path, name)
-
-    def load_models(self, path: str) -> None:
-        """Targets are not saved, as in PyMARL: they start as copies."""
-        self.mac.load_models(path)
-        for name, stateful in self.files().items():
-            load_weights(stateful, path, name)
-        for network, target in self.networks_and_targets():
-            target.load_state_dict(network.state_dict())
-
-
-def follow(network: nn.Module, target: nn.Module, tau: float) -> None:
+def follow(network: Network, target: Network, tau: float) -> None:
     """target += tau (network - target); tau 1 copies exactly."""
     if tau == 1.0:
         target.load_state_dict(network.state_dict())

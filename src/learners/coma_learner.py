@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,11 +10,10 @@ from torch import Tensor
 from components.episode_buffer import EpisodeBatch
 from components.experience import mean_over
 from components.minibatch import valid_steps
+from learners.contract import Statistics
 from learners.on_policy import OnPolicyLearner
 from utils.advantages import n_step_returns
 from utils.returns import build_td_lambda_targets
-
-Statistics = dict[str, Any]
 
 
 class COMALearner(OnPolicyLearner):
@@ -26,7 +24,7 @@ class COMALearner(OnPolicyLearner):
     default_critic = "coma_critic"
 
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
-        """Critic, targets, actors. What the actors learn from is said before each critic step."""
+        """Critic, targets, actors. The actors learn from the values before each critic step."""
         rate = self.anneal(batch, t_env)
         mask = valid_steps(batch["filled"], batch["terminated"])  # (B, T, 1)
         values, of_critic = self.improve_critic(batch, mask)  # (B, T, N, A)
@@ -45,19 +43,19 @@ class COMALearner(OnPolicyLearner):
         losses, norms = [], []
         played = (mask.sum(dim=(0, 2)) > 0).tolist()  # once, for a GPU is waited for
         for slots in self.slots(mask):
-            said = self.critic.judge(inputs[:, slots])  # (B, slots, N, A)
-            values.append(said.detach())
+            predicted = self.critic.values_of(inputs[:, slots])  # (B, slots, N, A)
+            values.append(predicted.detach())
             if not any(played[slots]):
                 continue
             valid = mask[:, slots].expand_as(targets[:, slots])
-            errors = taken(said, actions[:, slots]) - targets[:, slots]
+            errors = taken(predicted, actions[:, slots]) - targets[:, slots]
             loss = mean_over(errors.square(), valid)
             norms.append(self.step(loss, self.critic_optimiser, self.critic_params))
             losses.append(loss.detach())
             self.critic_training_steps += 1
-        whole = torch.cat(values[::-1], dim=1)  # (B, T, N, A)
-        valid, chosen = mask.expand_as(targets), taken(whole, actions[:, :T])
-        return whole, {
+        all_values = torch.cat(values[::-1], dim=1)  # (B, T, N, A)
+        valid, chosen = mask.expand_as(targets), taken(all_values, actions[:, :T])
+        return all_values, {
             "critic_loss": torch.stack(losses).mean(),
             "critic_grad_norm": torch.stack(norms).mean(),
             "td_error_abs": mean_over((chosen - targets).abs(), valid),
@@ -76,11 +74,11 @@ class COMALearner(OnPolicyLearner):
     def targets(self, batch: EpisodeBatch, mask: Tensor, inputs: Tensor) -> Tensor:
         """TD(lambda) or n-step returns of the target critic. (B, T, N)"""
         args = self.args
-        following = taken(self.target_critic.judge(inputs), batch["actions"])  # (B, T + 1, N)
-        paid = batch["reward"][:, :-1], batch["terminated"][:, :-1].to(following), mask
+        following = taken(self.target_critic.values_of(inputs), batch["actions"])  # (B, T + 1, N)
+        steps = batch["reward"][:, :-1], batch["terminated"][:, :-1].to(following), mask
         if args.return_steps:
-            return n_step_returns(*paid, following, args.gamma, args.return_steps)
-        return build_td_lambda_targets(*paid, following, args.n_agents, args.gamma, args.td_lambda)
+            return n_step_returns(*steps, following, args.gamma, args.return_steps)
+        return build_td_lambda_targets(*steps, following, args.n_agents, args.gamma, args.td_lambda)
 
     # The actors
 

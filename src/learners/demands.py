@@ -1,7 +1,8 @@
-"""What families of learners demand of settings and environment; `utils.needs` says how."""
+"""What families of learners demand of settings and environment; `utils.needs` has the means."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, Protocol
 
@@ -9,7 +10,10 @@ from utils.errors import UserError
 from utils.needs import CONTINUOUS, DISCRETE, Given, listed, needs_of
 
 Settings = dict[str, Any]
-VALUE_AGENTS = {"cem": "mlp", "cemrnn": "rnn"}  # agents that judge actions -> those that choose
+VALUE_AGENTS = {
+    "cem": "mlp",
+    "cemrnn": "rnn",
+}  # that value actions -> that choose them
 # Suggested for discrete policies where a setting is at its default: key -> (default, better).
 SUITABLE = {
     "epsilon_start": (1.0, 0.5),
@@ -50,7 +54,7 @@ def _replayed_policy(given: Given) -> Settings:
         # Sampling from the softmax with a floor of epsilon goes by either name.
         drawn = "multinomial" if given["action_selector"] == "multinomial" else "gumbel"
         needed = {"action_selector": drawn, "agent_output_type": "pi_logits"}
-    if given["mac"] == "cem_mac":  # judges actions, has no policy
+    if given["mac"] == "cem_mac":  # values actions, has no policy
         needed["mac"] = "basic_mac"
     if given["agent"] in VALUE_AGENTS:
         needed["agent"] = VALUE_AGENTS[given["agent"]]
@@ -141,6 +145,43 @@ def _one_round(given: Given) -> Settings:
 OF_NETWORKS = frozenset(
     ("action_kind", "action_selector", "agent_output_type", "mask_before_softmax", "rnn_hidden_dim")
 )
+
+
+MOST_LEVELS = 1000  # levels converge long before, or never
+KLevel = int | Sequence[Sequence[int]]  # what `k_level` may be
+
+
+def levels_well_formed(learner: type, given: Given) -> None:
+    """Refuse a `k_level` that cannot be read."""
+    stages_of(given["k_level"])
+
+
+def stages_of(k_level: KLevel) -> list[Sequence[int]]:
+    """From which environment step on there are how many levels: [step, number], in order."""
+    stages = [[0, k_level]] if isinstance(k_level, int) else k_level
+    if not _stages_well_formed(stages):
+        raise UserError(
+            f"k_level={k_level} cannot be. Give the number of levels (1: the base algorithm), "
+            f"up to {MOST_LEVELS}, or when each number begins, from step 0 on: "
+            "k_level=[[0,2],[500000,1]]"
+        )
+    return list(stages)
+
+
+def _stages_well_formed(stages: Sequence[Sequence[int]]) -> bool:
+    pairs = all(
+        isinstance(stage, list | tuple) and len(stage) == 2 and all(map(_is_integer, stage))
+        for stage in stages
+    )
+    if not stages or not pairs:
+        return False
+    starts, levels = zip(*stages, strict=True)
+    in_order = starts[0] == 0 and list(starts) == sorted(set(starts))
+    return in_order and all(1 <= level <= MOST_LEVELS for level in levels)
+
+
+def _is_integer(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool)
 
 
 def require_settings(kind: type, args: SimpleNamespace) -> None:

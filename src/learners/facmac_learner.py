@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from components.minibatch import At, Minibatch
+from components.scheme import Scheme
+from controllers.contract import MAC
 from learners.actor_critic import ActorCriticLearner
 from learners.objective import CriticObjective, by_agent
+from modules.contract import Mixer, Mixing
 from modules.critics.facmac import FACMACCritic
-from pymarl.mixers import critic_of
+from pymarl.critics import critic_of
+from utils.logging import Logger
 
 
 class FACMACLearner(ActorCriticLearner):
-    """Q_tot(s, a) = f(s; Q_1(o_1, a_1) .. Q_N(o_N, a_N)); the actors climb Q_tot together.
+    """Q_tot(s, a) = f(s; Q_1(o_1, a_1) .. Q_N(o_N, a_N)); the actors ascend Q_tot together.
 
-    No mixer makes this independent DDPG: each agent climbs its own utility.
+    No mixer makes this independent DDPG: each agent ascends its own utility.
     """
 
     needs = ActorCriticLearner.needs.also(uses={"mixer"})
+    critic: FACMACCritic
+    target_critic: FACMACCritic
 
-    def __init__(self, mac: Any, scheme: Any, logger: Any, args: SimpleNamespace) -> None:
+    def __init__(self, mac: MAC, scheme: Scheme, logger: Logger, args: SimpleNamespace) -> None:
         super().__init__(mac, scheme, logger, args)
         self.utilities, self.target_utilities = map(critic_of, (self.critic, self.target_critic))
 
-    def build_critic(self, scheme: dict[str, Any], args: SimpleNamespace) -> nn.Module:
+    def build_critic(self, scheme: Scheme, args: SimpleNamespace) -> FACMACCritic:
         return FACMACCritic(scheme, args)
 
     def value(self, at: At, actions: Tensor) -> Tensor:
@@ -40,7 +45,7 @@ class FACMACLearner(ActorCriticLearner):
         return FactoredObjective(self, minibatch, own)
 
 
-def mixed(mixer: Any, utilities: Tensor, at: At) -> Tensor:
+def mixed(mixer: Mixer | None, utilities: Tensor, at: At) -> Tensor:
     """Utilities (1, n, N, 1) -> (1, n, 1), or without a mixer (1, n, N)."""
     utilities = utilities.squeeze(-1)
     return utilities if mixer is None else mixer(utilities, at.state)
@@ -56,7 +61,7 @@ class FactoredObjective(CriticObjective):
         super().__init__(own, own.detach(), minibatch, learner.head, learner.args)
         now, mixer = minibatch.now, learner.mixing
         with torch.no_grad():  # what depends on the situation alone, once for all levels
-            self._mixing: Any = None if mixer is None else mixer.at(now.state)
+            self._mixing: Mixing | None = None if mixer is None else mixer.at(now.state)
             self._utilities_of = learner.utilities.at(now.obs)
         self._utilities = by_agent(self._utilities_of, own)  # (1, n, N)
 

@@ -18,22 +18,27 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Generic
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from components.scheme import Scheme
+from controllers.contract import MAC
+from learners.demands import KLevel, levels_well_formed, stages_of
 from learners.klevel_trace import Trace
-from learners.objective import ActorStep, Drawing, Objective, Respond, about_levels
-from utils.errors import UserError
-from utils.needs import Given, Needs
+from learners.objective import Actors, ActorStep, Drawing, Objective, Respond, about_levels
+from learners.policy_learner import PolicyLearner
+from policies.contract import Policy
+from utils.logging import Logger
+from utils.needs import Needs
 from utils.optim import Gradients, take_step
 
-WHOLE_ACTIONS = Drawing()
+DISCRETE_ACTIONS = Drawing()
 
 
-class KLevels:
+class KLevels(Generic[Actors]):
     """Steps the actors of `policy` by K-level gradients; `optimiser` is theirs.
 
     `k_opt_state` is the optimiser state that a level below K starts from: "rollback", that before
@@ -44,11 +49,11 @@ class KLevels:
 
     def __init__(
         self,
-        policy: Any,
+        policy: Actors,
         optimiser: Optimizer,
         make_optimiser: Callable[[Iterable[nn.Parameter]], Optimizer],
         args: SimpleNamespace,
-        drawing: Drawing = WHOLE_ACTIONS,
+        drawing: Drawing = DISCRETE_ACTIONS,
     ) -> None:
         self.args, self.optimiser, self.drawing = args, optimiser, drawing
         self.schedule = LevelSchedule(args.k_level)
@@ -59,7 +64,7 @@ class KLevels:
         self.shadow_optimisers = [make_optimiser(self.shadow_params) for _ in range(n_states)]
 
     def step(
-        self, objective: Objective, respond: Respond, t_env: int, diagnose: bool = False
+        self, objective: Objective, respond: Respond[Actors], t_env: int, diagnose: bool = False
     ) -> ActorStep:
         """One update of the actors; `diagnose` also measures what the levels did."""
         alone = objective.own.shape[2] == 1  # nobody to answer
@@ -114,9 +119,6 @@ class KLevels:
         for shadow, param in zip(self.shadow_params, self.params, strict=True):
             shadow.copy_(where(shadow, param))
 
-    def cuda(self) -> None:
-        self.shadow.agent.cuda()
-
     def state_dict(self) -> dict[str, Any]:
         """Only "per_level" states outlive an update."""
         return {"optimisers": [each.state_dict() for each in self.shadow_optimisers]}
@@ -126,11 +128,7 @@ class KLevels:
             optimiser.load_state_dict(saved)
 
 
-def levels_well_formed(learner: type, given: Given) -> None:
-    LevelSchedule(given["k_level"])
-
-
-class KLevelActors:
+class KLevelActors(PolicyLearner):
     """Makes a learner K-level: to be named before the learner among a class's bases.
 
     The learner steps its actors by `step_actors(objective, respond, ...)`; here that takes levels.
@@ -140,30 +138,29 @@ class KLevelActors:
         demands=(levels_well_formed,),
         uses=frozenset({"k_level", "k_opt_state", "k_lookahead_scale", "k_clip_each_level"}),
     )
+    stateful = ("levels",)
     default_actor_optimizer: str | None = "rmsprop"  # the paper's: momentum misleads the look-ahead
 
-    def __init__(self, mac: Any, scheme: Any, logger: Any, args: SimpleNamespace) -> None:
-        super().__init__(mac, scheme, logger, args)  # type: ignore[call-arg]
-        learner: Any = self
+    def __init__(self, mac: MAC, scheme: Scheme, logger: Logger, args: SimpleNamespace) -> None:
+        super().__init__(mac, scheme, logger, args)
         self.levels = KLevels(
-            learner.policy,
-            learner.agent_optimiser,
-            learner.make_agent_optimiser,
+            self.policy,
+            self.agent_optimiser,
+            self.make_agent_optimiser,
             args,
-            drawing_of(args) if learner.draws_actions else WHOLE_ACTIONS,
+            drawing_of(args) if self.draws_actions else DISCRETE_ACTIONS,
         )
 
     def step_actors(
-        self, objective: Objective, respond: Respond, t_env: int, diagnose: bool
+        self, objective: Objective, respond: Respond[Policy], t_env: int, diagnose: bool
     ) -> ActorStep:
         step = self.levels.step(objective, respond, t_env, diagnose)
-        learner: Any = self
-        learner.note_norm(step.grad_norm)
+        self.note_norm(step.grad_norm)
         return step
 
     def cuda(self) -> None:
-        super().cuda()  # type: ignore[misc]
-        self.levels.cuda()
+        super().cuda()
+        self.levels.shadow.agent.cuda()
 
 
 def drawing_of(args: SimpleNamespace) -> Drawing:
@@ -202,32 +199,11 @@ def params_of(optimiser: Optimizer) -> list[nn.Parameter]:
 # ---------------------------------------------------------------- how many levels
 
 
-MOST_LEVELS = 1000  # levels converge long before, or never
-
-
 class LevelSchedule:
     """`k_level`: a number, or [[step, number], ...]: the number from that environment step on."""
 
-    def __init__(self, k_level: Any) -> None:
-        self._stages = [[0, k_level]] if isinstance(k_level, int) else k_level
-        if not self._well_formed():
-            raise UserError(
-                f"k_level={k_level} cannot be. Give the number of levels (1: the base algorithm), "
-                f"up to {MOST_LEVELS}, or when each number begins, from step 0 on: "
-                "k_level=[[0,2],[500000,1]]"
-            )
-
-    def _well_formed(self) -> bool:
-        stages = self._stages
-        pairs = all(
-            isinstance(stage, list | tuple) and len(stage) == 2 and all(map(is_whole, stage))
-            for stage in stages
-        )
-        if not stages or not pairs:
-            return False
-        starts, levels = zip(*stages, strict=True)
-        in_order = starts[0] == 0 and list(starts) == sorted(set(starts))
-        return in_order and all(1 <= level <= MOST_LEVELS for level in levels)
+    def __init__(self, k_level: KLevel) -> None:
+        self._stages = stages_of(k_level)
 
     @property
     def highest(self) -> int:
@@ -235,7 +211,3 @@ class LevelSchedule:
 
     def at(self, t_env: int) -> int:
         return next(level for start, level in reversed(self._stages) if start <= t_env)
-
-
-def is_whole(number: Any) -> bool:
-    return isinstance(number, int) and not isinstance(number, bool)

@@ -16,7 +16,7 @@ class Trace:
     """Notes of one update, level by level."""
 
     def __init__(self, params: Sequence[Tensor], args: SimpleNamespace) -> None:
-        # Steps of differently made levels say nothing about convergence.
+        # Steps of differently made levels are no measure of convergence.
         scaled = args.k_lookahead_scale != 1.0 or not args.k_clip_each_level
         self._alike = args.k_opt_state == "rollback" and not scaled
         self._began = time.perf_counter()

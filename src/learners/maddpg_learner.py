@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from components.minibatch import At, Minibatch
+from components.scheme import Scheme
+from controllers.contract import MAC
 from learners.actor_critic import ActorCriticLearner
 from learners.objective import CriticObjective, by_agent
 from modules.critics.maddpg import MADDPGCritic
 from pymarl.mixers import without_mixer
+from utils.logging import Logger
 
 
 class MADDPGLearner(ActorCriticLearner):
-    """Each agent climbs Q(s, a_1 .. a_N) in its own action, the others' being constants.
+    """Each agent ascends Q(s, a_1 .. a_N) in its own action, the others' being constants.
 
-    `k_maddpg_level0` says which constants: of the agents' present policies, or of the replay.
+    By `k_maddpg_level0` these are actions of the agents' present policies, or of the replay.
     """
 
     needs = ActorCriticLearner.needs.also(uses={"k_maddpg_level0"})
+    critic: MADDPGCritic
+    target_critic: MADDPGCritic
 
-    def __init__(self, mac: Any, scheme: Any, logger: Any, args: SimpleNamespace) -> None:
+    def __init__(self, mac: MAC, scheme: Scheme, logger: Logger, args: SimpleNamespace) -> None:
         super().__init__(mac, scheme, logger, without_mixer(args))  # the critic is joint already
 
-    def build_critic(self, scheme: dict[str, Any], args: SimpleNamespace) -> nn.Module:
+    def build_critic(self, scheme: Scheme, args: SimpleNamespace) -> MADDPGCritic:
         return MADDPGCritic(scheme, args)
 
     def value(self, at: At, actions: Tensor) -> Tensor:
@@ -43,8 +47,8 @@ class MADDPGLearner(ActorCriticLearner):
 class JointObjective(CriticObjective):
     """J_i = Q(s, own_i, others_-i). The mean over agents, as FACMAC's MADDPG takes it.
 
-    At level 1 the others do what `own` says, one joint action, whose gradient has all agents';
-    or, if they are given, what was `stored`.
+    At level 1 the others' actions are those of `own`, one joint action, whose gradient has all
+    agents'; or, if they are given, the `stored` ones.
     """
 
     def __init__(

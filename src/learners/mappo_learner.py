@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,19 +12,21 @@ from components.action_heads import ActionHead
 from components.episode_buffer import EpisodeBatch
 from components.experience import Experience, cut, mean_over, memory_before
 from components.minibatch import Steps, View, running_rows, valid_steps
+from components.scheme import Scheme
+from controllers.contract import MAC
+from learners.contract import Statistics
 from learners.objective import ActorStep, Drawing
 from learners.on_policy import OnPolicyLearner
+from learners.state import Stateful
 from learners.surrogate import Surrogate
 from policies.contract import Policy
 from utils.advantages import gae, n_step_returns
 from utils.logging import Logger
 from utils.value_norm import ValueNorm
 
-Statistics = dict[str, Tensor]
-
 
 class Round(NamedTuple):
-    """Whole episodes before anything was learned from them."""
+    """Complete episodes before anything was learned from them."""
 
     outputs: Tensor  # of the actors (B, T, N, A)
     avail: Tensor  # (B, T, N, A)
@@ -50,20 +52,19 @@ class MAPPOLearner(OnPolicyLearner):
         }
     )
     reads = "rows"
+    stateful = ("norm",)
     default_critic = "cv_critic"
     floor_allowed = False
 
-    def __init__(
-        self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace
-    ) -> None:
+    def __init__(self, mac: MAC, scheme: Scheme, logger: Logger, args: SimpleNamespace) -> None:
         super().__init__(mac, scheme, logger, args)
         self.norm = ValueNorm()
 
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
         rate = self.anneal(batch, t_env)
         diagnose = self.log_due(t_env)
-        played, whole = self.look_back(batch)
-        noted: list[Statistics] = []
+        played, episodes = self.look_back(batch)
+        found: list[Statistics] = []
         for epoch in range(self.args.epochs):
             last = diagnose and epoch == self.args.epochs - 1
             for rows in played.minibatches(self.args.minibatches):
@@ -71,14 +72,14 @@ class MAPPOLearner(OnPolicyLearner):
                 of_critic = self.improve_critic(part)
                 of_actors = self.improve_actors(part, t_env, last)
                 if last:
-                    noted.append({**of_critic, **of_actors})
+                    found.append({**of_critic, **of_actors})
         self.critic_training_steps += 1
         self.update_targets(self.critic_training_steps)
 
-        def statistics() -> dict[str, Any]:
+        def statistics() -> Statistics:
             """The last epoch's means, and what was so before the first."""
-            means = {key: sum(note[key] for note in noted) / len(noted) for key in noted[0]}
-            return {**of_round(whole, self.head), **means, "lr": rate}
+            means = {key: sum(each[key] for each in found) / len(found) for key in found[0]}
+            return {**of_round(episodes, self.head), **means, "lr": rate}
 
         self.log_if_due(t_env, statistics)
 
@@ -86,19 +87,19 @@ class MAPPOLearner(OnPolicyLearner):
 
     @torch.no_grad()
     def look_back(self, batch: EpisodeBatch) -> tuple[Experience, Round]:
-        """The batch as those who played it saw it: in rows to learn from, and whole."""
+        """The batch as its policy played it: in rows to learn from, and as complete episodes."""
         T = batch.max_seq_length - 1
         avail, actions = batch["avail_actions"][:, :T], batch["actions"][:, :T]
         mask = valid_steps(batch["filled"], batch["terminated"])  # (B, T, 1)
         view = self.policy.whole(batch, T)
         assert view.start is not None
         outputs, hidden = unrolled_steps(self.policy, view, mask)
-        seen = self.critic.inputs(batch)  # (B, T + 1, 1 or N, F)
-        said = self.critic.judge(seen)  # (B, T + 1, N)
-        returns = self.returns(batch, mask, seen, said)  # (B, T, N)
+        critic_inputs = self.critic.inputs(batch)  # (B, T + 1, 1 or N, F)
+        predicted = self.critic.values_of(critic_inputs)  # normalised (B, T + 1, N)
+        returns = self.returns(batch, mask, critic_inputs, predicted)  # (B, T, N)
         valid = mask.expand_as(returns)
         deciding = valid * self.head.has_choice(avail) if self.args.dead_mask else valid
-        values = self.norm.restore(said[:, :T])
+        values = self.norm.restore(predicted[:, :T])
         if self.args.value_norm:
             self.norm.update(returns, valid)
         length = self.row_length(T)
@@ -107,9 +108,9 @@ class MAPPOLearner(OnPolicyLearner):
             inputs=cut(view.inputs, length),
             avail=cut(avail, length),
             actions=cut(actions, length),
-            seen=cut(seen[:, :T], length),
+            critic_inputs=cut(critic_inputs[:, :T], length),
             log_probs=cut(self.head.log_prob(outputs, avail, actions), length),
-            values=cut(said[:, :T], length),
+            values=cut(predicted[:, :T], length),
             returns=cut(self.norm.normalise(returns), length),
             advantages=cut(self.scaled(returns - values, deciding), length),
             valid=cut(valid, length),
@@ -117,14 +118,18 @@ class MAPPOLearner(OnPolicyLearner):
         )
         return played.without_padding(), Round(outputs, avail, values, returns, valid, deciding)
 
-    def returns(self, batch: EpisodeBatch, mask: Tensor, seen: Tensor, said: Tensor) -> Tensor:
-        """What the critic should have said: (B, T, N), on the scale of the rewards."""
+    def returns(
+        self, batch: EpisodeBatch, mask: Tensor, critic_inputs: Tensor, predicted: Tensor
+    ) -> Tensor:
+        """The targets of the critic: (B, T, N), on the scale of the rewards."""
         args = self.args
-        values = self.norm.restore(self.target_critic.judge(seen) if args.critic_targets else said)
-        paid = batch["reward"][:, :-1], batch["terminated"][:, :-1].to(values), mask
+        if args.critic_targets:
+            predicted = self.target_critic.values_of(critic_inputs)
+        values = self.norm.restore(predicted)
+        steps = batch["reward"][:, :-1], batch["terminated"][:, :-1].to(values), mask
         if args.return_steps:
-            return n_step_returns(*paid, values, args.gamma, args.return_steps)
-        return gae(*paid, values, args.gamma, args.gae_lambda) + values[:, :-1]
+            return n_step_returns(*steps, values, args.gamma, args.return_steps)
+        return gae(*steps, values, args.gamma, args.gae_lambda) + values[:, :-1]
 
     def scaled(self, advantages: Tensor, mask: Tensor) -> Tensor:
         if not self.args.normalise_advantages:
@@ -142,7 +147,7 @@ class MAPPOLearner(OnPolicyLearner):
 
     def improve_critic(self, played: Experience) -> Statistics:
         """Squared error, or with `value_clip` that of a value which moved no further than that."""
-        values = self.critic.judge(played.seen)  # (R, L, N)
+        values = self.critic.values_of(played.critic_inputs)  # (R, L, N)
         errors = (values - played.returns).square()
         if self.args.value_clip:
             moved = (values - played.values).clamp(-self.args.eps_clip, self.args.eps_clip)
@@ -175,7 +180,7 @@ class MAPPOLearner(OnPolicyLearner):
         super().cuda()
         self.norm.cuda()
 
-    def files(self) -> dict[str, Any]:
+    def files(self) -> dict[str, Stateful]:
         return {**super().files(), "value_norm.th": self.norm}
 
 
@@ -187,21 +192,21 @@ class IPPOLearner(MAPPOLearner):
 
 
 @torch.no_grad()
-def of_round(whole: Round, head: ActionHead) -> Statistics:
+def of_round(episodes: Round, head: ActionHead) -> Statistics:
     """How well the critic knew the returns, and how sure the actors were."""
-    values, returns, valid = whole.values, whole.returns, whole.valid
+    values, returns, valid = episodes.values, episodes.returns, episodes.valid
     errors = returns - values
-    likeliest = head.stored(head.mode(whole.outputs, whole.avail))
+    likeliest = head.stored(head.mode(episodes.outputs, episodes.avail))
     spread = variance(returns, valid)
     explained = 1 - variance(errors, valid) / spread
-    pi_max = head.log_prob(whole.outputs, whole.avail, likeliest).exp()
+    pi_max = head.log_prob(episodes.outputs, episodes.avail, likeliest).exp()
     return {
         "explained_variance": torch.where(spread > 0, explained, 0.0),
         "td_error_abs": mean_over(errors.abs(), valid),
         "q_taken_mean": mean_over(values, valid),
         "target_mean": mean_over(returns, valid),
-        "advantage_mean": mean_over(errors, whole.deciding),
-        "pi_max": mean_over(pi_max, whole.deciding),
+        "advantage_mean": mean_over(errors, episodes.deciding),
+        "pi_max": mean_over(pi_max, episodes.deciding),
     }
 
 

@@ -1,28 +1,33 @@
-"""What actors climb: objectives J_i of one's own actions and of the others', on one batch."""
+"""What actors maximise: objectives J_i of one's own actions and of the others', on one batch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from components.action_heads import ActionHead
 from components.minibatch import Minibatch
 
 
+class Parametrised(Protocol):
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+
+
 class Drawing(NamedTuple):
     """How the others' actions are drawn, where what agents do is to draw actions."""
 
     fresh: bool = False  # with new random numbers, not with those of one's own actions
-    hard: bool = True  # whole actions, not relaxed ones
+    hard: bool = True  # one-hot actions, not relaxed ones
 
 
-Respond = Callable[[Any, Drawing], Tensor]  # what the agents of a policy do on the batch
+Actors = TypeVar("Actors", bound=Parametrised)  # a policy, or what the theory has for one
+Respond = Callable[[Actors, Drawing], Tensor]  # what the agents of a policy do on the batch
 
 
 class Objective(Protocol):
@@ -114,7 +119,7 @@ class CriticObjective:
 
 
 def by_agent(value_of: Callable[[Tensor], Tensor], actions: Tensor) -> Tensor:
-    """What `value_of` says of `actions` (B, T, N, A), with the slopes of each agent's own action.
+    """`value_of` at `actions` (B, T, N, A), with the slopes of each agent's own action.
 
     A critic is so passed back once, not at each level. `value_of` gives each agent a value that
     depends on its action alone (B, T, N), or all of them that of the joint action (B, T, 1): one

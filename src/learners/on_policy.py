@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
-
-from torch import nn
 
 from components.episode_buffer import EpisodeBatch
 from components.minibatch import valid_steps
+from components.scheme import Scheme
+from controllers.contract import MAC
 from learners.demands import FOLLOWS, present_policy
 from learners.policy_learner import PolicyLearner
+from modules.contract import InputCritic, Network
 from modules.critics import REGISTRY as CRITICS
+from pymarl.critics import input_critic_of
 from pymarl.mixers import without_mixer
-from utils.errors import UserError
 from utils.logging import Logger
 from utils.needs import Given, Needs, require
 
@@ -31,27 +31,19 @@ class OnPolicyLearner(PolicyLearner):
         uses={"rollout_length", "critic_type", "lr_anneal", "return_steps", "entropy_coef"},
     )
     learns_from_parts = True  # of episodes, as `rollout_length` makes them
+    critic: InputCritic
+    target_critic: InputCritic
     default_critic: str
     floor_allowed = True  # whether the learner knows of the epsilon that actors may explore with
 
-    def __init__(
-        self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace
-    ) -> None:
+    def __init__(self, mac: MAC, scheme: Scheme, logger: Logger, args: SimpleNamespace) -> None:
         super().__init__(mac, scheme, logger, without_mixer(args))
 
-    def build_critic(self, scheme: dict[str, Any], args: SimpleNamespace) -> nn.Module:
+    def build_critic(self, scheme: Scheme, args: SimpleNamespace) -> InputCritic:
         name = args.critic_type or self.default_critic
-        critic = CRITICS[name](scheme, args)
-        lacking = [method for method in ("inputs", "judge") if not hasattr(critic, method)]
-        if lacking:
-            raise UserError(
-                f"learner={args.learner} asks a critic for inputs(batch) once and lets it judge "
-                f"them often; critic_type={name} has no {' and no '.join(lacking)}. A critic that "
-                "only knows PyMARL's forward(batch, t) goes with the learner it was written for."
-            )
-        return critic
+        return input_critic_of(CRITICS[name](scheme, args), name, args.learner)
 
-    def networks_and_targets(self) -> list[tuple[nn.Module, nn.Module]]:
+    def networks_and_targets(self) -> list[tuple[Network, Network]]:
         return [(self.critic, self.target_critic)]
 
     def anneal(self, batch: EpisodeBatch, t_env: int) -> float:

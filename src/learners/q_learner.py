@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,8 +10,13 @@ from torch import Tensor
 from components.discrete_head import mask_unavailable
 from components.episode_buffer import EpisodeBatch
 from components.minibatch import Minibatch
+from components.scheme import Scheme
+from controllers.contract import MAC
 from learners.base import Learner
+from learners.contract import Statistics
 from learners.demands import value_agents
+from learners.state import Stateful
+from modules.contract import Mixer
 from utils.logging import Logger
 from utils.optim import build_optimiser
 from utils.returns import td_targets
@@ -25,10 +29,9 @@ class QLearner(Learner):
     """
 
     needs = Learner.needs.also(demands=(value_agents,), uses={"mixer", "double_q", "td_lambda"})
+    stateful = ("optimiser",)
 
-    def __init__(
-        self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace
-    ) -> None:
+    def __init__(self, mac: MAC, scheme: Scheme, logger: Logger, args: SimpleNamespace) -> None:
         super().__init__(mac, scheme, logger, args)
         self.params = list(mac.parameters())
         if self.mixer is not None:
@@ -54,7 +57,7 @@ class QLearner(Learner):
         grad_norm = self.step(loss, self.optimiser, self.params)
         self.update_targets(episode_num)
 
-        def statistics() -> dict[str, Tensor]:
+        def statistics() -> Statistics:
             count = mask.sum()
             return {
                 "loss": loss.detach(),
@@ -75,14 +78,14 @@ class QLearner(Learner):
 
     def utilities_at_best(self, slow: Tensor, online: Tensor, avail: Tensor) -> Tensor:
         """The target networks' values of the greedy actions. (1, n, N, A) -> (1, n, N)"""
-        judge = online if self.args.double_q else slow
-        best = mask_unavailable(judge, avail).argmax(dim=3, keepdim=True)
+        choosing = online if self.args.double_q else slow
+        best = mask_unavailable(choosing, avail).argmax(dim=3, keepdim=True)
         return slow.gather(3, best).squeeze(3)
 
-    def files(self) -> dict[str, Any]:
+    def files(self) -> dict[str, Stateful]:
         return {**super().files(), "opt.th": self.optimiser}
 
 
-def mixed(mixer: Any, utilities: Tensor, states: Tensor) -> Tensor:
+def mixed(mixer: Mixer | None, utilities: Tensor, states: Tensor) -> Tensor:
     """(1, n, N) -> (1, n, 1); without a mixer unchanged."""
     return utilities if mixer is None else mixer(utilities, states)

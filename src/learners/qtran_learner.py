@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,8 +12,12 @@ from torch.nn import functional as F
 from components.discrete_head import mask_unavailable
 from components.episode_buffer import EpisodeBatch
 from components.minibatch import View, valid_steps
+from components.scheme import Scheme
+from controllers.contract import MAC
 from learners.base import Learner
+from learners.contract import Statistics
 from learners.demands import value_agents
+from learners.state import Stateful
 from modules.mixers import REGISTRY as MIXERS
 from modules.mixers.qtran import QTranBase
 from utils.errors import UserError
@@ -42,10 +46,11 @@ class QTranLearner(Learner):
     needs = Learner.needs.also(
         demands=(value_agents, joint_mixer), uses={"mixer", "double_q", "opt_loss", "nopt_min_loss"}
     )
+    stateful = ("optimiser",)
+    mixer: QTranBase
+    target_mixer: QTranBase
 
-    def __init__(
-        self, mac: Any, scheme: dict[str, Any], logger: Logger, args: SimpleNamespace
-    ) -> None:
+    def __init__(self, mac: MAC, scheme: Scheme, logger: Logger, args: SimpleNamespace) -> None:
         super().__init__(mac, scheme, logger, args)
         self.params = [*mac.parameters(), *self.mixer.parameters()]
         self.optimiser = build_optimiser(args.optimizer, self.params, args.lr, args)
@@ -80,7 +85,7 @@ class QTranLearner(Learner):
         grad_norm = self.step(loss, self.optimiser, self.params)
         self.update_targets(episode_num)
 
-        def statistics() -> dict[str, Tensor]:
+        def statistics() -> Statistics:
             return {
                 "loss": loss.detach(),
                 "td_loss": losses.td.detach(),
@@ -115,5 +120,5 @@ class QTranLearner(Learner):
         """(B, T, N, 1) -> (B, T, N, A)"""
         return F.one_hot(actions.squeeze(3), self.args.n_actions).float()
 
-    def files(self) -> dict[str, Any]:
+    def files(self) -> dict[str, Stateful]:
         return {**super().files(), "opt.th": self.optimiser}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from controllers.basic_controller import BasicMAC
+from controllers.contract import MAC
 from policies.independent import IndependentPolicy
 
 
@@ -15,6 +16,6 @@ def takes_parts(kind: type) -> bool:
     return issubclass(kind, BasicMAC) and not kind.replaced()
 
 
-def mac_of(made: Any) -> Any:
+def mac_of(made: Any) -> MAC:
     """A controller for what `mac:` named: itself, or the face of a policy."""
     return BasicMAC.of(made) if isinstance(made, IndependentPolicy) else made

@@ -1,50 +1,18 @@
-"""Mixers that know only PyMARL's call `mixer(qs, states)`, and FACMAC's critics that want rows."""
+"""Mixers that know only PyMARL's call `mixer(qs, states)`."""
 
 from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any, Protocol
+from typing import cast
 
 from torch import Tensor, nn
 
 from learners.objective import joint_of
+from modules.contract import Mixer, Mixing
 from modules.mixers import REGISTRY as MIXERS
 from pymarl.overrides import speaks_for
-
-Utilities = Callable[[Tensor], Tensor]  # of actions (B, T, N, A) -> (B, T, N)
-
-
-class Mixing(Protocol):
-    """A mixer at prepared states."""
-
-    def __call__(self, qs: Tensor) -> Tensor:
-        """The joint value. (B, T, N) -> (B, T, 1)"""
-
-    def one_by_one(self, own: Tensor, others: Tensor) -> Tensor:
-        """N joint values; in the i-th agent i has its own and all others `others`. (B, T, N)"""
-
-
-class Mixer(Protocol):
-    """What makes a joint value of the agents' values."""
-
-    def __call__(self, qs: Tensor, states: Tensor) -> Tensor:
-        """(B, T, N), (B, T, S) -> (B, T, 1)"""
-
-    def at(self, states: Tensor) -> Mixing:
-        """The mixing of joint values at `states` (B, T, S), made once for all of them."""
-
-
-class Critic(Protocol):
-    """What gives each agent a utility of its own observation and action."""
-
-    def __call__(self, obs: Tensor, actions: Tensor) -> tuple[Tensor, Any]:
-        """(B, T, N, O), (B, T, N, A) -> (B, T, N, 1), and what PyMARL's critics give besides"""
-
-    def at(self, obs: Tensor) -> Utilities:
-        """The utilities of actions where `obs` (B, T, N, O) is seen."""
 
 
 class ForeignMixer:
@@ -73,24 +41,7 @@ class RepeatedStates:
         return self._mixer(joint, self._states.repeat_interleave(N, dim=1)).reshape(B, T, N)
 
 
-class ForeignCritic:
-    """FACMAC's: rows of observations and actions, and a hidden state that is handed through."""
-
-    def __init__(self, critic: nn.Module) -> None:
-        self._critic = critic
-
-    def __call__(self, obs: Tensor, actions: Tensor) -> tuple[Tensor, None]:
-        return self.at(obs)(actions).unsqueeze(-1), None
-
-    def at(self, obs: Tensor) -> Utilities:
-        def utilities(actions: Tensor) -> Tensor:
-            rows = obs.flatten(0, 2), actions.flatten(0, 2)
-            return self._critic(*rows)[0].reshape(actions.shape[:3])
-
-        return utilities
-
-
-def build_mixer(args: SimpleNamespace) -> Any:
+def build_mixer(args: SimpleNamespace) -> nn.Module | None:
     """The mixer of `args.mixer`, or None."""
     if args.mixer is None:
         return None
@@ -106,13 +57,8 @@ def without_mixer(args: SimpleNamespace) -> SimpleNamespace:
     return changed
 
 
-def mixer_of(mixer: nn.Module | None) -> Any:
+def mixer_of(mixer: nn.Module | None) -> Mixer | None:
     """Itself if it can be prepared at states; None if there is none."""
     if mixer is None or speaks_for(type(mixer), "at", "forward"):
-        return mixer
+        return cast("Mixer | None", mixer)
     return ForeignMixer(mixer)
-
-
-def critic_of(critic: nn.Module) -> Any:
-    """Itself if it can be prepared at observations."""
-    return critic if speaks_for(type(critic), "at", "forward") else ForeignCritic(critic)

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import torch
 
 from components.episode_buffer import EpisodeBatch, ReplayBuffer
 from components.replay.memory import human as human_bytes
+from components.scheme import FieldInfo, Scheme
 from components.transforms import OneHot
 from controllers import REGISTRY as CONTROLLERS
 from learners import REGISTRY as LEARNERS
 from pymarl.controllers import mac_of
+from pymarl.learners import learner_of
 from training.session import Session
+from training.task import TaskSizes
 from utils.config.fit import check_fit
 from utils.logging import Logger
-from utils.needs import CONTINUOUS, DISCRETE, Given
+from utils.needs import Given
 from utils.resources import check_batches, weights_that_fit
 
 
 def build(args: SimpleNamespace, logger: Logger, runner: Any) -> Session:
     """Sizes from the environment, then buffer, controller and learner that fit them."""
-    info = runner.get_env_info()
-    add_sizes(args, info)
+    task = add_sizes(args, runner.get_env_info())
     check_fit(vars(args))  # again, now that the environment has said what its actions are
-    scheme, groups, preprocess = make_scheme(args)
-    slots = 2 if args.runner_scope == "transition" else args.episode_limit + 1
+    scheme, groups, preprocess = make_scheme(task)
+    slots = 2 if args.runner_scope == "transition" else task.episode_limit + 1
     fills_replay = not args.rollout_length and Given(vars(args)).learns
     buffer = ReplayBuffer(
         scheme,
@@ -45,7 +47,8 @@ def build(args: SimpleNamespace, logger: Logger, runner: Any) -> Session:
         mac = mac_of(CONTROLLERS[args.mac](buffer.scheme, groups, args))
     runner.setup(scheme=scheme, groups=groups, preprocess=preprocess, mac=mac)
     with weights_that_fit():
-        learner = LEARNERS[args.learner](mac, buffer.scheme, logger, args)
+        made = LEARNERS[args.learner](mac, buffer.scheme, logger, args)
+        learner = learner_of(made, args.learner, logger.console_logger)
     if args.use_cuda:
         learner.cuda()
     if fills_replay:
@@ -65,43 +68,30 @@ def batch_sizes(args: SimpleNamespace) -> dict[str, int]:
     return sizes
 
 
-def add_sizes(args: SimpleNamespace, info: dict[str, Any]) -> None:
-    """The run-time fields that PyMARL code expects on `args`."""
-    args.n_agents = int(info["n_agents"])
-    args.n_actions = int(info["n_actions"])
-    args.state_shape = plain_size(info["state_shape"])
-    args.obs_shape = plain_size(info["obs_shape"])
-    args.episode_limit = int(info["episode_limit"])
-    spaces = info.get("action_spaces")
-    args.action_kind = CONTINUOUS if spaces else DISCRETE
-    args.action_spaces, args.actions_dtype = spaces, info.get("actions_dtype")
+def add_sizes(args: SimpleNamespace, info: Mapping[str, Any]) -> TaskSizes:
+    """The task's sizes, which PyMARL's code expects on `args`, and FACMAC's a little more."""
+    task = TaskSizes.from_env_info(info)
+    task.put_on(args)
+    args.action_spaces, args.actions_dtype = info.get("action_spaces"), info.get("actions_dtype")
     args.normalise_actions = info.get("normalise_actions", False)
-    args.action_low = [space.low.tolist() for space in spaces] if spaces else None
-    args.action_high = [space.high.tolist() for space in spaces] if spaces else None
+    return task
 
 
-def plain_size(size: Any) -> int | tuple[int, ...]:
-    """Environments compute sizes with numpy: a number or a shape, without its types."""
-    return int(size) if np.ndim(size) == 0 else tuple(int(width) for width in size)
+Preprocess = dict[str, tuple[str, list[OneHot]]]  # field -> the field that is made of it, and how
 
 
-def make_scheme(
-    args: SimpleNamespace,
-) -> tuple[dict[str, Any], dict[str, int], dict[str, Any] | None]:
+def make_scheme(task: TaskSizes) -> tuple[Scheme, dict[str, int], Preprocess | None]:
     """What a stored step consists of."""
-    discrete = args.action_kind == DISCRETE
-    actions = (1,) if discrete else (args.n_actions,)
-    scheme = {
-        "state": {"vshape": args.state_shape},
-        "obs": {"vshape": args.obs_shape, "group": "agents"},
-        "actions": {
-            "vshape": actions,
-            "group": "agents",
-            "dtype": torch.long if discrete else torch.float32,
-        },
-        "avail_actions": {"vshape": (args.n_actions,), "group": "agents", "dtype": torch.int},
+    actions: FieldInfo = {"vshape": (task.n_actions,), "group": "agents", "dtype": torch.float32}
+    if task.discrete:
+        actions = {"vshape": (1,), "group": "agents", "dtype": torch.long}
+    scheme: Scheme = {
+        "state": {"vshape": task.state_shape},
+        "obs": {"vshape": task.obs_shape, "group": "agents"},
+        "actions": actions,
+        "avail_actions": {"vshape": (task.n_actions,), "group": "agents", "dtype": torch.int},
         "reward": {"vshape": (1,)},
         "terminated": {"vshape": (1,), "dtype": torch.uint8},
     }
-    one_hot = {"actions": ("actions_onehot", [OneHot(out_dim=args.n_actions)])}
-    return scheme, {"agents": args.n_agents}, one_hot if discrete else None
+    one_hot: Preprocess = {"actions": ("actions_onehot", [OneHot(out_dim=task.n_actions)])}
+    return scheme, {"agents": task.n_agents}, one_hot if task.discrete else None

@@ -9,8 +9,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from components.episode_buffer import ReplayBuffer
-from learners.divergence import require_finite_losses, require_sound
-from utils.checkpoint import find_checkpoint, load_state, restore, snapshot
+from controllers.contract import MAC
+from learners.contract import LearnerContract
+from learners.divergence import require_finite_losses
+from pymarl.reflection import restore, snapshot
+from utils.checkpoint import find_checkpoint, load_state
 from utils.console import TestResult
 from utils.logging import Logger
 from utils.saving import Saver
@@ -49,8 +52,8 @@ class Session:
     args: SimpleNamespace
     logger: Logger
     runner: Any
-    mac: Any
-    learner: Any
+    mac: MAC
+    learner: LearnerContract
     buffer: ReplayBuffer
     counters: Counters = field(default_factory=Counters)
     last_test: TestResult | None = None
@@ -62,7 +65,7 @@ class Session:
 
     def require_sound(self) -> None:
         """Raise `DivergedError` where nothing more can come of learning."""
-        require_sound(self.learner)
+        self.learner.require_sound()
         require_finite_losses(self.logger.stats)
 
 
@@ -89,7 +92,7 @@ def load_exactly(session: Session, folder: Path) -> None:
     session.saver.go_on_from(int(folder.name))
     session.counters = Counters(**state["counters"])
     session.last_test = TestResult(**state["last_test"]) if state["last_test"] else None
-    restore(session.learner, state["learner"])
+    session.learner.load_state_dict(state["learner"])
     restore_runner(session.runner, state["runner"])
     session.logger.load_state_dict(state["logger"])
     restore_random_state(state["random"])
@@ -100,7 +103,7 @@ def collect_state(session: Session) -> dict[str, Any]:
     return {
         "counters": asdict(session.counters),
         "last_test": asdict(session.last_test) if session.last_test else None,
-        "learner": snapshot(session.learner),
+        "learner": session.learner.state_dict(),
         "runner": runner_state(session.runner),
         "logger": session.logger.state_dict(),
         "random": capture_random_state(),
@@ -109,7 +112,7 @@ def collect_state(session: Session) -> dict[str, Any]:
 
 def runner_state(runner: Any) -> dict[str, Any]:
     """Runners written for PyMARL have no state_dict: their numbers are what can be kept."""
-    return runner.state_dict() if hasattr(runner, "state_dict") else snapshot(runner)
+    return runner.state_dict() if hasattr(runner, "state_dict") else dict(snapshot(runner).state)
 
 
 def restore_runner(runner: Any, state: dict[str, Any]) -> None:

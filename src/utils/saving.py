@@ -9,9 +9,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+from components.episode_buffer import ReplayBuffer
+from learners.contract import LearnerContract
 from utils.checkpoint import (
     STATE_FILE,
-    ReplayParts,
     checkpoint_steps,
     drop_state,
     put_aside,
@@ -19,6 +20,7 @@ from utils.checkpoint import (
     write_checkpoint,
 )
 from utils.memory_use import measure
+from utils.replay_parts import ReplayParts
 
 
 class Saved(NamedTuple):
@@ -40,8 +42,8 @@ class Saver:
         self,
         folder: Path,
         args: SimpleNamespace,
-        learner: Any,
-        buffer: Any,
+        learner: LearnerContract,
+        buffer: ReplayBuffer,
         collect_state: Callable[[], dict[str, Any]],
         require_sound: Callable[[], None],
     ) -> None:

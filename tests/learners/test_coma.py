@@ -166,7 +166,7 @@ def test_a_critic_of_pymarl_s_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
             super().__init__()
 
     monkeypatch.setitem(CRITICS, "theirs", Theirs)
-    with pytest.raises(UserError, match="critic_type=theirs has no inputs and no judge"):
+    with pytest.raises(UserError, match="critic_type=theirs has no inputs and no values_of"):
         coma(critic_type="theirs")
 
 

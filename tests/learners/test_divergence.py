@@ -9,8 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from learners.divergence import require_finite_losses, require_sound
+from learners.contract import LearnerContract
+from learners.divergence import require_finite_losses
 from learners.objective import ActorStep
+from pymarl.learners import learner_of
 from tests.data.dropin import PlainQLearner
 from tests.make import (
     continuous_args,
@@ -80,7 +82,7 @@ def test_a_gradient_too_long_to_clip_is_noticed(name: str) -> None:
     made, batch = make_learner(args), make_batch(args)
     before = made.largest_norm.clone()
     made.train(batch, t_env=0, episode_num=0)
-    require_sound(made)
+    made.require_sound()
     batch["reward"][:] = 1e30
     made.train(batch, t_env=1, episode_num=1)  # logs nothing
     batch["reward"][:] = 0.0
@@ -88,11 +90,17 @@ def test_a_gradient_too_long_to_clip_is_noticed(name: str) -> None:
 
     assert before == 0
     with pytest.raises(DivergedError, match="gradients"):
-        require_sound(made)
+        made.require_sound()
 
 
 class Foreign:
     """Holds its networks as learners of others may."""
+
+    def train(self, batch: object, t_env: int, episode_num: int) -> None: ...
+
+    def save_models(self, path: str) -> None: ...
+
+    def load_models(self, path: str) -> None: ...
 
     def __init__(self) -> None:
         self.networks = {"critics": [nn.Linear(2, 2), nn.Linear(2, 2)]}
@@ -106,8 +114,12 @@ class Foreign:
         self.network, self.best, self.args = network, -torch.inf, SimpleNamespace()
 
 
+def adapted(learner: Any) -> LearnerContract:
+    return learner_of(learner, "theirs", quiet_logger().console_logger)
+
+
 def test_weights_are_found_wherever_a_foreign_learner_holds_them() -> None:
-    require_sound(Foreign())
+    adapted(Foreign()).require_sound()
     places = {
         "list": lambda it: it.networks["critics"][1].weight,
         "mac": lambda it: it.mac.agent.bias,
@@ -122,17 +134,17 @@ def test_weights_are_found_wherever_a_foreign_learner_holds_them() -> None:
             with pytest.raises(
                 DivergedError, match="optimiser" if place == "optimiser" else "weights"
             ):
-                require_sound(broken)
+                adapted(broken).require_sound()
 
 
 def test_a_learner_written_for_pymarl_is_watched_too() -> None:
     args = make_args(mixer="vdn", lr=1e20)
     made = PlainQLearner(make_mac(args), full_scheme(args), quiet_logger(), args)
-    require_sound(made)
+    adapted(made).require_sound()
     train(made, args)
 
     with pytest.raises(DivergedError, match="weights"):
-        require_sound(made)
+        adapted(made).require_sound()
     batch = make_batch(args)
     batch["reward"][:] = torch.inf
     made.train(batch, t_env=10**7, episode_num=0)
@@ -152,4 +164,4 @@ def test_levels_tell_the_norm_of_their_step(monkeypatch: pytest.MonkeyPatch) -> 
     made.step_actors(None, None, 0, False)
 
     with pytest.raises(DivergedError, match="gradients"):
-        require_sound(made)
+        made.require_sound()

@@ -14,7 +14,8 @@ from components.minibatch import Minibatch, Steps
 from modules.critics.facmac import FACMACCritic
 from modules.mixers import REGISTRY as MIXERS
 from modules.mixers.qmix import QMixer
-from pymarl.mixers import critic_of, mixer_of
+from pymarl.critics import critic_of
+from pymarl.mixers import mixer_of
 from tests.make import (
     N,
     all_at_once,

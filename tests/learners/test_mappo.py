@@ -202,7 +202,7 @@ def test_a_clipped_value_has_nothing_to_gain() -> None:
     """Beyond eps_clip from the value at collection, and on the way to the return: no gradient."""
     learner = learner_of()
     played, _ = learner.look_back(double_batch(learner.args))
-    values = learner.critic.judge(played.seen).detach()
+    values = learner.critic.values_of(played.critic_inputs).detach()
     far = played._replace(values=values - 1.0, returns=values + 0.1, valid=played.valid * 0 + 1)
     near = far._replace(values=values)
     gradients = []
@@ -396,7 +396,7 @@ def test_what_is_logged(learner: str) -> None:
 def test_a_critic_that_knows_the_returns_explains_them() -> None:
     learner = learner_of(value_norm=False, gamma=0.0)
     batch = double_batch(learner.args)
-    learner.critic.judge = lambda seen: batch["reward"].expand(-1, -1, N)[:, : seen.shape[1]]
+    learner.critic.values_of = lambda seen: batch["reward"].expand(-1, -1, N)[:, : seen.shape[1]]
     learner.improve_critic = lambda played: {}
 
     assert train(learner, batch)["explained_variance"] == pytest.approx(1)

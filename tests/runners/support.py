@@ -27,8 +27,7 @@ def make_runner(runner: str = "episode", mac: bool = True, **settings: Any) -> R
     seed_everything(args.seed)
     made = RUNNERS[runner](args=args, logger=quiet_logger())
     info = made.get_env_info()
-    add_sizes(args, info)
-    scheme, groups, preprocess = make_scheme(args)
+    scheme, groups, preprocess = make_scheme(add_sizes(args, info))
     full = EpisodeBatch(scheme, groups, 1, 1, preprocess=preprocess).scheme
     made.setup(scheme, groups, preprocess, BasicMAC(full, groups, args))
     return made

@@ -12,11 +12,12 @@ from components.episode_buffer import EpisodeBatch
 from runners.writer import StepWriter
 from tests.make import A, B, N, O, S, T, continuous_args, make_args
 from training.build import make_scheme
+from training.task import TaskSizes
 from utils.errors import UserError
 
 
 def empty(args: Any) -> EpisodeBatch:
-    scheme, groups, preprocess = make_scheme(args)
+    scheme, groups, preprocess = make_scheme(TaskSizes.of(args))
     return EpisodeBatch(scheme, groups, B, T + 1, preprocess=preprocess)
 
 

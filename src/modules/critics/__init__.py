@@ -1,4 +1,4 @@
-"""Critics by name: what `critic_type:` in a config may say. All are built with (scheme, args).
+"""Critics by name: the values of `critic_type:` in a config. All are built with (scheme, args).
 
 The first two belong to replay learners, which choose for themselves. EPyMARL's names end in `_ns`
 where each agent has its own network.

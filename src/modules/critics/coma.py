@@ -55,7 +55,7 @@ class COMACritic(nn.Module):
             parts.append(for_each_agent(last_actions(batch), N))
         return torch.cat(parts, dim=3)
 
-    def judge(self, inputs: Tensor) -> Tensor:
+    def values_of(self, inputs: Tensor) -> Tensor:
         """(..., N, F) -> (..., N, A)"""
         return self.net(inputs)
 

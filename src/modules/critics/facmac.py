@@ -30,7 +30,7 @@ class FACMACCritic(nn.Module):
         return self.at(inputs)(actions).unsqueeze(-1), hidden_state
 
     def at(self, obs: Tensor) -> Callable[[Tensor], Tensor]:
-        """The utilities (...) of actions (..., A) where `obs` (..., O) is seen."""
+        """The utilities (...) of actions (..., A) given observations `obs` (..., O)."""
         return given_first_inputs((self.fc1, self.fc2, self.fc3), obs)
 
 

@@ -16,7 +16,7 @@ from utils.needs import Needs
 
 
 class ValueCritic(nn.Module):
-    """Subclasses say what it sees. Learners ask for `inputs` once, and often to `judge` them."""
+    """Subclasses define its inputs, which learners make once and evaluate often."""
 
     needs = Needs(uses=frozenset({"critic_hidden_dim"}))
     networks: type[nn.Module] = SharedMLP
@@ -34,7 +34,7 @@ class ValueCritic(nn.Module):
         """(B, T, 1, F) if all agents see the same, else (B, T, N, F)."""
         raise NotImplementedError
 
-    def judge(self, inputs: Tensor) -> Tensor:
+    def values_of(self, inputs: Tensor) -> Tensor:
         """(..., 1 or N, F) -> (..., N)"""
         return self.net(inputs).squeeze(-1)
 
