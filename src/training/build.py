@@ -14,14 +14,16 @@ from components.transforms import OneHot
 from controllers import REGISTRY as CONTROLLERS
 from learners import REGISTRY as LEARNERS
 from pymarl.controllers import mac_of
+from runners.contract import Runner
 from training.session import Session
 from utils.config.fit import check_fit
 from utils.logging import Logger
 from utils.needs import CONTINUOUS, DISCRETE, Given
+from utils.profile import OF_LEARNERS, in_sections
 from utils.resources import check_batches, weights_that_fit
 
 
-def build(args: SimpleNamespace, logger: Logger, runner: Any) -> Session:
+def build(args: SimpleNamespace, logger: Logger, runner: Runner) -> Session:
     """Sizes from the environment, then buffer, controller and learner that fit them."""
     info = runner.get_env_info()
     add_sizes(args, info)
@@ -45,7 +47,7 @@ def build(args: SimpleNamespace, logger: Logger, runner: Any) -> Session:
         mac = mac_of(CONTROLLERS[args.mac](buffer.scheme, groups, args))
     runner.setup(scheme=scheme, groups=groups, preprocess=preprocess, mac=mac)
     with weights_that_fit():
-        learner = LEARNERS[args.learner](mac, buffer.scheme, logger, args)
+        learner = learner_class(args)(mac, buffer.scheme, logger, args)
     if args.use_cuda:
         learner.cuda()
     if fills_replay:
@@ -54,6 +56,11 @@ def build(args: SimpleNamespace, logger: Logger, runner: Any) -> Session:
             f"  replay: {args.buffer_size:,} x {slots} slots, at most {size} when full"
         )
     return Session(args, logger, runner, mac, learner, buffer)
+
+
+def learner_class(args: SimpleNamespace) -> Any:
+    kind = LEARNERS[args.learner]
+    return in_sections(kind, OF_LEARNERS) if args.profile else kind
 
 
 def batch_sizes(args: SimpleNamespace) -> dict[str, int]:
