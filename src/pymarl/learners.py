@@ -15,7 +15,7 @@ from learners.divergence import require_finite
 from pymarl.reflection import parts_of, restore, snapshot
 from utils.errors import UserError
 
-NEEDED = ("train", "save_models", "load_models")  # what a run asks of every learner
+NEEDED = ("train", "save_models")  # what every run asks of a learner
 STATE = ("state_dict", "load_state_dict")
 DECLARING = {"stateful", "numbers", "state_dict"}  # any of these says what a class keeps
 

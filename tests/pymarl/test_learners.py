@@ -232,5 +232,5 @@ def test_who_says_what_it_keeps_is_taken_at_its_word() -> None:
 
 
 def test_a_learner_without_what_a_run_asks_is_refused() -> None:
-    with pytest.raises(UserError, match=r"has no save_models and no load_models\."):
-        adapted(SimpleNamespace(train=print))
+    with pytest.raises(UserError, match=r"has no train and no save_models\."):
+        adapted(SimpleNamespace(load_models=print))
