@@ -118,7 +118,7 @@ class ForeignRunner:
         """Its own, or its numbers."""
         if self._own_state is not None:
             return self._own_state.state_dict()
-        return snapshot(SimpleNamespace(**numbers_of(self._runner))).state
+        return dict(snapshot(SimpleNamespace(**numbers_of(self._runner))).state)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         if self._own_state is not None:

@@ -73,7 +73,7 @@ def in_sections(kind: type[R], phases: Mapping[str, str]) -> type[R]:
     """A class like `kind` in which calls of the methods named are sections: method -> phase."""
     found = {name: getattr(kind, name) for name in phases if hasattr(kind, name)}
     timed = {name: _in_section(phases[name], method) for name, method in found.items()}
-    return type(kind.__name__, (kind,), timed)
+    return type(kind.__name__, (kind,), {"__module__": kind.__module__, **timed})
 
 
 def _in_section(phase: str, method: Callable[P, R]) -> Callable[P, R]:
