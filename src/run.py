@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import torch
 
 from components.episode_buffer import EpisodeBatch
-from runners import REGISTRY as RUNNERS
+from pymarl.runners import make_runner
 from training.build import build
 from training.evaluation import evaluate, evaluate_only, test_due
 from training.outcome import nothing_learned, result_line, summary
@@ -17,7 +17,7 @@ from training.session import Folders, Session, collect_state, load
 from utils.console import Progress
 from utils.errors import DivergedError, UserError
 from utils.logging import Logger
-from utils.profile import Profile, require_cpu
+from utils.profile import require_cpu, running, section
 from utils.saving import Saver
 from utils.seeding import seed_everything
 from utils.signals import StopRequest
@@ -39,20 +39,27 @@ def run(
     with StopRequest() as stop, built(args, logger, folders) as session:
         if args.evaluate or args.save_replay:
             return evaluate_only(session, stop, folders.replays, needs_replay)
-        profile = Profile(session) if args.profile else None
-        train(session, stop)
-        result = finish(session, stop)
-        if profile:
-            session.logger.console_logger.info(
-                "\n".join(["Where the time went:", *profile.lines()])
-            )
-        return result
+        learn_and_finish = profiled if args.profile else train_and_finish
+        return learn_and_finish(session, stop)
+
+
+def train_and_finish(session: Session, stop: StopRequest) -> dict[str, float]:
+    train(session, stop)
+    return finish(session, stop)
+
+
+def profiled(session: Session, stop: StopRequest) -> dict[str, float]:
+    """The same, and where its time went."""
+    with running() as profile:
+        result = train_and_finish(session, stop)
+    session.logger.console_logger.info("\n".join(["Where the time went:", *profile.lines()]))
+    return result
 
 
 @contextmanager
 def built(args: SimpleNamespace, logger: Logger, folders: Folders) -> Iterator[Session]:
     """The session, with everything that needs closing closed at the end."""
-    runner = RUNNERS[args.runner](args=args, logger=logger)
+    runner = make_runner(args, logger)
     try:
         session = build(args, logger, runner)
         session.saver = Saver(
@@ -98,14 +105,15 @@ def train(session: Session, stop: StopRequest) -> None:
             session.counters.episode += args.batch_size_run
             log_if_due(session)
             assert session.saver is not None
-            session.saver.save_if_due(session.t_env)
+            with section("saving"):
+                session.saver.save_if_due(session.t_env)
             progress.show(session.t_env, session.last_test, session.counters.best_value)
 
 
 def collect_episodes(session: Session) -> None:
     """One episode in every environment, then the updates that they pay for."""
     batch = session.runner.run(test_mode=False)
-    session.buffer.insert_episode_batch(batch)
+    store(session, batch)
     for _ in range(updates_due(session, batch.batch_size)):
         learn(session)
 
@@ -113,15 +121,14 @@ def collect_episodes(session: Session) -> None:
 def collect_parts(session: Session) -> None:
     """`rollout_length` steps of every environment, and the one update they are for."""
     parts = session.runner.run(test_mode=False)
-    session.learner.train(parts, session.t_env, session.counters.episode)
-    session.counters.updates += 1
+    update(session, parts)
 
 
 def collect_transitions(session: Session) -> None:
     """One episode in every environment, learning between its steps."""
 
     def on_transition(pair: EpisodeBatch) -> None:
-        session.buffer.insert_episode_batch(pair)
+        store(session, pair)
         counters, interval = session.counters, session.args.learn_interval
         if not ready_to_learn(session):
             counters.learned_at = session.t_env
@@ -154,12 +161,23 @@ def updates_due(session: Session, new_episodes: int) -> int:
 def learn(session: Session) -> None:
     """One sample, `n_train` updates on it."""
     args = session.args
-    sample = session.buffer.sample(args.batch_size)
+    with section("replay"):
+        sample = session.buffer.sample(args.batch_size)
     sample = sample[:, : sample.max_t_filled()]
     sample.to(args.device)
     for _ in range(args.n_train):
-        session.learner.train(sample, session.t_env, session.counters.episode)
-        session.counters.updates += 1
+        update(session, sample)
+
+
+def update(session: Session, batch: EpisodeBatch) -> None:
+    with section("other learning"):
+        session.learner.train(batch, session.t_env, session.counters.episode)
+    session.counters.updates += 1
+
+
+def store(session: Session, batch: EpisodeBatch) -> None:
+    with section("replay"):
+        session.buffer.insert_episode_batch(batch)
 
 
 def log_if_due(session: Session) -> None:
@@ -184,7 +202,8 @@ def finish(session: Session, stop: StopRequest) -> dict[str, float]:
     it had never ended.
     """
     assert session.saver is not None
-    session.saver.save(session.t_env)
+    with section("saving"):
+        session.saver.save(session.t_env)
     if stop.signal is not None:
         raise Interrupted(stop.signal)
     if session.args.testing_on and session.counters.tested_at != session.t_env:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from envs import REGISTRY
 from envs.batched import BatchedEnv
 from envs.multiagentenv import MultiAgentEnv, RunFacts
+from envs.single import SingleFace
 from envs.values import EnvArgs
 from utils.errors import UserError
 
@@ -57,6 +58,12 @@ def make_batched(name: str, env_args: EnvArgs, n_envs: int) -> BatchedEnv:
         raise no_batched_face(name)
     settings = {key: value for key, value in env_args.items() if key != "seed"}
     return construct(name, batched, {**settings, "n_envs": n_envs})
+
+
+def is_batch_of_one(name: str) -> bool:
+    """Whether the environment is a batched one's single face, to which nothing was added."""
+    env_class = REGISTRY[name]
+    return isinstance(env_class, type) and SingleFace in env_class.__bases__
 
 
 def no_batched_face(name: str) -> UserError:

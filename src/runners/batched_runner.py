@@ -7,7 +7,7 @@ from functools import partial
 from envs.batched import BatchedEnv
 from envs.build import make_batched, no_batched_face
 from envs.vector.checked import CheckedBatch
-from runners.rollout import RolloutRunner
+from runners.vector_runner import VectorRunner
 from utils.needs import Given, Needs
 
 
@@ -17,7 +17,7 @@ def batched_face(runner: type, given: Given) -> None:
         raise no_batched_face(given["env"])
 
 
-class BatchedRunner(RolloutRunner):
+class BatchedRunner(VectorRunner):
     needs = Needs(demands=(batched_face,))
 
     def make_vector(self, n_envs: int, seeds: list[int]) -> BatchedEnv:

@@ -1,9 +1,9 @@
-"""Fixed-length rollouts: environments that nobody waits for play one episode after the other."""
+"""Rollouts of a fixed length: environments that nobody waits for play one episode after another."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,13 +11,13 @@ from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
 from components.parts import action_field
-from envs.batched import Array
+from envs.batched import Array, Step
 from policies.contract import Observed
+from runners.contract import Hook
 from runners.recorder import Recorder, Situation, rows_of
+from runners.seats import Clock, Seats
 from runners.writer import on_host
-
-if TYPE_CHECKING:
-    from runners.rollout import RolloutRunner, Side
+from utils.profile import section
 
 
 @dataclass
@@ -37,36 +37,44 @@ class Nonstop:
     played: as with a time limit, a value stands in for the rest.
     """
 
-    def __init__(self, runner: RolloutRunner, side: Side) -> None:
-        self._runner, self._side = runner, side
-        self._vector, self._policy = side.vector, side.policy
-        B = side.vector.n_envs
+    def __init__(self, seats: Seats, clock: Clock, n_steps: int) -> None:
+        self._seats, self._clock, self._n_steps = seats, clock, n_steps
+        B = seats.vector.n_envs
         self._rows = np.arange(B)
-        self._blank = self._policy.blank_memory(B).clone()
-        self._memory = self._blank.clone()  # (B, N, H)
-        scheme, groups, preprocess = runner.layout
-        layout = EpisodeBatch(scheme, groups, B, 1, preprocess=preprocess)
+        self._blank = seats.policy.blank_memory(B).clone()
+        seats.memory = self._blank.clone()  # (B, N, H)
+        layout = seats.layout.blank(B, 1)
         self._before = layout[action_field(layout.scheme)][:, 0]  # last actions (B, N, A)
         self._playing = np.zeros(B, bool)  # else the row begins an episode before its next step
-        self._seeds = np.zeros(B, np.int64)
         self._returns, self._lengths = np.zeros(B), np.zeros(B, np.int64)  # so far
         self._actions: list[Array] = []  # of all rows, as many steps as the longest has played
 
-    def rollout(self, n_steps: int, t_env: int) -> tuple[EpisodeBatch, Finished]:
-        """`n_steps` of every row: the parts of episodes that they make up, and what ended."""
+    def collect(self, on_transition: Hook | None = None) -> EpisodeBatch:
+        """`n_steps` of every row, as parts of episodes."""
+        assert on_transition is None  # single steps are learned from in whole episodes only
+        batch, finished = self.rollout()
+        while not finished.steps:  # all were lost; `env_restart_limit` ends this
+            batch, finished = self.rollout()
+        self._clock.t_env += finished.steps
+        self._seats.tally.add(finished.returns, finished.lengths, finished.infos)
+        return batch
+
+    def rollout(self) -> tuple[EpisodeBatch, Finished]:
+        """The parts of episodes that the steps make up, and what ended."""
         self._follow()
-        record, finished = Recorder(len(self._rows)), Finished()
-        record.open(self._rows[self._playing], self._memory, self._before)
-        for _ in range(n_steps):
+        seats, record, finished = self._seats, Recorder(len(self._rows)), Finished()
+        record.open(self._rows[self._playing], seats.memory, self._before)
+        for _ in range(self._n_steps):
             self._begin(self._rows[~self._playing], record)
-            self._step(record, finished, t_env)
-        record.close(self._rows[self._playing], self._situation(), self._memory, self._before)
-        return record.batch(self._runner.layout, self._last_actions(record, t_env)), finished
+            self._step(record, finished)
+        going = self._rows[self._playing]
+        record.close(going, self._situation(), seats.memory, self._before)
+        return record.batch(seats.layout, self._last_actions(record)), finished
 
     def _follow(self) -> None:
         """The actors go to their device when the runner is already set up."""
-        device = self._policy.device
-        self._blank, self._memory = self._blank.to(device), self._memory.to(device)
+        seats, device = self._seats, self._seats.policy.device
+        self._blank, seats.memory = self._blank.to(device), seats.memory.to(device)
 
     # One step
 
@@ -74,67 +82,56 @@ class Nonstop:
         """An episode in each of `rows`, however many attempts that takes."""
         todo = rows
         while len(todo):
-            seeds = self._runner.next_seeds(self._side, todo)
-            self._seeds[todo] = seeds
-            todo = todo[self._vector.reset(todo, seeds)]
-            self._runner.note_failures(self._side, todo)
-        self._memory[rows], self._before[rows] = self._blank[rows], 0.0
+            todo = todo[self._seats.reset(todo)]
+        self._seats.memory[rows], self._before[rows] = self._blank[rows], 0.0
         self._returns[rows], self._lengths[rows], self._playing[rows] = 0, 0, True
-        record.open(rows, self._memory, self._before)
+        record.open(rows, self._seats.memory, self._before)
 
-    def _step(self, record: Recorder, finished: Finished, t_env: int) -> None:
-        self._runner.check_limit(int(self._lengths.max()))
+    def _step(self, record: Recorder, finished: Finished) -> None:
+        """One of all rows."""
         rows, situation = self._rows, self._situation()
-        memory, before = self._memory, self._before
-        actions = self._act(situation, t_env)
-        step = self._vector.step(rows, actions)
-        kept = ~step.lost
-        record.write(
-            rows[kept],
-            {
-                **rows_of(situation, rows[kept]),
-                "actions": actions[kept],
-                "reward": step.reward[kept],
-                "terminated": step.terminated[kept],
-            },
-        )
-        self._returns[kept] += step.reward[kept]
-        self._lengths[kept] += 1
+        memory, before = self._seats.memory, self._before
+        actions = self._act(situation)
+        step = self._seats.step(rows, actions, taken=int(self._lengths.max()))
+        record.write(rows[~step.lost], happened(situation, actions, step))
+        self._returns[~step.lost] += step.reward[~step.lost]
+        self._lengths[~step.lost] += 1
         self._actions = [*self._actions, actions][-int(self._lengths.max()) :]
         record.close(rows[step.lost], situation, memory, before)
-        self._runner.note_failures(self._side, rows[step.lost])
-        ended = rows[step.ended]
-        if len(ended):
-            record.close(ended, self._situation(), self._memory, self._before)
-        finished.steps += int(kept.sum())
-        for row in ended.tolist():
+        if step.ended.any():
+            self._finish(rows[step.ended], step, record, finished)
+        finished.steps += int((~step.lost).sum())
+        self._playing = ~step.lost & ~step.ended
+
+    def _finish(self, rows: Array, step: Step, record: Recorder, finished: Finished) -> None:
+        """The episodes of `rows` have ended."""
+        record.close(rows, self._situation(), self._seats.memory, self._before)
+        for row in rows.tolist():
             finished.returns.append(float(self._returns[row]))
             finished.lengths.append(int(self._lengths[row]))
             finished.infos.append(step.infos[row])
-            self._side.failures[row] = 0
-        self._playing = kept & ~step.ended
 
     def _situation(self) -> Situation:
-        vector = self._vector
+        vector = self._seats.vector
         return {
             "state": vector.state.copy(),
             "obs": vector.obs.copy(),
             "avail_actions": vector.avail.copy(),
         }
 
-    def _act(self, situation: Situation, t_env: int) -> Array:
-        """The actions of all rows, which go on in memory. (B, N) or (B, N, A)"""
-        seen = observed(situation, self._before)
-        stored, self._memory = self._policy.act(seen, self._memory, t_env)
-        stored = on_host(stored)
-        self._before = self._policy.head.vector(stored).to(self._before, copy=True)
-        return self._policy.head.to_played(stored).numpy()
+    def _act(self, situation: Situation) -> Array:
+        """The actions of all rows, whose memory goes on. (B, N) or (B, N, A)"""
+        stored = self._seats.act(observed(situation, self._before), self._clock.t_env)
+        head = self._seats.policy.head
+        self._before = head.vector(stored).to(self._before, copy=True)
+        return head.to_played(stored).numpy()
 
-    def _last_actions(self, record: Recorder, t_env: int) -> Array:
+    def _last_actions(self, record: Recorder) -> Array:
         """What every part would have done next: PyMARL's last slot holds an action, too."""
-        situation, memory, before = record.ends()
-        stored, _ = self._policy.act(observed(situation, before), memory, t_env)
-        return self._policy.head.to_played(on_host(stored)).numpy()
+        policy, (situation, memory, before) = self._seats.policy, record.ends()
+        with section("acting"):
+            stored, _ = policy.act(observed(situation, before), memory, self._clock.t_env)
+        return policy.head.to_played(on_host(stored)).numpy()
 
     # Checkpoints
 
@@ -142,33 +139,44 @@ class Nonstop:
         """Environments cannot be saved, but what was done in them can be done again."""
         return {
             "playing": self._playing.tolist(),
-            "seeds": self._seeds.tolist(),
+            "seeds": self._seats.seeds.tolist(),
             "returns": self._returns.tolist(),
             "lengths": self._lengths.tolist(),
             "actions": torch.from_numpy(np.array(self._actions)),
-            "memory": self._memory.cpu(),
+            "memory": self._seats.memory.cpu(),
             "before": self._before,
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any] | None) -> None:
         """Plays the running episodes up to where they were.
 
         Where that fails, or cannot be exact, the row begins a new episode.
         """
-        self._memory = state["memory"].to(self._blank)
-        self._before = state["before"]
-        self._returns, self._lengths = np.array(state["returns"]), np.array(state["lengths"])
-        self._seeds, self._actions = np.array(state["seeds"]), list(state["actions"].numpy())
-        self._playing = np.array(state["playing"]) & self._vector.reseeds
-        rows = self._rows[self._playing]
-        if not len(rows):
+        if state is None:
             return
-        self._playing[rows[self._vector.reset(rows, self._seeds[rows])]] = False
-        for age in range(int(self._lengths[rows].max()), 0, -1):
+        seats, vector = self._seats, self._seats.vector
+        seats.memory, self._before = state["memory"].to(self._blank), state["before"]
+        self._returns, self._lengths = np.array(state["returns"]), np.array(state["lengths"])
+        seats.seeds, self._actions = np.array(state["seeds"]), list(state["actions"].numpy())
+        self._playing = np.array(state["playing"]) & vector.reseeds
+        rows = self._rows[self._playing]
+        if len(rows):
+            self._playing[rows[vector.reset(rows, seats.seeds[rows])]] = False
+            self._replay(int(self._lengths[rows].max()))
+
+    def _replay(self, longest: int) -> None:
+        """The last actions of all rows that are playing, from their first step on."""
+        for age in range(longest, 0, -1):
             rows = self._rows[self._playing & (self._lengths >= age)]
             if len(rows):
-                step = self._vector.step(rows, self._actions[-age][rows])
+                step = self._seats.vector.step(rows, self._actions[-age][rows])
                 self._playing[rows[step.lost | step.ended]] = False
+
+
+def happened(situation: Situation, actions: Array, step: Step) -> Situation:
+    """One step of all rows, without those that were lost."""
+    outcome = {"actions": actions, "reward": step.reward, "terminated": step.terminated}
+    return rows_of({**situation, **outcome}, np.flatnonzero(~step.lost))
 
 
 def observed(situation: Situation, before: Tensor) -> Observed:

@@ -10,10 +10,10 @@ from envs.batched import BatchedEnv
 from envs.build import make_env_in_worker
 from envs.vector.processes import Processes
 from envs.vector.workers import WorkerVector, Workplace
-from runners.rollout import RolloutRunner
+from runners.vector_runner import VectorRunner
 
 
-class ParallelRunner(RolloutRunner):
+class ParallelRunner(VectorRunner):
     def make_vector(self, n_envs: int, seeds: list[int]) -> BatchedEnv:
         args = self.args
         builders = [

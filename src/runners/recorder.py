@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,6 +9,7 @@ from torch import Tensor
 from components.episode_buffer import EpisodeBatch
 from components.parts import ACTION, MEMORY
 from envs.batched import Array
+from runners.seats import Layout
 
 Situation = dict[str, Array]  # what is seen, row by row
 
@@ -56,12 +55,11 @@ class Recorder:
         order = np.argsort(parts)
         return rows_of(situation, order), memory[order], before[order]
 
-    def batch(self, layout: tuple[Any, Any, Any], last_actions: Array) -> EpisodeBatch:
+    def batch(self, layout: Layout, last_actions: Array) -> EpisodeBatch:
         """The parts, cut to the longest; `last_actions` (parts, N, ...) are those of their ends."""
-        scheme, groups, preprocess = layout
         parts, slots, situation, *_ = self._all_ends()
         P, T = self._n_parts, int(slots.max()) + 1
-        flat = EpisodeBatch(scheme, groups, P * T, 1, preprocess=preprocess)
+        flat = layout.blank(P * T, 1)
         flat.update({**situation, "actions": last_actions[parts]}, bs=parts * T + slots, ts=0)
         if self._steps:
             parts, slots, happened = self._all_steps()
@@ -69,7 +67,7 @@ class Recorder:
         fields = flat.data.transition_data
         for key, values in fields.items():
             fields[key] = values.reshape(P, T, *values.shape[2:])
-        batch = EpisodeBatch(flat.scheme, groups, P, T, flat.data, preprocess)
+        batch = EpisodeBatch(flat.scheme, flat.groups, P, T, flat.data, flat.preprocess)
         memory, before = (torch.cat(each) for each in zip(*self._begins, strict=True))
         for key, begin in ((MEMORY, memory), (ACTION, before)):
             info = {"vshape": begin.shape[2:], "group": "agents", "episode_const": True}

@@ -16,15 +16,17 @@ from controllers import REGISTRY as CONTROLLERS
 from learners import REGISTRY as LEARNERS
 from pymarl.controllers import mac_of
 from pymarl.learners import learner_of
+from runners.contract import Runner
 from training.session import Session
 from training.task import TaskSizes
 from utils.config.fit import check_fit
 from utils.logging import Logger
 from utils.needs import Given
+from utils.profile import OF_LEARNERS, in_sections
 from utils.resources import check_batches, weights_that_fit
 
 
-def build(args: SimpleNamespace, logger: Logger, runner: Any) -> Session:
+def build(args: SimpleNamespace, logger: Logger, runner: Runner) -> Session:
     """Sizes from the environment, then buffer, controller and learner that fit them."""
     task = add_sizes(args, runner.get_env_info())
     check_fit(vars(args))  # again, now that the environment has said what its actions are
@@ -47,7 +49,7 @@ def build(args: SimpleNamespace, logger: Logger, runner: Any) -> Session:
         mac = mac_of(CONTROLLERS[args.mac](buffer.scheme, groups, args))
     runner.setup(scheme=scheme, groups=groups, preprocess=preprocess, mac=mac)
     with weights_that_fit():
-        made = LEARNERS[args.learner](mac, buffer.scheme, logger, args)
+        made = learner_class(args)(mac, buffer.scheme, logger, args)
         learner = learner_of(made, args.learner, logger.console_logger)
     if args.use_cuda:
         learner.cuda()
@@ -57,6 +59,11 @@ def build(args: SimpleNamespace, logger: Logger, runner: Any) -> Session:
             f"  replay: {args.buffer_size:,} x {slots} slots, at most {size} when full"
         )
     return Session(args, logger, runner, mac, learner, buffer)
+
+
+def learner_class(args: SimpleNamespace) -> Any:
+    kind = LEARNERS[args.learner]
+    return in_sections(kind, OF_LEARNERS) if args.profile else kind
 
 
 def batch_sizes(args: SimpleNamespace) -> dict[str, int]:

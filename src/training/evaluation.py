@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from pathlib import Path
 
 from training.outcome import summary, with_error
-from training.session import Session, runner_state
+from training.session import Session
 from utils.console import TestResult, task_name
 from utils.errors import UserError, did_you_mean
 from utils.headlines import headline, is_rate
 from utils.logging import Logger
+from utils.profile import TESTS, section
 from utils.replays import ReplayNotSavedError, collect_replays
 from utils.signals import StopRequest
 from utils.tracking import Interrupted
@@ -36,27 +36,16 @@ def evaluate(session: Session, stop: StopRequest) -> TestResult | None:
     if result.value > counters.best_value:
         counters.best_value, counters.best_step = result.value, result.t_env
         if session.args.keep_best and session.saver is not None:
-            session.saver.save_best(session.t_env)
+            with section("saving"):
+                session.saver.save_best(session.t_env)
     return result
 
 
 def run_test_episodes(session: Session, stop: StopRequest) -> bool:
-    """Whole rounds, and a partial one for the remainder; False if that was broken off.
-
-    Runners written for PyMARL know whole rounds only, so they test a little more.
-    """
+    """False if that was broken off."""
     session.require_sound()
-    args, runner = session.args, session.runner
-    rows = args.test_batch_size_run or args.batch_size_run
-    left, before = args.test_nepisode, runner_state(runner)
-    divisible = "rows" in inspect.signature(runner.run).parameters
-    while left > 0:
-        runner.run(test_mode=True, **({"rows": left} if left < rows and divisible else {}))
-        left -= rows
-        if left > 0 and stop.requested and hasattr(runner, "forget_test"):
-            runner.forget_test(before)
-            return False
-    return True
+    with section(TESTS):
+        return session.runner.test(session.args.test_nepisode, lambda: stop.requested)
 
 
 def read_result(session: Session) -> TestResult:

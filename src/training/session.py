@@ -12,7 +12,7 @@ from components.episode_buffer import ReplayBuffer
 from controllers.contract import MAC
 from learners.contract import LearnerContract
 from learners.divergence import require_finite_losses
-from pymarl.reflection import restore, snapshot
+from runners.contract import Runner
 from utils.checkpoint import find_checkpoint, load_state
 from utils.console import TestResult
 from utils.logging import Logger
@@ -51,7 +51,7 @@ class Session:
 
     args: SimpleNamespace
     logger: Logger
-    runner: Any
+    runner: Runner
     mac: MAC
     learner: LearnerContract
     buffer: ReplayBuffer
@@ -93,7 +93,7 @@ def load_exactly(session: Session, folder: Path) -> None:
     session.counters = Counters(**state["counters"])
     session.last_test = TestResult(**state["last_test"]) if state["last_test"] else None
     session.learner.load_state_dict(state["learner"])
-    restore_runner(session.runner, state["runner"])
+    session.runner.load_state_dict(state["runner"])
     session.logger.load_state_dict(state["logger"])
     restore_random_state(state["random"])
 
@@ -104,19 +104,7 @@ def collect_state(session: Session) -> dict[str, Any]:
         "counters": asdict(session.counters),
         "last_test": asdict(session.last_test) if session.last_test else None,
         "learner": session.learner.state_dict(),
-        "runner": runner_state(session.runner),
+        "runner": session.runner.state_dict(),
         "logger": session.logger.state_dict(),
         "random": capture_random_state(),
     }
-
-
-def runner_state(runner: Any) -> dict[str, Any]:
-    """Runners written for PyMARL have no state_dict: their numbers are what can be kept."""
-    return runner.state_dict() if hasattr(runner, "state_dict") else dict(snapshot(runner).state)
-
-
-def restore_runner(runner: Any, state: dict[str, Any]) -> None:
-    if hasattr(runner, "load_state_dict"):
-        runner.load_state_dict(state)
-    else:
-        restore(runner, state)

@@ -20,6 +20,7 @@ from typing import Protocol, SupportsFloat, TextIO, TypedDict
 from utils.files import read_bytes
 from utils.json_values import JsonObject
 from utils.metrics_csv import Lines, Row, head_line, text_of, write_rows
+from utils.profile import section
 
 WINDOW = 5  # PyMARL's console shows the mean of the last five values
 
@@ -189,10 +190,11 @@ class Logger:
         """Record `value` under `key` at environment step `t_env`, in every sink."""
         number = float(value)
         self.stats[key].append((t_env, number))
-        for sink in self._sinks:
-            sink.write(key, number, t_env, self.seconds)
-        if to_sacred and self._sacred is not None:
-            self._sacred.write(key, number, t_env, self.seconds)
+        with section("logging"):
+            for sink in self._sinks:
+                sink.write(key, number, t_env, self.seconds)
+            if to_sacred and self._sacred is not None:
+                self._sacred.write(key, number, t_env, self.seconds)
 
     @property
     def seconds(self) -> float:

@@ -1,64 +1,41 @@
-"""`profile=True`: where a run's time went. Nothing is measured, or slower, without it."""
+"""`profile=True`: where a run's time went; `with section(...)` says what it is spent on."""
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 from utils.errors import UserError
 
-# What is asked of whom, as attributes of the session; whoever lacks it does not do it.
-PHASES = {
-    "environment": ("runner._train.vector.reset", "runner._train.vector.step"),
-    "acting": ("runner._train.policy.act",),
-    "replay": ("buffer.insert_episode_batch", "buffer.sample"),
-    "critic": ("learner.improve_critic",),
-    "actors, all levels": ("learner.improve_actors",),
-    "other learning": ("learner.train",),
-    "logging": ("logger.log_stat",),
-    "saving": ("saver.save_if_due", "saver.save_best", "saver.save"),
-}
+P = ParamSpec("P")
+R = TypeVar("R")
+
+REST, TESTS = "the rest", "tests"  # all that a test does is a test
+OF_LEARNERS = {"improve_critic": "critic", "improve_actors": "actors, all levels"}
+UNTIMED = nullcontext()
 
 
 class Profile:
-    """Seconds by phase of a session; within a phase, another one's time is only the other's."""
+    """Seconds by phase; within a section, another one's time is only the other's."""
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
         self._began = self._since = time.perf_counter()
-        self._running = ["tests and the rest"]
-        self._watch(session)
+        self._running = [REST]
 
-    def _watch(self, session: Any) -> None:
-        """Done by standing in front of the methods, which know nothing of it.
-
-        In a class of the owner's own: an attribute of the owner would go along into copies of it,
-        and there still work on the owner.
-        """
-        for phase, paths in PHASES.items():
-            for path in paths:
-                *owners, method = path.split(".")
-                owner = session
-                for name in owners:
-                    owner = getattr(owner, name, None)
-                kind = type(owner)
-                if hasattr(kind, method):
-                    timed = {method: self.timed(phase, getattr(kind, method))}
-                    owner.__class__ = type(kind.__name__, (kind,), timed)
-
-    def timed(self, phase: str, method: Callable[..., Any]) -> Callable[..., Any]:
-        def stand_in(*args: Any, **kwargs: Any) -> Any:
+    @contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        self._switch()
+        self._running.append(TESTS if TESTS in self._running else phase)
+        try:
+            yield
+        finally:
             self._switch()
-            self._running.append(phase)
-            try:
-                return method(*args, **kwargs)
-            finally:
-                self._switch()
-                self._running.pop()
-
-        return stand_in
+            self._running.pop()
 
     def _switch(self) -> None:
         now = time.perf_counter()
@@ -71,6 +48,41 @@ class Profile:
         whole = max(self._since - self._began, 1e-9)
         ordered = sorted(self.seconds.items(), key=lambda item: -item[1])
         return [f"  {phase:<20} {each:8.1f} s {each / whole:4.0%}" for phase, each in ordered]
+
+
+_measured: list[Profile] = []  # the profile that runs, if one does
+
+
+def section(phase: str) -> AbstractContextManager[None]:
+    """The block's time is the phase's, if a profile runs."""
+    return _measured[-1].timed(phase) if _measured else UNTIMED
+
+
+@contextmanager
+def running() -> Iterator[Profile]:
+    """A profile of the block."""
+    profile = Profile()
+    _measured.append(profile)
+    try:
+        yield profile
+    finally:
+        _measured.remove(profile)
+
+
+def in_sections(kind: type[R], phases: Mapping[str, str]) -> type[R]:
+    """A class like `kind` in which calls of the methods named are sections: method -> phase."""
+    found = {name: getattr(kind, name) for name in phases if hasattr(kind, name)}
+    timed = {name: _in_section(phases[name], method) for name, method in found.items()}
+    return type(kind.__name__, (kind,), {"__module__": kind.__module__, **timed})
+
+
+def _in_section(phase: str, method: Callable[P, R]) -> Callable[P, R]:
+    @wraps(method)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        with section(phase):
+            return method(*args, **kwargs)
+
+    return call
 
 
 def require_cpu(device: str) -> None:

@@ -9,7 +9,7 @@ from components.episode_buffer import EpisodeBatch
 from controllers.basic_controller import BasicMAC
 from envs import REGISTRY as ENVS
 from runners import REGISTRY as RUNNERS
-from runners.rollout import RolloutRunner
+from runners.vector_runner import VectorRunner
 from tests.data import fragile
 from tests.make import make_args, quiet_logger
 from training.build import add_sizes, make_scheme
@@ -20,7 +20,7 @@ for name in fragile.__all__:
 PLUGIN = str(Path(__file__).with_name("register_fragile.py"))
 
 
-def make_runner(runner: str = "episode", mac: bool = True, **settings: Any) -> RolloutRunner:
+def make_runner(runner: str = "episode", mac: bool = True, **settings: Any) -> VectorRunner:
     """A runner with a fresh controller; everything random is the same each time."""
     settings = {"env": "grid", "env_args": {}, "plugins": [PLUGIN], **settings}
     args = make_args(runner=runner, **settings)

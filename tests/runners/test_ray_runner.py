@@ -18,7 +18,7 @@ from ray import exceptions
 
 from envs.vector.ray_actors import ActorHandle
 from envs.vector.workers import WorkerLost
-from runners.rollout import RolloutRunner
+from runners.vector_runner import VectorRunner
 from tests.ray_cluster import kill_second_node, two_nodes
 from tests.runners.test_rollout import lit, make_runner, rounds, same
 from utils.errors import UserError
@@ -35,7 +35,7 @@ def test_a_cluster_that_is_not_there_says_what_to_type() -> None:
         make_runner("ray", ray_address="127.0.0.1:9")
 
 
-def ray_runner(cluster: Any, **settings: Any) -> RolloutRunner:
+def ray_runner(cluster: Any, **settings: Any) -> VectorRunner:
     return make_runner("ray", ray_address=cluster.address, **settings)
 
 
@@ -121,7 +121,7 @@ def test_one_that_dies_again_or_later_is_lost(deaths: int, after: int, begun: in
     assert actors.begun == begun
 
 
-def nodes_of(made: RolloutRunner) -> list[str]:
+def nodes_of(made: VectorRunner) -> list[str]:
     """Where each row's actor lives."""
     import ray
 

@@ -11,13 +11,13 @@ import torch
 
 from components.episode_buffer import EpisodeBatch
 from components.minibatch import Minibatch
-from runners.rollout import RolloutRunner
+from runners.vector_runner import VectorRunner
 from tests.runners.support import make_runner
 from utils.errors import DivergedError, UserError
 from utils.returns import td_targets
 
 
-def rounds(runner: RolloutRunner, modes: str) -> list[dict[str, torch.Tensor]]:
+def rounds(runner: VectorRunner, modes: str) -> list[dict[str, torch.Tensor]]:
     """The training batches of rounds like "train test train"."""
     try:
         batches = [(mode, runner.run(test_mode=mode == "test")) for mode in modes.split()]

@@ -88,11 +88,12 @@ def check_parts_of_episodes(given: Given) -> None:
     if not given["rollout_length"]:
         return
     from pymarl.controllers import takes_parts
+    from pymarl.runners import is_ours
 
     mac = registry("controllers")[given["mac"]]
     able = {
         "learner": getattr(registry("learners")[given["learner"]], "learns_from_parts", False),
-        "runner": getattr(registry("runners")[given["runner"]], "plays_on", False),
+        "runner": is_ours(registry("runners")[given["runner"]]),
         "mac": takes_parts(mac),
     }
     unable = [f"{key}={given[key]}" for key, fit in able.items() if not fit]
@@ -108,6 +109,7 @@ def check_single_steps(given: Given) -> None:
     """A replay of transitions knows nothing of what came before them."""
     if given["runner_scope"] != "transition":
         return
+    refuse_rounds_only(given)
     instead: dict[str, dict[str, object]] = {}
     agent = given["agent"]
     if getattr(registry("agents")[agent], "recurrent", False):
@@ -118,6 +120,18 @@ def check_single_steps(given: Given) -> None:
         raise UserError(
             f"runner_scope=transition learns from single steps, and {' and '.join(instead)} "
             f"looks back. Type {' '.join(map(listed, instead.values()))}, or "
+            "runner_scope=episodic."
+        )
+
+
+def refuse_rounds_only(given: Given) -> None:
+    """Refuse learning between steps where the runner plays whole episodes at a time."""
+    from pymarl.runners import is_ours
+
+    if not is_ours(registry("runners")[given["runner"]]):
+        raise UserError(
+            f"runner_scope=transition learns between the steps of an episode, and runner="
+            f"{given['runner']} gives whole episodes only. Type runner=episode, or "
             "runner_scope=episodic."
         )
 

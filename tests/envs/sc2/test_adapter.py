@@ -11,7 +11,7 @@ import torch
 
 from envs.sc2.adapter import SC2
 from envs.sc2.failures import GameCrashed
-from runners.rollout import RolloutRunner
+from runners.vector_runner import VectorRunner
 from tests.envs.sc2.places import Fault
 from tests.runners.test_rollout import make_runner
 from utils.errors import UserError
@@ -31,7 +31,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("envs.sc2.adapter.BACK_OFF", (0.0,))
 
 
-def play(runner: RolloutRunner, modes: str) -> list[Any]:
+def play(runner: VectorRunner, modes: str) -> list[Any]:
     try:
         return [runner.run(test_mode=mode == "test") for mode in modes.split()]
     finally:
