@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from training.session import Session
 from utils.advantages import gae
 from utils.config.fit import check_fit
 from utils.errors import UserError
-from utils.profile import Profile
+from utils.profile import running
 from utils.seeding import seed_everything
 
 ROWS, STEPS, GAMMA, LAM = 4, 13, 0.9, 0.8
@@ -114,12 +115,13 @@ def test_a_run_that_is_profiled_is_the_same() -> None:
 
 
 def weights_after_one_rollout(profiled: bool = False, **settings: Any) -> Tensor:
-    session = session_of(**settings)
-    if profiled:
-        Profile(session)
+    session = session_of(profile=profiled, **settings)
     try:
-        for _ in range(2):
-            collect_parts(session)
+        with running() if profiled else nullcontext() as profile:
+            for _ in range(2):
+                collect_parts(session)
+        phases = {"environment", "acting", "critic", "actors, all levels"}
+        assert profile is None or phases <= profile.seconds.keys()
     finally:
         session.runner.close_env()
     return flat(session.mac.parameters())
@@ -404,7 +406,7 @@ def test_environments_that_never_work_end_the_run(monkeypatch: pytest.MonkeyPatc
 
 def test_an_episode_beyond_its_limit_is_refused() -> None:
     runner = make_runner(env="Timed", rollout_length=4, batch_size_run=1)
-    runner._episode_limit = 3
+    runner._train.layout = runner._train.layout._replace(episode_limit=3)
     with pytest.raises(UserError, match="goes on after its episode_limit of 3"):
         runner.run()
 

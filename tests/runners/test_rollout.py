@@ -232,14 +232,23 @@ def test_what_is_no_number_in_an_info_harms_nobody(runner: str) -> None:
 def test_a_test_that_was_broken_off_leaves_no_trace() -> None:
     plain, broken = make_runner(test_batch_size_run=2), make_runner(test_batch_size_run=2)
     rounds_of_plain = [plain.run(test_mode=True)["obs"] for _ in range(2)]
-    before = broken.state_dict()
-    broken.run(test_mode=True)
-    broken.forget_test(before)
+    assert not broken.test(5, stop=lambda: True)
     again = [broken.run(test_mode=True)["obs"] for _ in range(2)]
     plain.close_env()
     broken.close_env()
 
     assert all(torch.equal(a, b) for a, b in zip(rounds_of_plain, again, strict=True))
+
+
+def test_a_test_is_whole_rounds_and_a_partial_one() -> None:
+    runner = make_runner(test_batch_size_run=2, test_nepisode=5)
+    asked: list[bool] = []
+
+    assert runner.test(5, stop=lambda: bool(asked.append(True)))
+    assert len(asked) == 2  # not after the last round
+    assert runner._test is not None
+    assert runner._test.episodes == [3, 2]
+    assert "test_return_mean" in runner.logger.stats
 
 
 def test_workers_do_not_share_numpy_s_global_stream() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from types import SimpleNamespace
 
 import pytest
@@ -11,50 +10,78 @@ from utils import profile
 from utils.errors import UserError
 
 
-def test_a_phase_within_another_takes_its_time_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(profile.time, "perf_counter", lambda: clock.now)
-
-    def spend(seconds: float) -> None:
-        clock.now += seconds
-
-    class Learner:
-        def improve_critic(self) -> None:
-            spend(3.0)
-
-        def train(self, after: float) -> str:
-            self.improve_critic()
-            spend(after)
-            return "trained"
-
-    learner = Learner()
-    watched = profile.Profile(SimpleNamespace(learner=learner))
-    spend(4.0)
-
-    assert learner.train(after=1.0) == "trained"
-    assert watched.lines() == [
-        "  tests and the rest        4.0 s  50%",
-        "  critic                    3.0 s  38%",
-        "  other learning            1.0 s  12%",
-    ]
+    return clock
 
 
-def test_a_copy_of_whom_is_watched_works_on_itself() -> None:
-    """As rollouts act with copies of their controller."""
+class Learner:
+    def __init__(self, clock: SimpleNamespace) -> None:
+        self.clock = clock
 
-    class Buffer:
-        drawn = 0
+    def improve_critic(self) -> None:
+        self.clock.now += 3.0
 
-        def sample(self) -> None:
-            self.drawn += 1
+    def train(self, after: float) -> str:
+        self.improve_critic()
+        self.clock.now += after
+        return "trained"
 
-    buffer = Buffer()
-    watched = profile.Profile(SimpleNamespace(buffer=buffer))
-    other = copy.copy(buffer)
-    other.sample()
 
-    assert (buffer.drawn, other.drawn) == (0, 1)
-    assert "replay" in watched.seconds
+def test_a_phase_within_another_takes_its_time_from_it(clock: SimpleNamespace) -> None:
+    learner = profile.in_sections(Learner, profile.OF_LEARNERS)(clock)
+    with profile.running() as measured:
+        clock.now += 4.0
+        with profile.section("other learning"):
+            assert learner.train(after=1.0) == "trained"
+
+        assert measured.lines() == [
+            "  the rest                  4.0 s  50%",
+            "  critic                    3.0 s  38%",
+            "  other learning            1.0 s  12%",
+        ]
+
+
+def test_all_that_a_test_does_is_a_test(clock: SimpleNamespace) -> None:
+    with profile.running() as measured:
+        with profile.section(profile.TESTS):
+            clock.now += 1.0
+            with profile.section("environment"):
+                clock.now += 2.0
+        with profile.section("environment"):
+            clock.now += 4.0
+
+    assert measured.seconds == {"the rest": 0.0, "tests": 3.0, "environment": 4.0}
+
+
+def test_an_error_ends_its_section(clock: SimpleNamespace) -> None:
+    with profile.running() as measured:
+        with pytest.raises(ValueError, match="broken"), profile.section("replay"):
+            clock.now += 1.0
+            raise ValueError("broken")
+        clock.now += 2.0
+
+        assert measured.lines()[0].split()[:3] == ["the", "rest", "2.0"]
+
+
+def test_nothing_is_measured_unless_a_profile_runs(clock: SimpleNamespace) -> None:
+    with profile.running() as measured:
+        pass
+    learner = profile.in_sections(Learner, profile.OF_LEARNERS)(clock)
+    learner.train(after=1.0)
+
+    assert profile.section("replay") is profile.UNTIMED
+    assert set(measured.seconds) <= {"the rest"}
+
+
+def test_a_learner_in_sections_is_the_learner_otherwise() -> None:
+    timed = profile.in_sections(Learner, profile.OF_LEARNERS)
+
+    assert timed.__name__ == "Learner"
+    assert timed.train is Learner.train
+    assert not hasattr(timed, "improve_actors")  # who lacks it does not do it
 
 
 def test_a_gpu_is_refused() -> None:
