@@ -57,7 +57,7 @@ def test_it_collects_and_tests_and_the_learner_learns() -> None:
     before = flat(session.mac.parameters()).clone()
     for _ in range(3):
         collect_episodes(session)
-    stored = session.buffer.episodes_since(0, 6)["filled"]
+    stored = session.buffer.sample(6)["filled"]  # all
     with StopRequest() as stop:
         stop.signal = 2  # nothing can be undone, so the test is played to its end
         assert run_test_episodes(session, stop)
