@@ -11,7 +11,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from torch import Tensor
 
-from components.episode_buffer import EpisodeBatch, Groups, Preprocess, Scheme
+from components.episode_buffer import EpisodeBatch
+from components.scheme import Groups, Scheme
+from components.transforms import Preprocess
 from pymarl.acting import described
 from pymarl.reflection import restore, snapshot
 from runners import REGISTRY

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from components.episode_buffer import EpisodeBatch, Groups, Preprocess, Scheme
+from components.episode_buffer import EpisodeBatch
+from components.scheme import Groups, Scheme
+from components.transforms import Preprocess
 
 # Called after a step with a batch of two-slot episodes, one for each environment that took it.
 Hook = Callable[[EpisodeBatch], None]

@@ -10,7 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
-from components.episode_buffer import EpisodeBatch, Groups, Preprocess, Scheme
+from components.episode_buffer import EpisodeBatch
+from components.scheme import Groups, Scheme
+from components.transforms import Preprocess
 from envs.batched import Array, BatchedEnv, Step
 from envs.vector.workers import tail
 from policies.contract import Observed, Policy

@@ -8,11 +8,13 @@ from typing import Any
 
 import torch
 
-from components.episode_buffer import EpisodeBatch, Groups, Preprocess, Scheme
+from components.episode_buffer import EpisodeBatch
+from components.scheme import Groups, Scheme
+from components.transforms import Preprocess
 from envs.batched import BatchedEnv
 from envs.vector.rows import explain
 from policies.contract import Policy
-from pymarl.controllers import policy_of
+from pymarl.policies import policy_of
 from runners.contract import Collector, Hook
 from runners.episodes import Episodes
 from runners.nonstop import Nonstop

@@ -15,7 +15,7 @@ from components.transforms import OneHot
 from controllers import REGISTRY as CONTROLLERS
 from learners import REGISTRY as LEARNERS
 from pymarl.controllers import mac_of
-from pymarl.learners import learner_of
+from pymarl.learners import is_ours, learner_of
 from runners.contract import Runner
 from training.session import Session
 from training.task import TaskSizes
@@ -62,8 +62,9 @@ def build(args: SimpleNamespace, logger: Logger, runner: Runner) -> Session:
 
 
 def learner_class(args: SimpleNamespace) -> Any:
+    """Of a profile, critic and actors are phases of their own, where the learner is one of ours."""
     kind = LEARNERS[args.learner]
-    return in_sections(kind, OF_LEARNERS) if args.profile else kind
+    return in_sections(kind, OF_LEARNERS) if args.profile and is_ours(kind) else kind
 
 
 def batch_sizes(args: SimpleNamespace) -> dict[str, int]:
