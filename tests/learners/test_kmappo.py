@@ -239,8 +239,8 @@ def test_dead_agents_weigh_nobody() -> None:
     step = learner.levels.step
 
     def spy(objective: Any, respond: Any, *rest: Any) -> Any:
-        def answer(policy: Any, **how: bool) -> Tensor:
-            seen.append(respond(policy, **how))
+        def answer(policy: Any, drawing: Any) -> Tensor:
+            seen.append(respond(policy, drawing))
             return seen[-1]
 
         return step(objective, answer, *rest)

@@ -9,7 +9,6 @@ import torch
 
 from components.episode_buffer import EpisodeBatch
 from learners import REGISTRY as LEARNERS
-from learners.qtran_learner import QTranLearner
 from tests.make import (
     N,
     T,
@@ -239,6 +238,3 @@ def test_what_q_learning_cannot_do_is_said() -> None:
         make_learner(agent_output_type="pi_logits", action_selector="multinomial")
     with pytest.raises(UserError, match="mixer=qtran_base"):
         make_learner(learner="qtran_learner", mixer="vdn")
-    only_steps = SimpleNamespace(forward=None, agent=None)
-    with pytest.raises(UserError, match="mac=basic_mac has no unroll"):
-        QTranLearner(only_steps, {}, None, make_args(**ALGORITHMS["qtran"]))
