@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from components.episode_buffer import EpisodeBatch
 from policies.contract import Observed
 from policies.independent import IndependentPolicy
+from pymarl.policies import CALLED
 from pymarl.selectors import as_registered
 from utils.needs import Needs
 from utils.weights import load_weights, save_weights
@@ -36,6 +37,11 @@ class BasicMAC:
         mac = cls.__new__(cls)
         mac._wear(policy)
         return mac
+
+    @classmethod
+    def replaced(cls) -> list[str]:
+        """Which of the methods that PyMARL's runners and learners call a subclass replaces."""
+        return [name for name in CALLED if getattr(cls, name) is not getattr(BasicMAC, name)]
 
     def _wear(self, policy: IndependentPolicy) -> None:
         self.policy, self.args, self.n_agents = policy, policy.args, policy.n_agents
@@ -68,7 +74,7 @@ class BasicMAC:
         (b, N) indices, (b, N, A) one-hots of FACMAC's selector, or (b, N, A) continuous. FACMAC's
         learners do not `explore`: they get one-hots with a gradient.
         """
-        if type(self).forward is not BasicMAC.forward:
+        if "forward" in self.replaced():
             return self._select_by_forward(ep_batch, t_ep, t_env, bs, test_mode)
         policy, one_hots = self.policy, getattr(self.policy.selector, "gives_one_hots", False)
         if one_hots and not explore and not test_mode:
@@ -80,7 +86,7 @@ class BasicMAC:
 
     def _observed(self, ep_batch: EpisodeBatch, t: int) -> Observed:
         seen = Observed.of(ep_batch, t)
-        if type(self)._build_inputs is BasicMAC._build_inputs:
+        if "_build_inputs" not in self.replaced():
             return seen
         inputs = self._build_inputs(ep_batch, t).reshape(*seen.obs.shape[:2], -1)
         return seen._replace(inputs=inputs)

@@ -15,8 +15,8 @@ from components.episode_buffer import EpisodeBatch
 from learners.demands import require_settings
 from learners.divergence import require_sound
 from policies.contract import Policy
-from pymarl.controllers import policy_of
 from pymarl.mixers import build_mixer, mixer_of
+from pymarl.policies import policy_of
 from utils.logging import Logger
 from utils.needs import Given, Needs, require
 from utils.optim import take_step

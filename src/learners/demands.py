@@ -31,7 +31,7 @@ def policy_and_replay(learner: type, given: Given) -> None:
         missing |= {
             key: better for key, (default, better) in SUITABLE.items() if given[key] == default
         }
-    if given["runner_scope"] == "transition":  # whose targets look one step ahead
+    if given.settings.get("runner_scope") == "transition":  # whose targets look one step ahead
         missing.pop("td_lambda", None)
     family = given["learner"].removesuffix("_discrete").removesuffix("_learner")
     config = f"{family}_mamujoco" if continuous else family
@@ -137,10 +137,15 @@ def _one_round(given: Given) -> Settings:
     return {"batch_size_run": n, **dict.fromkeys(FOLLOWS, n), **once}
 
 
+# What heads and critics read, besides what learners declare.
+OF_NETWORKS = frozenset(
+    ("action_kind", "action_selector", "agent_output_type", "mask_before_softmax", "rnn_hidden_dim")
+)
+
+
 def require_settings(kind: type, args: SimpleNamespace) -> None:
     """Say in another repository's tree which settings are missing there; here are all of them."""
-    read = {"action_kind", "agent_output_type", "mask_before_softmax", *needs_of(kind).uses}
-    missing = sorted(name for name in read if not hasattr(args, name))
+    missing = sorted(name for name in OF_NETWORKS | needs_of(kind).uses if not hasattr(args, name))
     if missing:
         raise UserError(
             f"learner={args.learner} reads settings that this run does not have: "

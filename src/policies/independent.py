@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from components.action_heads import ActionHead, build_head
 from components.action_selectors import REGISTRY as SELECTORS
 from components.drawn import Drawn
-from components.minibatch import Index, Minibatch, View, Views
+from components.minibatch import Minibatch, View, Views
 from components.parts import MEMORY, action_field, previous_actions
 from modules.agents import REGISTRY as AGENTS
 from modules.agents.separate import SeparateAgents
 from modules.sizes import flat_size
 from policies.contract import Observed
-from policies.in_place import in_place
+from policies.in_place import at_slots, in_place
 from pymarl.agents import knows_slots_only, takes_packed_rows, takes_teams, unrolling
 from pymarl.selectors import choosing
 
@@ -192,13 +192,3 @@ class IndependentPolicy:
 
     def parameters(self) -> Iterator[nn.Parameter]:
         return self.agent.parameters()
-
-
-def at_slots(values: Tensor, slots: Index | None) -> Tensor:
-    """(R, L, ...) -> those slots of it; None is all"""
-    if slots is None:
-        return values
-    if callable(slots):
-        picked: Tensor = slots(values)
-        return picked
-    return values[:, slots] if isinstance(slots, slice) else values.index_select(1, slots)

@@ -15,7 +15,7 @@ from envs.batched import Array, BatchedEnv, Step
 from envs.vector.rows import explain
 from envs.vector.workers import tail
 from policies.contract import Observed
-from pymarl.controllers import policy_of
+from pymarl.policies import policy_of
 from runners.nonstop import Nonstop
 from runners.tally import Tally
 from runners.writer import StepWriter, on_host

@@ -13,9 +13,11 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
+from learners.demands import OF_NETWORKS
 from learners.kfacmac_learner import KFACMACLearner
 from tests.support import environment
 from utils.errors import UserError
+from utils.needs import needs_of
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = yaml.safe_load((ROOT / "docs" / "examples" / "kfacmac_dropin.yaml").read_text())
@@ -26,11 +28,16 @@ IN_ALL_TREES = {  # the default.yaml of PyMARL, FACMAC and EPyMARL have these
     *("learner_log_interval", "lr", "optim_alpha", "optim_eps"),
 }
 
+THEIRS = {"gamma": 0.99, "learner_log_interval": 1, "optim_alpha": 0.99, "optim_eps": 1e-5}
+
 
 def copied_files() -> list[Path]:
     """What the first commands of docs/drop-in.md copy."""
     text = (ROOT / "docs" / "drop-in.md").read_text()
     patterns = re.findall(r"^cp --parents (?:-n )?(.*) \$THEIRS/src$", text, re.MULTILINE)
+    patterns += re.findall(
+        r"^(?:cp|sed '.*') (learners/\S+) .*\$THEIRS/src/learners/", text, re.MULTILINE
+    )
     listed = subprocess.run(
         ["bash", "-c", f"ls {' '.join(patterns)}"],
         cwd=ROOT / "src",
@@ -45,17 +52,26 @@ def test_the_learner_names_every_setting_that_a_foreign_tree_may_lack() -> None:
     read = {
         name for path in copied_files() for name in re.findall(r"\bargs\.(\w+)", path.read_text())
     }
-    named = {name for kind in KFACMACLearner.__mro__ for name in vars(kind).get("reads", ())}
+    named = needs_of(KFACMACLearner).uses | OF_NETWORKS
 
+    assert "k_level" in read
     assert read - OF_CONTINUOUS_ACTIONS - AT_RUN_TIME - IN_ALL_TREES - {"runner_scope"} <= named
-    assert named <= EXAMPLE.keys()
+    assert named - IN_ALL_TREES <= EXAMPLE.keys()
 
 
 def test_a_learner_that_is_only_switched_says_what_is_missing() -> None:
-    args = SimpleNamespace(**{**EXAMPLE, "learner": "kfacmac_learner"})
+    args = SimpleNamespace(**EXAMPLE, **THEIRS)
     del args.k_level, args.actor_mask
 
-    with pytest.raises(UserError, match=r"not have: k_level, actor_mask\.\n.*--config=kfacmac"):
+    with pytest.raises(UserError, match=r"not have: actor_mask, k_level\.\n.*--config=kfacmac"):
+        KFACMACLearner(None, {}, None, args)
+
+
+def test_settings_of_another_family_are_told_there_too() -> None:
+    """Also by a tree that lacks settings which only we have."""
+    args = SimpleNamespace(**{**EXAMPLE, **THEIRS, "action_selector": "epsilon_greedy"})
+
+    with pytest.raises(UserError, match="Add: action_selector=gumbel"):
         KFACMACLearner(None, {}, None, args)
 
 

@@ -27,14 +27,20 @@ class Agent(nn.Module):
 
 
 class MAC:
-    def __init__(self):
-        self.n_agents, self.agent = N, Agent()
+    def __init__(self, args):
+        self.args, self.n_agents, self.agent = args, N, Agent()
 
     def init_hidden(self, batch_size):
         self.hidden_states = th.zeros(batch_size, N, 16)
 
     def _build_inputs(self, batch, t):
         return batch["obs"][:, t].reshape(-1, O)
+
+    def forward(self, ep_batch, t, test_mode=False):
+        raise NotImplementedError("K-level learners ask the agent")
+
+    def select_actions(self, ep_batch, t_ep, t_env, bs=slice(None), test_mode=False):
+        raise NotImplementedError("learners do not act")
 
     def parameters(self):
         return self.agent.parameters()
@@ -61,7 +67,7 @@ batch = EpisodeBatch(
     }
 )
 scheme = {"obs": {"vshape": O}, "state": {"vshape": S}, "actions_onehot": {"vshape": (A,)}}
-learner = REGISTRY["kfacmac_learner"](MAC(), scheme, Logger(), args)
+learner = REGISTRY["kfacmac_learner"](MAC(args), scheme, Logger(), args)
 before = th.cat([p.detach().flatten() for p in learner.mac.parameters()])
 for update in range(3):
     learner.train(batch, update, update)
