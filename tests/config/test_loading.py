@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from modules.mixers import REGISTRY as MIXERS
 from utils.config import default_config, help_text, list_text, load_config
 from utils.config.legacy import legacy
 from utils.config.loading import LoadedConfig
@@ -305,8 +306,11 @@ def test_a_plugin_s_names_count_as_known(tmp_path: Path) -> None:
     plugin = tmp_path / "my_mixer.py"
     plugin.write_text("from modules.mixers import REGISTRY\nREGISTRY['mine'] = object\n")
 
-    assert load(f"plugins=['{plugin}']", "mixer=mine").config["mixer"] == "mine"
-    assert load(f"plugins={plugin}").config["plugins"] == [str(plugin)]
+    try:
+        assert load(f"plugins=['{plugin}']", "mixer=mine").config["mixer"] == "mine"
+        assert load(f"plugins={plugin}").config["plugins"] == [str(plugin)]
+    finally:
+        del MIXERS["mine"]
 
 
 def test_a_file_s_plugins_lie_beside_it_and_stay_when_others_are_added(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resources, "_stack_bytes", lambda: 1_000_000)
 
 
-def settings(*words: str) -> dict[str, Any]:
-    return load_config(["--config=qmix", "--env-config=two_step", *words]).config
+def settings(*words: str, algorithm: str = "qmix") -> dict[str, Any]:
+    return load_config([f"--config={algorithm}", "--env-config=two_step", *words]).config
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,6 @@ def settings(*words: str) -> dict[str, Any]:
             "batch_size_run=999 runner=parallel env_processes=300",
         ),
         ("batch_size_run=999 runner=ray ray_address=a:1", "batch_size_run=999 runner=ray"),
-        ("rollout_length=31250000", "rollout_length=31250001"),
     ],
 )
 def test_the_bound_is_what_the_machine_has(fits: str, does_not: str) -> None:
@@ -46,6 +45,14 @@ def test_the_bound_is_what_the_machine_has(fits: str, does_not: str) -> None:
 
     with pytest.raises(UserError, match=does_not.split()[0]):
         check_sizes(settings(*does_not.split()))
+
+
+def test_the_bound_of_rollouts_is_what_memory_holds() -> None:
+    size = {"algorithm": "mappo"}
+    check_sizes(settings("batch_size_run=1", "rollout_length=31250000", **size))
+
+    with pytest.raises(UserError, match="rollout_length=31250001"):
+        check_sizes(settings("batch_size_run=1", "rollout_length=31250001", **size))
 
 
 def test_nothing_is_bound_where_the_system_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
