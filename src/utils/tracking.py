@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import json
 import logging
@@ -170,11 +171,16 @@ def make_experiment(
         of_all = known if path == MAIN else (None, None, None)  # recorded once
         source = Source(str(path), get_digest(str(path)), *of_all)
         experiment.sources.add(source)  # add_source_file refuses all but Python
-    for distribution in importlib.metadata.distributions():
-        facts = distribution.metadata  # read and parsed whenever it is asked for
-        experiment.dependencies.add(PackageDependency(facts["Name"], facts["Version"]))
+    experiment.dependencies.update(installed_packages())
     experiment.main(main)
     return experiment
+
+
+@functools.cache
+def installed_packages() -> list[PackageDependency]:
+    """Every package of this Python, with its version."""
+    found = (each.metadata for each in importlib.metadata.distributions())  # parsed at each look
+    return [PackageDependency(facts["Name"], facts["Version"]) for facts in found]
 
 
 def calm_logger() -> logging.Logger:

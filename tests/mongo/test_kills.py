@@ -20,7 +20,7 @@ from tests.support import PATIENCE, Results
 from utils.config.mongo import parse_address
 from utils.errors import UserError
 
-RUNS, KILLED_DURING, FAILS, IS_STOPPED = 20, (3, 9, 16), 6, 12
+RUNS, KILLED_DURING, FAILS, IS_STOPPED = 10, (2, 5, 9), 4, 7
 
 
 def once_it_logs(folder: Path, do: Callable[[], None]) -> threading.Thread:
@@ -44,7 +44,7 @@ def stop_politely() -> None:
 
 
 @pytest.mark.slow
-def test_twenty_runs_and_three_kills(
+def test_ten_runs_and_three_kills(
     mongod: Mongod, results: Results, train: Train, capfd: pytest.CaptureFixture[str]
 ) -> None:
     address = mongod.address("kills")
