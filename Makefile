@@ -15,8 +15,8 @@ train: $(VENV)/show
 		runner=batched batch_size_run=16 updates_per_episode=0.5 target_update_interval=50 \
 		lr=0.001 entropy_coef=0.05 epsilon_anneal_time=20000 buffer_size=600 \
 		t_max=50000 test_interval=5000 seed=1
-	$(BIN)/python src/main.py curve
-	$(BIN)/python src/main.py replay
+	python src/main.py curve
+	python src/main.py replay
 
 test: $(VENV)/dev check
 	python -m pytest -n 2 --dist worksteal
