@@ -14,7 +14,7 @@ import pytest
 from sacred.observers import FileStorageObserver
 
 import sweep
-from main import guarded, main
+from cli import guarded, main
 from tests.support import Results, command_line, run_process
 
 SCREEN = 24  # lines of a terminal, 80 characters each

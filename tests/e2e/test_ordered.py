@@ -13,8 +13,14 @@ def test_an_ordered_policy_learns_from_rollouts_and_resumes(
     run_main: Command, results: Results, tmp_path: Path
 ) -> None:
     words = ["--config=kmappo", "--env-config=grid", "with", f"plugins=['{PLUGIN}']", "mac=ordered"]
-    words += ["runner=batched", "batch_size_run=4", "rollout_length=10", "lr_anneal=False", "seed=1"]
-    words += ["learner_log_interval=1", "test_interval=40", "test_nepisode=2", "t_max=120"]
+    words += ["runner=batched", "batch_size_run=4", "rollout_length=10", "seed=1"]
+    words += [
+        "lr_anneal=False",
+        "learner_log_interval=1",
+        "test_interval=40",
+        "test_nepisode=2",
+        "t_max=120",
+    ]
     alone = Results(tmp_path / "alone")
     run_main(*words, f"local_results_path={alone.root}")
 

@@ -64,6 +64,24 @@ def test_nothing_is_waited_for_between_logs(learner: str, monkeypatch: pytest.Mo
     assert waits.found == []
 
 
+@pytest.mark.parametrize("learner", [*SETTINGS, "q_learner"])
+def test_what_lies_in_a_gap_of_an_episode_does_not_matter(learner: str) -> None:
+    """Steps before and after it count, and memory runs through it."""
+    valued = make_args(learner="q_learner", mixer="qmix")
+    settings = SETTINGS.get(learner, {})
+    args = valued if learner == "q_learner" else policy_args(True, learner=learner, **settings)
+    ends = []
+    for garbage in (0.0, 1e3):
+        made, batch = make_learner(args), make_batch(args)
+        batch["filled"][0, 2] = 0  # neither the step to this slot nor that from it counts
+        batch["reward"][0, 1:3] += garbage
+        made.train(batch, t_env=0, episode_num=0)
+        ends.append(parameters(made.mac))
+
+    assert not torch.equal(ends[0], parameters(make_learner(args).mac))
+    assert torch.equal(*ends)
+
+
 class Waits(TorchDispatchMode):
     """Operations whose results have to be known on the host."""
 
