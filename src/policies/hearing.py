@@ -8,9 +8,24 @@ import torch
 from torch import Tensor
 
 from components.minibatch import Minibatch, View, Views
+from learners import REGISTRY as LEARNERS
 from modules.sizes import flat_size
 from policies.contract import Observed
 from policies.independent import EVERY_ROW, IndependentPolicy
+from utils.errors import UserError
+from utils.needs import Given, Needs
+
+
+def learns_from_own_rows(policy: type, given: Given) -> None:
+    """Others would draw actions anew, and hear those that are stored."""
+    reads = getattr(LEARNERS[given["learner"]], "reads", "outputs")
+    if given.learns and reads == "outputs":
+        raise UserError(
+            f"mac={given['mac']} tells agents what others do in the same slot, and "
+            f"learner={given['learner']} learns from what they did before. Use a learner that asks "
+            "how probable stored actions are: mappo_learner, ippo_learner, kmappo_learner or "
+            "coma_learner."
+        )
 
 
 class HearingPolicy(IndependentPolicy):
@@ -21,6 +36,8 @@ class HearingPolicy(IndependentPolicy):
     Inputs hold each agent's own action (..., N, F + A); who hears whom is unfolded for the networks
     alone, for it takes N times as much room.
     """
+
+    needs = Needs(demands=(learns_from_own_rows,))
 
     def who_hears_whom(self) -> Tensor:
         """(N, N), true at [i, j] if i hears what j does; nobody may hear itself, even on ways."""
@@ -105,7 +122,7 @@ def turns(hears: Tensor) -> list[Tensor]:
     while waiting.any():
         speaking = waiting & ~(hears & waiting).any(dim=1)
         if not speaking.any():
-            raise ValueError("Agents hear one another in a circle, so that nobody can begin.")
+            raise UserError("Agents hear one another in a circle, so that nobody can begin.")
         order.append(speaking)
         waiting = waiting & ~speaking
     return order

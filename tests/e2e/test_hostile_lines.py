@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 from sacred.observers import FileStorageObserver
 
-import sweep
-from cli import guarded, main
+from cli import guarded, main, sweep
 from tests.support import Results, command_line, run_process
 
 SCREEN = 24  # lines of a terminal, 80 characters each
@@ -213,7 +212,7 @@ def test_sweeps_without_end(
 ) -> None:
     argv = [*TASK, *line.split(), *at(untouched), "--dry-run"]
 
-    assert said in refused(capsys, argv, sweep.main)
+    assert said in refused(capsys, argv, sweep)
 
 
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(

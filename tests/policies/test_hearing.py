@@ -11,6 +11,7 @@ from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
 from components.minibatch import Minibatch
+from controllers import REGISTRY as CONTROLLERS
 from controllers.basic_controller import BasicMAC
 from learners import REGISTRY as LEARNERS
 from policies.hearing import HearingPolicy, turns
@@ -28,6 +29,9 @@ from tests.make import (
     quiet_logger,
     step_by_step,
 )
+from utils.config import default_config
+from utils.config.fit import check_fit
+from utils.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("double_precision")
 
@@ -219,7 +223,7 @@ def test_who_hears_only_those_who_have_spoken_speaks() -> None:
 
 @pytest.mark.parametrize("circle", [torch.eye(2), 1 - torch.eye(2)])
 def test_nobody_hears_itself_even_through_others(circle: Tensor) -> None:
-    with pytest.raises(ValueError, match="in a circle"):
+    with pytest.raises(UserError, match="in a circle"):
         turns(circle.bool())
 
 
@@ -261,3 +265,10 @@ def test_with_nobody_heard_it_is_the_independent_policy(
 
     assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
     torch.testing.assert_close(found, close)
+
+
+def test_learners_from_replay_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CONTROLLERS, "told_mac", OrderedPolicy)
+
+    with pytest.raises(UserError, match="learns from what they did before"):
+        check_fit({**default_config(), "mac": "told_mac", "learner": "q_learner"})
