@@ -127,6 +127,6 @@ def take_flag(flag: Flag, attached: str | None, rest: list[str]) -> str | bool:
         if attached is not None:
             raise UserError(f"{flag.long} takes no value. Type {flag.short}, or {flag.long} alone.")
         return True
-    if attached is None and (not rest or rest[0].startswith("--")):
+    if attached is None and (not rest or rest[0] == "with" or rest[0].startswith("--")):
         raise UserError(f"{flag.short} ({flag.long}) needs a value: {flag.allowed}.")
     return flag.value(rest.pop(0) if attached is None else attached)
