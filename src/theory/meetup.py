@@ -6,6 +6,7 @@ The paper states neither the step size nor the momentum of its figures; ours are
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from torch import Tensor
 from theory.ascent import Ascent, one_update, sgd
 from theory.games import MEETING, START, meet_up
 from utils.errors import UserError
+from utils.files import reason
+from utils.places import results_folder
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,7 +71,6 @@ def draw(folder: Path) -> list[Path]:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, paint in (
         ("figure_2a", paint_actions),
@@ -81,6 +83,18 @@ def draw(folder: Path) -> list[Path]:
         figure.savefig(paths[-1], dpi=120)
         pyplot.close(figure)
     return paths
+
+
+def prepare(folder: Path) -> None:
+    """Make the folder of the pictures, and find out before they are computed if it takes files."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise UserError(
+            f"The pictures cannot be written to {folder}: {reason(error)}. "
+            "Give another folder: meetup FOLDER"
+        ) from error
 
 
 def shade(k: int) -> tuple[float, float, float]:
@@ -137,8 +151,9 @@ def main(argv: list[str]) -> int:
     """`meetup [FOLDER]`: print the table, draw the pictures into FOLDER (results/meetup)."""
     if len(argv) > 1 or any(word.startswith("-") for word in argv):
         raise UserError(f"meetup {' '.join(argv)}: give nothing, or one folder for the pictures.")
-    results = Path(__file__).resolve().parents[2] / "results" / "meetup"
+    folder = Path(argv[0]) if argv else results_folder() / "meetup"
+    prepare(folder)
     sys.stdout.write(table())
-    for path in draw(Path(argv[0]) if argv else results):
+    for path in draw(folder):
         sys.stdout.write(f"drawn: {path}\n")
     return 0

@@ -91,6 +91,18 @@ def test_the_meetup_command_prints_and_draws(
     assert drawn == ["figure_2a.png", "figure_2b.png", "figure_3.png"]
 
 
+@pytest.mark.parametrize("folder", ["/proc", "/proc/x", "/dev/null/x"])
+def test_meetup_refuses_a_folder_before_it_computes(
+    folder: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["meetup", folder]) == 2
+    said = capsys.readouterr()
+
+    assert said.out == ""
+    assert f"cannot be written to {folder}: " in said.err
+    assert "Give another folder: meetup FOLDER" in said.err
+
+
 # ---------------------------------------------------------------- quadratic games
 
 
