@@ -238,11 +238,7 @@ def named_run(argv: list[str]) -> EarlierRun | None:
         return latest
     if wanted in ("", "latest"):
         return None
-    if Path(wanted).is_dir() and Path(wanted).resolve().parent.name == "sacred":
-        results = Path(wanted).resolve().parent.parent
-    else:
-        results = results_folder(given.get("local_results_path", "results"))
-    return find_named(results, wanted)
+    return find_named(results_folder(given.get("local_results_path", "results")), wanted)
 
 
 def names_files(argv: list[str]) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 from utils.commit import commit_of
 from utils.errors import UserError
 from utils.findings import FAULT, OK, WARNING, Finding, say
-from utils.places import REPOSITORY
+from utils.places import REPOSITORY, is_number
 
 CORE = REPOSITORY / "requirements.txt"
 EXTRAS = REPOSITORY / "requirements"
@@ -132,7 +132,7 @@ def place(results: Path) -> Finding:
     there = existing(results)
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise UserError(f"{there} cannot be written to. Give another place: local_results_path=...")
-    runs = sum(1 for path in _entries(results / "sacred") if path.name.isdigit())
+    runs = sum(1 for path in _entries(results / "sacred") if is_number(path.name))
     return Finding(f"{results}, {runs} runs" if results.exists() else f"{results}, not made yet")
 
 

@@ -15,7 +15,7 @@ from utils.config.mongo import VARIABLE, from_environment, parse_address, usable
 from utils.errors import UserError
 from utils.json_values import JsonObject
 from utils.logging import get_logger
-from utils.places import named_results
+from utils.places import is_number, named_results, run_place
 from utils.resume import locked, models_folder, read_run, run_ids
 from utils.run_files import RunFiles
 from utils.settings import Settings
@@ -84,17 +84,17 @@ def saved_address(folders: list[Path]) -> str | None:
 
 
 def _folder(results: Path, word: str) -> Path:
-    folder = Path(word) if (Path(word) / "run.json").exists() else results / "sacred" / word
-    if not (folder / "run.json").exists():
-        known = ", ".join(run_ids(results)[:20]) or "none yet"
-        raise UserError(f"There is no run {word} in {results / 'sacred'}. Known: {known}.")
-    return folder.resolve()
+    place = run_place(word, results)
+    if not (place.folder / "run.json").exists():
+        known = ", ".join(run_ids(place.results)[:20]) or "none yet"
+        raise UserError(f"There is no run {place.run_id} in {place.folder.parent}. Known: {known}.")
+    return place.folder.resolve()
 
 
 def sync(folder: Path, store: Store) -> str:
     """Make the database have the run in `folder`; returns what to say of it."""
     run = read_run(folder.parent.parent, folder.name)
-    if run is None or not folder.name.isdigit():
+    if run is None or not is_number(folder.name):
         raise UserError("Its config.json cannot be read, or its folder has no number for a name.")
     with locked(models_folder(folder.parent.parent, run.config)):  # nobody may be running it
         try:

@@ -20,6 +20,7 @@ from utils.errors import UserError
 from utils.files import reason
 from utils.headlines import headline
 from utils.json_values import Json, JsonObject
+from utils.places import is_number
 from utils.run_files import RunFiles, UnreadableRunError
 from utils.settings import Settings
 
@@ -178,4 +179,4 @@ def run_folders(places: Iterable[Path]) -> Iterator[Path]:
 
 def natural_order(folder: Path) -> tuple[str, int, str]:
     name = folder.name
-    return str(folder.parent), int(name) if name.isdecimal() else -1, name
+    return str(folder.parent), int(name) if is_number(name) else -1, name

@@ -23,6 +23,7 @@ import torch
 from utils.checksums import FILE, DamagedError, seal, unlist, verify
 from utils.errors import UserError
 from utils.files import reason, sync
+from utils.places import is_number
 from utils.replay_parts import ReplayParts
 from utils.weights import save_tensors
 
@@ -100,7 +101,7 @@ def checkpoint_steps(folder: Path) -> list[int]:
     """The steps of the checkpoints in `folder`, oldest first."""
     if not folder.is_dir():
         return []
-    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit())
+    return sorted(int(path.name) for path in folder.iterdir() if is_number(path.name))
 
 
 class FoundNetworks(NamedTuple):
@@ -120,7 +121,7 @@ def find_checkpoint(folder: Path, load_step: int) -> FoundNetworks:
             f"checkpoint_path: there is no folder {folder}. "
             "Give the folder that holds the numbered checkpoints, results/models/<unique_token>."
         )
-    if folder.name.isdigit() and (folder / "agent.th").exists():
+    if is_number(folder.name) and (folder / "agent.th").exists():
         return FoundNetworks(folder, _remarks(folder))  # the numbered folder itself
     steps = checkpoint_steps(folder)
     if not steps:

@@ -1,8 +1,10 @@
-"""Folders as users type them: relative to the repository, `~` for their home."""
+"""Folders and runs as users type them; folders count from the repository, `~` is their home."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import NamedTuple
 
 from utils.errors import UserError
 
@@ -31,3 +33,34 @@ def named_results(words: list[str]) -> tuple[Path, list[str]]:
     places = [word.removeprefix(RESULTS) for word in words if word.startswith(RESULTS)]
     others = [word for word in words if not word.startswith(RESULTS)]
     return results_folder(places[-1] if places else "results"), others
+
+
+class RunPlace(NamedTuple):
+    """Where a run is, or would be: `results/sacred/<run_id>`."""
+
+    results: Path
+    run_id: str
+
+    @property
+    def folder(self) -> Path:
+        return self.results / "sacred" / self.run_id
+
+
+def run_place(word: str, results: Path) -> RunPlace:
+    """The run that `word` names: a path must be a run's folder, all else is a run in `results`."""
+    if os.sep not in word and word not in ("", ".", ".."):
+        return RunPlace(results, word)
+    typed = expanded(word)
+    if not typed.is_dir():
+        raise UserError(f"There is no folder {word}. Give a run's number or its folder.")
+    for folder in (typed.resolve(), typed.absolute()):  # `sacred` may be a link, or the run
+        if folder.parent.name == "sacred":
+            return RunPlace(folder.parent.parent, folder.name)
+    raise UserError(
+        f"{word} is no run's folder, as results/sacred/3 is. Give a run's number or its folder."
+    )
+
+
+def is_number(name: str) -> bool:
+    """Whether `name` is made of the digits 0 to 9; isdigit() takes ², which int() refuses."""
+    return name.isascii() and name.isdigit()

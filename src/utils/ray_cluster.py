@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from utils.errors import UserError
+from utils.places import is_number
 
 SRC = Path(__file__).resolve().parent.parent
 STORE_BYTES = 100 * 2**20  # what travels here is small
@@ -78,5 +79,5 @@ def usable_cores() -> int:
 def knock(address: str) -> None:
     """An OSError if nobody listens at host:port, where Ray would try for minutes."""
     host, colon, port = address.rpartition(":")
-    if colon and port.isdigit():
+    if colon and is_number(port):
         socket.create_connection((host, int(port)), timeout=KNOCK_SECONDS).close()

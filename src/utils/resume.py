@@ -16,6 +16,7 @@ from utils.checkpoint import STATE_FILE, checkpoint_steps, sound_state
 from utils.checksums import DamagedError
 from utils.errors import UserError
 from utils.json_values import JsonObject
+from utils.places import is_number, run_place
 from utils.run_files import RunFiles, UnreadableRunError
 from utils.settings import Settings
 
@@ -161,7 +162,7 @@ def _names_a_folder(token: str) -> bool:
 
 def find_named(results: Path, wanted: str) -> EarlierRun:
     """The run that `resume=<id or folder>` names; an error says which there are."""
-    run_id = Path(wanted).name
+    results, run_id = run_place(wanted, results)
     try:
         run = known_run(results, run_id)
         why = f"run {run_id} has no checkpoint in {results / 'models'}."
@@ -246,7 +247,7 @@ def run_ids(results: Path) -> list[str]:
     folder = results / "sacred"
     if not folder.is_dir():
         return []
-    return sorted((p.name for p in folder.iterdir() if p.name.isdigit()), key=int, reverse=True)
+    return sorted((p.name for p in folder.iterdir() if is_number(p.name)), key=int, reverse=True)
 
 
 def is_running(models: Path) -> bool:

@@ -26,7 +26,7 @@ from utils.commit import Commit  # noqa: E402
 from utils.errors import UserError  # noqa: E402
 from utils.files import read_bytes  # noqa: E402
 from utils.logging import get_logger  # noqa: E402
-from utils.places import REPOSITORY  # noqa: E402
+from utils.places import REPOSITORY, is_number  # noqa: E402
 from utils.record_observer import RecordObserver  # noqa: E402
 from utils.run_checksums import RunChecksums  # noqa: E402
 from utils.run_files import CONFIG_COPY  # noqa: E402
@@ -67,6 +67,11 @@ class RunFolder(RecordObserver):
 
     def next_number(self) -> int:
         return self._maximum_existing_run_id() + 1
+
+    def _maximum_existing_run_id(self) -> int:
+        """Sacred's own fails at a folder whose name is ²."""
+        folders = (path for path in Path(self.basedir).iterdir() if path.is_dir())
+        return max((int(path.name) for path in folders if is_number(path.name)), default=0)
 
     def reserve(self, number: int) -> bool:
         """Make the run's folder before the run starts; False if the number is taken."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reporting.records import Record, read_record
 from utils.errors import UserError
-from utils.places import RESULTS, named_results
+from utils.places import RESULTS, RunPlace, named_results, run_place
 from utils.resume import EarlierRun, known_run, models_folder, run_ids
 from utils.settings import Settings
 
@@ -50,14 +50,13 @@ def choose(words: list[str]) -> tuple[ChosenRun, list[str]]:
         known = run_ids(results)
         if not known:
             raise UserError(f"{results} holds no run yet. Train one, or say where: {RESULTS}FOLDER")
-        return _read(results, known[0]), words
-    if Path(named).is_dir() and Path(named).resolve().parent.name == "sacred":
-        results = Path(named).resolve().parent.parent
-    return _read(results, Path(named).name), words[1:]
+        return _read(RunPlace(results, known[0])), words
+    return _read(run_place(named, results)), words[1:]
 
 
-def _read(results: Path, run_id: str) -> ChosenRun:
-    if not (results / "sacred" / run_id).is_dir():
+def _read(place: RunPlace) -> ChosenRun:
+    results, run_id = place
+    if not place.folder.is_dir():
         known = ", ".join(run_ids(results)[:20]) or "none yet"
         raise UserError(f"There is no run {run_id} in {results / 'sacred'}. Known: {known}.")
     return ChosenRun(results, known_run(results, run_id))

@@ -15,7 +15,7 @@ from envs.sc2.failures import (
     WRONG_VERSION,
     PreflightError,
 )
-from utils.places import REPOSITORY, expanded
+from utils.places import REPOSITORY, expanded, is_number
 
 OWN_FOLDER = REPOSITORY / "3rdparty" / "StarCraftII"  # where install_sc2.sh puts it
 USUAL_FOLDERS = {
@@ -78,7 +78,7 @@ def builds(root: Path) -> list[int]:
         if not folder.name.startswith("Base"):
             continue
         number = folder.name.removeprefix("Base")
-        if not number.isdecimal():
+        if not is_number(number):
             raise PreflightError(
                 f"{folder} confuses pysc2: it reads a build number after 'Base'. Move that folder "
                 "out of Versions.",
