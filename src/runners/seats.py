@@ -18,7 +18,7 @@ from envs.vector.workers import tail
 from policies.contract import Observed, Policy
 from runners.tally import Tally
 from runners.writer import on_host
-from utils.errors import UserError
+from utils.errors import UserError, last_line
 from utils.profile import section
 from utils.seeding import TEST, episode_seed
 
@@ -129,7 +129,7 @@ class Seats:
                 )
             self._console.warning(
                 f"Warning: environment {row} (env={self.args.env}) broke; its episode is played "
-                f"again. {reason.splitlines()[-1]}"
+                f"again. {last_line(reason)}"
             )
 
 

@@ -64,10 +64,19 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     return f" Did you mean '{match}'?" if match else ""
 
 
+def printable(text: str) -> str:
+    """`text` with its control characters, but for ends of lines, written as escapes."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
+def last_line(text: str) -> str:
+    """The last line of `text`, which in a traceback says what went wrong, for a terminal."""
+    return _without_middle(printable(text.strip()).split("\n")[-1], SCREEN // 2)
+
+
 def one_screen(message: str) -> str:
     """`message` as a terminal can show it: what was given may be long, or no text at all."""
-    shown = "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in message)
-    shown = LONG_WORD.sub(lambda word: _without_middle(word[0], 100), shown)
+    shown = LONG_WORD.sub(lambda word: _without_middle(word[0], 100), printable(message))
     return _without_middle("\n".join(shown.splitlines()[:20]), SCREEN)
 
 

@@ -10,6 +10,7 @@ import yaml
 
 from utils.config import load_config
 from utils.config.schema import CONFIG
+from utils.errors import UserError
 
 SHIPPED = sorted((CONFIG / "algs").glob("*.yaml"))
 FACMAC_CONTINUOUS = {"mac": "cqmix_mac", "target_update_mode": "soft", "td_lambda": 0.8}
@@ -58,3 +59,39 @@ def test_facmac_s_habits_go_with_its_controller(tmp_path: Path) -> None:
     assert (discrete["td_lambda"], discrete["actor_mask"]) == (0.8, True)
     assert discrete["optimizer_epsilon"] == 1e-7
     assert (ours["actor_mask"], ours["action_l2"]) == (True, 0.0)
+
+
+@pytest.mark.parametrize("key", ["mac", "agent", "learner", "mixer", "use_rnn", "hidden_dim"])
+@pytest.mark.parametrize("value", [{}, [1], {"a": 1}])
+def test_a_list_or_mapping_where_one_value_belongs_is_refused(
+    tmp_path: Path, key: str, value: object
+) -> None:
+    with pytest.raises(UserError) as told:
+        load(tmp_path, {key: value})
+
+    assert f"theirs.yaml: {key} is {value!r}; give one value" in str(told.value)
+
+
+def test_levels_may_be_listed_under_each_of_their_names(tmp_path: Path) -> None:
+    levels = [[0, 1], [10, 2]]
+
+    assert load(tmp_path, {"learner": "kfacmac_learner", "K": levels})["k_level"] == levels
+
+
+@pytest.mark.parametrize("text", ["abc", "{}", "null", "1e400", ".inf", "true", "-5"])
+def test_a_target_update_that_is_no_number_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "theirs.yaml"
+    path.write_text(f"target_update_interval_or_tau: {text}\n")
+
+    with pytest.raises(UserError, match="target_update_interval_or_tau") as told:
+        load_config([f"--config={path}", "--env-config=grid"])
+    assert "theirs.yaml" in str(told.value)
+
+
+@pytest.mark.parametrize(("text", "step"), [("1e-3", 0.001), ("0.01", 0.01)])
+def test_a_soft_target_update_as_yaml_reads_it(tmp_path: Path, text: str, step: float) -> None:
+    path = tmp_path / "theirs.yaml"
+    path.write_text(f"target_update_interval_or_tau: {text}\n")
+
+    config = load_config([f"--config={path}", "--env-config=grid"]).config
+    assert (config["target_update_mode"], config["target_update_tau"]) == ("soft", step)

@@ -152,3 +152,37 @@ def test_an_error_in_a_plugin_s_code_is_told_with_its_lines(tmp_path: Path) -> N
     assert "KeyError: 'gone'" in told
     assert f"{path}, line 2: return {{}}['gone']" in told
     assert failure_of(ours.value) is None
+
+
+@pytest.mark.parametrize("plugins", ["[[a]]", "[3]", "[{a: 1}]", "[null]"])
+def test_plugins_that_are_no_texts_are_refused(tmp_path: Path, plugins: str) -> None:
+    path = tmp_path / "theirs.yaml"
+    path.write_text(f"plugins: {plugins}\n")
+
+    for words in ([f"--config={path}"], ["--config=qmix", f"plugins={plugins}"]):
+        with pytest.raises(UserError, match="plugins is a list of texts"):
+            load_config(["--env-config=two_step", *words])
+
+
+@pytest.mark.parametrize("plugin", ["../x", ".rel", "", "a..b", "no_such_module"])
+def test_what_names_no_module_is_said_to(plugin: str) -> None:
+    with pytest.raises(UserError, match="Give an importable module, or the path of a .py file"):
+        load_plugins([plugin])
+
+
+def test_a_plugin_that_ends_the_program_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "leaves.py"
+    path.write_text("import sys\nsys.exit(3)\n")
+
+    with pytest.raises(UserError) as told:
+        load_plugins([str(path)])
+    assert f"{path} failed with SystemExit: 3\nat {path}, line 2." in str(told.value)
+
+
+def test_a_plugin_that_is_no_python_is_told_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "unfinished.py"
+    path.write_text("x = 1\n\ndef f(:\n")
+
+    with pytest.raises(UserError, match="SyntaxError") as told:
+        load_plugins([str(path)])
+    assert f"at {path}, line 3." in str(told.value)

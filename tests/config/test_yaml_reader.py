@@ -53,3 +53,19 @@ def test_what_is_repeated_with_the_same_value_is_no_contradiction() -> None:
 @pytest.mark.parametrize("text", ["!!python/object:os.system x", "9" * 5000, "[" * 5000, "b'x'"])
 def test_words_that_are_no_yaml_are_text(text: str) -> None:
     assert parse_word(text) == text
+
+
+@pytest.mark.parametrize("value", ['"\\U00110000"', '"\\UFFFFFFFF"'])
+def test_a_character_that_unicode_lacks_is_told_with_its_line(value: str) -> None:
+    text = f"lr: 0.1\nlabel: {value}\n"
+
+    with pytest.raises(yaml.YAMLError) as refusal:
+        parse_yaml(text)
+    assert explain(refusal.value, text).startswith(
+        "a character code or a number is out of range, line 2: 'label: "
+    )
+
+
+def test_a_version_of_yaml_that_is_no_number_of_python_is_refused() -> None:
+    with pytest.raises(yaml.YAMLError):
+        parse_yaml(f"%YAML 1.{'1' * 5000}\n---\nlr: 0.1\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from utils.errors import nearest, slips
+from utils.errors import last_line, nearest, slips
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,9 @@ def test_slips_are_counted_as_fingers_make_them() -> None:
     assert slips("abdc", "abcd") == slips("abc", "abcd") == slips("abcde", "abcd") == 1
     assert slips("badc", "abcd") == 2
     assert slips("", "abc") == slips("abc", "") == 3
+
+
+def test_the_last_line_is_one_that_a_terminal_shows_unchanged() -> None:
+    assert last_line("Traceback:\nOSError: \x1b[2J\rgone\x07\n") == (r"OSError: \x1b[2J\rgone\x07")
+    assert last_line("") == ""
+    assert len(last_line("a " * 10_000)) < 1000

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from utils.config.plugins import registered
-from utils.config.schema import settings
+from utils.config.schema import Setting, settings
+from utils.config.values import fit
+from utils.errors import UserError
 from utils.settings import Settings
 
-EPYMARL_KEYS = {"target_update_interval_or_tau", "hidden_dim", "use_rnn", "standardise_rewards"}
+TARGET_UPDATE = "target_update_interval_or_tau"
+EPYMARL_KEYS = {TARGET_UPDATE, "hidden_dim", "use_rnn", "standardise_rewards"}
 FACMAC_NAMES = {"mac": {"cqmix_mac"}, "agent": {"qmixrnn"}}
 PYMARL2_NAMES = {
     "learner": {"nq_learner", "max_q_learner", "dmaq_qatten_learner", "policy_gradient_v2"}
@@ -24,7 +27,7 @@ ALIASES = {  # what others, and people who type, call our keys
     "use_value_norm": "value_norm",
     "wandb_entity": "wandb_team",
 }
-FOREIGN_KEYS = {*ALIASES, "target_update_interval_or_tau", "use_rnn"}  # said in our words instead
+FOREIGN_KEYS = {*ALIASES, TARGET_UPDATE, "use_rnn"}  # said in our words instead
 EPYMARL_ON_POLICY = ("ppo_learner", "mappo_learner", "ippo_learner", "kmappo_learner")
 # (key, their value) -> our settings.
 RENAMED_VALUES: dict[tuple[str, str], Settings] = {
@@ -54,6 +57,25 @@ THEIR_DEFAULTS: dict[str, Settings] = {
 }
 # What FACMAC's learners do without being told; a settings file may not know these keys.
 CONTINUOUS_HABITS = {"td_lambda": 0.0, "actor_mask": False, "action_l2": 0.001}
+
+
+def check_values(values: Settings, label: str) -> None:
+    """Refuse what nothing below could compare or translate, in the algorithm file `label`."""
+    for key, value in values.items():
+        if isinstance(value, list | dict) and _is_single(key):
+            raise UserError(
+                f"{label}: {key} is {value!r}; give one value: text, a number, True, False or null."
+            )
+    if TARGET_UPDATE in values:
+        fit(_target_update_setting(), values[TARGET_UPDATE], label)
+
+
+def _is_single(key: str) -> bool:
+    """Whether a value of `key` is no list and no mapping."""
+    ours = ALIASES.get(key, key)
+    if ours in settings():
+        return not {"list", "dict"} & set(settings()[ours].types)
+    return key in FOREIGN_KEYS | EPYMARL_KEYS | {name for name, _ in RENAMED_VALUES}
 
 
 def recognise(values: Settings) -> str:
@@ -107,8 +129,8 @@ def _changes(values: Settings, dialect: str, own: Settings) -> Iterator[tuple[st
         yield f"{key} {value}", {k: v for k, v in meaning.items() if k not in spared}
     for alias in ALIASES.keys() & values.keys():
         yield alias, {ALIASES[alias]: values[alias]}
-    if "target_update_interval_or_tau" in values:
-        yield "target_update_interval_or_tau", _target_update(values)
+    if TARGET_UPDATE in values:
+        yield TARGET_UPDATE, _target_update(values)
     if "agent" not in own and values.get("use_rnn") is False and _is_rnn(values):
         yield "use_rnn False", {"agent": "mlp"}
     if values.get("mac") == "cqmix_mac" and "mac" not in own:
@@ -137,7 +159,7 @@ def names_for_plugins(theirs: Settings, ours: Settings, dialect: str) -> Setting
     if dialect == "epymarl":
         soft = ours["target_update_mode"] == "soft"
         key = "target_update_tau" if soft else "target_update_interval"
-        found["target_update_interval_or_tau"] = ours[key]
+        found[TARGET_UPDATE] = ours[key]
     return {key: value for key, value in found.items() if key not in ours}
 
 
@@ -199,7 +221,15 @@ def must_have_value(key: str) -> bool:
 
 def _target_update(values: Settings) -> Settings:
     """Above 1 an interval between copies, else a soft step."""
-    amount = values["target_update_interval_or_tau"]
+    amount, _ = fit(_target_update_setting(), values[TARGET_UPDATE], TARGET_UPDATE)
+    assert isinstance(amount, int | float)
     if amount > 1:
         return {"target_update_mode": "hard", "target_update_interval": int(amount)}
     return {"target_update_mode": "soft", "target_update_tau": float(amount)}
+
+
+def _target_update_setting() -> Setting:
+    """What their one key for both of our settings can be."""
+    text = "Above 1 an interval between copies, else a soft step."
+    default = settings()["target_update_interval"].default
+    return Setting(TARGET_UPDATE, default, ("int", "float"), text, "", low=0.0)

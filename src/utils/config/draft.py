@@ -11,6 +11,7 @@ from utils.config.plain import check_plain
 from utils.config.plugins import load_plugins
 from utils.config.schema import Setting, settings
 from utils.config.values import fit, like
+from utils.errors import UserError
 from utils.settings import Settings
 
 
@@ -35,13 +36,19 @@ class Draft:
             value, repaired = fit(setting, value, origin)
             if repaired and origin != COMMAND_LINE:
                 self.warnings.append(f"{origin}: {key} was read as text; taken as {value!r}.")
-        self.config[key] = self._all_plugins(value) if key == "plugins" else value
+        self.config[key] = self._all_plugins(value, origin) if key == "plugins" else value
         self.origins[key] = origin
 
-    def _all_plugins(self, added: str | list[str]) -> list[str]:
+    def _all_plugins(self, added: str | list[object], origin: str) -> list[str]:
         """Plugins add up: an environment's must load whatever the command line adds."""
-        both = [*self.config["plugins"], *([added] if isinstance(added, str) else added)]
-        return list(dict.fromkeys(both))
+        listed = [added] if isinstance(added, str) else added
+        texts = [plugin for plugin in listed if isinstance(plugin, str)]
+        if len(texts) < len(listed):
+            raise UserError(
+                f"plugins={added!r} ({origin}) cannot be: plugins is a list of texts, each a "
+                "module or the path of a .py file."
+            )
+        return list(dict.fromkeys([*self.config["plugins"], *texts]))
 
     def set_env_arg(self, key: str, value: object, origin: str) -> None:
         check_plain(key, value, origin, within="env_args.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from utils.config.command_line import EXAMPLE, Words
-from utils.config.dialects import recognise, translate
+from utils.config.dialects import check_values, recognise, translate
 from utils.config.draft import Draft, register_plugins
 from utils.config.legacy import legacy
 from utils.config.packaged import packaged
@@ -29,6 +29,7 @@ def merge_files(draft: Draft, words: Words) -> str:
             )
     algorithm = find_yaml("algs", words.files["--config"])
     environment = find_environment(words.files["--env-config"])
+    check_values(algorithm.values, algorithm.label)
     given = dict(words.updates).get("dialect") or algorithm.values.get("dialect")
     dialect = given or recognise(algorithm.values)
     draft.theirs, draft.dialect = algorithm.values, dialect

@@ -30,13 +30,20 @@ def load_plugins(plugins: list[str]) -> list[str]:
                 without_effect.append(plugin)
         except UserError:
             raise
-        except Exception as error:
-            where = traceback.extract_tb(error.__traceback__)[-1]
+        except (Exception, SystemExit) as error:
             raise UserError(
                 f"plugins: {plugin} failed with {type(error).__name__}: {error}\n"
-                f"at {where.filename}, line {where.lineno}.{_remedy(error)}"
+                f"at {_place(error)}.{_remedy(error)}"
             ) from error
     return without_effect
+
+
+def _place(error: BaseException) -> str:
+    """The file and line of an error; what cannot be parsed has no frame of its own."""
+    if isinstance(error, SyntaxError) and error.filename and error.lineno:
+        return f"{error.filename}, line {error.lineno}"
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{where.filename}, line {where.lineno}"
 
 
 def failure_of(error: BaseException) -> str | None:
@@ -72,7 +79,7 @@ def _assignments() -> int:
     return sum(_registry(kind).assignments for kind in REGISTRIES)
 
 
-def _remedy(error: Exception) -> str:
+def _remedy(error: BaseException) -> str:
     """What to do about an import that fails because the file stands alone here."""
     if "relative import" in str(error):
         return "\nWrite that import in full, as in `from components.epsilon_schedules import ...`."
@@ -88,19 +95,25 @@ def _remedy(error: Exception) -> str:
     )
 
 
+def _no_module(plugin: str) -> UserError:
+    return UserError(
+        f"plugins: there is no module '{plugin}'. Give an importable module, or the path of a "
+        ".py file."
+    )
+
+
 def _load(plugin: str) -> bool:
     """Import a plugin; whether that was necessary."""
     if not plugin.endswith(".py"):
+        if "" in plugin.split("."):  # ../file, .relative
+            raise _no_module(plugin)
         is_new = plugin not in sys.modules
         try:
             module = importlib.import_module(plugin)
         except ModuleNotFoundError as error:
             if error.name != plugin.split(".")[0]:
                 raise
-            raise UserError(
-                f"plugins: there is no module '{plugin}'. Give an importable module, or the path "
-                "of a .py file."
-            ) from error
+            raise _no_module(plugin) from error
         _files.add(str(module.__file__))
         return is_new
     path = expanded(plugin).resolve()

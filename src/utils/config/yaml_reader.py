@@ -116,6 +116,8 @@ def parse_yaml(text: str) -> object:
     reader = _Reader(text)
     try:
         return reader.get_single_data()
+    except (ValueError, OverflowError):  # PyYAML's scanner converts some numbers unchecked
+        _refuse("a character code or a number is out of range", reader.get_mark())
     finally:
         reader.dispose()
 
