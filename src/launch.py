@@ -43,7 +43,7 @@ from utils.resume import (
     with_seed,
 )
 from utils.sacred_options import require_clean, sacred_options
-from utils.tracking import MAIN, Interrupted, RunFolder, make_experiment
+from utils.tracking import MAIN, Interrupted, RunFolder, make_experiment, output_kept
 from utils.trust import check_plugins
 
 
@@ -76,7 +76,8 @@ def launch(argv: list[str]) -> int:
     task = Task(loaded, config, results, folder, sound, facts, before, remarks, commit)
 
     def main(_run: Any) -> dict[str, float]:  # Sacred wants a plain function
-        return task.run(_run)
+        with output_kept(_run):
+            return task.run(_run)
 
     experiment = make_experiment(config, folder, commit, main)
     if options.pop("--enforce_clean", False):

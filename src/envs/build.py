@@ -36,7 +36,10 @@ def n_environments(config: dict[str, Any]) -> int:
 
 def preflight(name: str, env_args: EnvArgs, n_envs: int) -> RunFacts | None:
     """What the environment has to say before a run; a UserError if that run cannot work."""
-    check = getattr(REGISTRY[name], "preflight", None)
+    env_class = REGISTRY[name]
+    if getattr(getattr(env_class, "batched", None), "quick_to_make", False):
+        make_env(name, env_args, seed=0).close()  # which looks at its arguments
+    check = getattr(env_class, "preflight", None)
     return check(env_args, n_envs) if check else None
 
 

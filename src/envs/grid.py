@@ -11,6 +11,7 @@ from envs.values import Info
 from utils.errors import UserError
 
 MOVES = np.array([[0, 0], [0, 1], [0, -1], [1, 0], [-1, 0]])  # stay, up, down, right, left
+MOST_CELLS, MOST_AGENTS = 10_000, 1_000  # a side, and on the grid: more is a slip of the keyboard
 
 
 class GridBatch(ToyEnv):
@@ -33,10 +34,10 @@ class GridBatch(ToyEnv):
         sight: int = 2,
         episode_limit: int = 20,
     ) -> None:
-        if size < 2 or n_agents < 1 or sight < 0:
+        if not (2 <= size <= MOST_CELLS and 1 <= n_agents <= MOST_AGENTS and sight >= 0):
             raise UserError(
-                f"grid: size={size}, n_agents={n_agents}, sight={sight}; it needs a size of at "
-                "least 2, one agent or more, and a sight that is not negative."
+                f"grid: size={size}, n_agents={n_agents}, sight={sight}; it needs a size of 2 to "
+                f"{MOST_CELLS:,}, 1 to {MOST_AGENTS:,} agents, and a sight that is not negative."
             )
         self.size, self.n_agents, self.sight = size, n_agents, sight
         self.state_size = 2 * n_agents + 2

@@ -21,6 +21,7 @@ class ToyEnv(BatchedEnv):
     """
 
     action_kind: ClassVar[str | None] = DISCRETE
+    quick_to_make = True
     n_agents: int
     n_actions: int
     state_size: int

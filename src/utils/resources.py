@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from components.replay.memory import available_bytes, human
 from utils.errors import UserError
+from utils.needs import Given, needs_of
 from utils.processes import PROC, status_bytes
 from utils.settings import Settings
 
@@ -25,6 +26,9 @@ STACK_BYTES = 8 * 2**20  # of a thread, where the system sets no limit
 ENVIRONMENT_BYTES = 1_000  # two_step, the smallest, takes 2,000
 WORKER_BYTES = 4_000_000  # a process forked from one that has numpy, before its environment
 STEP_BYTES = 32  # of a rollout, an environment: reward, ends, state, observation, action
+STORED_BYTES = 8  # of a step in replay: reward and observation
+WEIGHT_BYTES = 4
+OUR_PACKAGES = ("modules", "controllers", "learners")  # of parts that have weights
 COPIES = 4  # of weights, while networks learn: themselves, target or old ones, gradient, optimiser
 ELSEWHERE = "A larger machine can take more."
 
@@ -83,6 +87,55 @@ def _demands(config: Settings) -> Iterator[Demand]:
             *(length * config["batch_size_run"], "steps in a round", STEP_BYTES),
             "Type a smaller rollout_length.",
         )
+    yield from _learning(config)
+    yield from _widths(config)
+
+
+def _learning(config: Settings) -> Iterator[Demand]:
+    """Samples and replay, where the run has any."""
+    if config["rollout_length"] or not Given(config).learns:
+        return
+    for key, where, bytes_each in (
+        ("batch_size", "a sample", 2 * STEP_BYTES),  # a step, and the slot behind it
+        ("buffer_size", "replay", STORED_BYTES),
+    ):
+        what, smaller = f"episodes or transitions in {where}", f"Type a smaller {key}."
+        yield Demand(f"{key}={config[key]}", config[key], what, bytes_each, smaller)
+
+
+def _widths(config: Settings) -> Iterator[Demand]:
+    """One layer of every network that is known to have such a layer."""
+    copies = COPIES if Given(config).learns else 1
+    for keys, weights in _least_weights(config):
+        setting = " ".join(f"{key}={config[key]}" for key in keys)
+        smaller = f"Type a smaller {' or '.join(keys)}."
+        yield Demand(setting, weights, "weights in one layer", WEIGHT_BYTES * copies, smaller)
+
+
+def _least_weights(config: Settings) -> Iterator[tuple[tuple[str, ...], int]]:
+    """(settings, weights of their layer): square in agents and critics, less in mixers."""
+    from utils.config.fit import chosen_parts, part_of  # which import torch
+
+    kinds = {part.key: part.kind for part in chosen_parts(config)}
+    agent = part_of("agent", config["agent"], "agents").kind
+    if _is_ours(agent) and _is_ours(kinds["mac"]):
+        yield ("rnn_hidden_dim",), config["rnn_hidden_dim"] ** 2
+    if not _is_ours(kinds["learner"]):
+        return
+    used = {key: needs_of(kind).uses for key, kind in kinds.items() if _is_ours(kind)}
+    if "critic_hidden_dim" in used.get("critic_type", ()):
+        yield ("critic_hidden_dim",), config["critic_hidden_dim"] ** 2
+    mixer = used.get("mixer", frozenset())
+    if "mixing_embed_dim" in mixer:
+        yield ("mixing_embed_dim",), config["mixing_embed_dim"]
+    if "hypernet_embed" in mixer and config["hypernet_layers"] == 2:
+        widths = ("hypernet_embed", "mixing_embed_dim")
+        yield widths, config["hypernet_embed"] * config["mixing_embed_dim"]
+
+
+def _is_ours(kind: object) -> bool:
+    """Whether the class is the program's own, so that its layers are known."""
+    return getattr(kind, "__module__", "").partition(".")[0] in OUR_PACKAGES
 
 
 def _environments(config: Settings, setting: str, count: int) -> Iterator[Demand]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.metadata
 import json
@@ -9,7 +10,7 @@ import logging
 import os
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -179,6 +180,19 @@ def make_experiment(
     experiment.dependencies.update(installed_packages())
     experiment.main(main)
     return experiment
+
+
+@contextlib.contextmanager
+def output_kept(run: sacred.run.Run) -> Iterator[None]:
+    """What is printed within goes into cout.txt, also if the run fails there or is stopped.
+
+    Sacred closes its copy of the output before the last heartbeat, and fetches it before that only
+    where a run completes.
+    """
+    try:
+        yield
+    finally:
+        run._get_captured_output()
 
 
 @functools.cache

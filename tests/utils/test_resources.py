@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 
 from utils import resources
 from utils.config import load_config
@@ -53,6 +54,47 @@ def test_the_bound_of_rollouts_is_what_memory_holds() -> None:
 
     with pytest.raises(UserError, match="rollout_length=31250001"):
         check_sizes(settings("batch_size_run=1", "rollout_length=31250001", **size))
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "fits", "does_not"),
+    [
+        ("qmix", "batch_size=15625000", "batch_size=15625001"),
+        ("qmix", "buffer_size=125000000", "buffer_size=125000001"),
+        ("qmix", "rnn_hidden_dim=7905", "rnn_hidden_dim=7906"),
+        (
+            "qmix",
+            "mixing_embed_dim=62500000 hypernet_layers=1",
+            "mixing_embed_dim=62500001 hypernet_layers=1",
+        ),
+        (
+            "qmix",
+            "hypernet_embed=62500 hypernet_layers=2 mixing_embed_dim=1000",
+            "hypernet_embed=62501 hypernet_layers=2 mixing_embed_dim=1000",
+        ),
+        ("mappo", "critic_hidden_dim=7905", "critic_hidden_dim=7906"),
+        ("iql", "mixing_embed_dim=1000000000", "rnn_hidden_dim=1000000000"),
+        ("iql", "critic_hidden_dim=1000000000", "buffer_size=100000000000000000"),
+        ("mappo", "batch_size=1000000000", "rnn_hidden_dim=1000000000"),  # rounds: no samples
+    ],
+)
+def test_what_learning_takes_is_bound_before_there_is_an_environment(
+    algorithm: str, fits: str, does_not: str
+) -> None:
+    def asked(words: str) -> dict[str, Any]:
+        small = {"batch_size": 32, "buffer_size": 125_000_000}
+        given = dict(yaml.safe_load(word.replace("=", ": ")).popitem() for word in words.split())
+        rounds = {"rollout_length": 8} if algorithm == "mappo" else {}
+        return {**settings(algorithm=algorithm), "batch_size_run": 1, **small, **rounds, **given}
+
+    check_sizes(asked(fits))
+
+    with pytest.raises(UserError, match=does_not.split()[0]):
+        check_sizes(asked(does_not))
+
+
+def test_runs_that_do_not_learn_are_not_asked_for_samples() -> None:
+    check_sizes({**settings(), "evaluate": True, "buffer_size": 10**17, "batch_size": 10**9})
 
 
 def test_nothing_is_bound_where_the_system_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

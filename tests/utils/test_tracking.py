@@ -5,14 +5,17 @@ from __future__ import annotations
 import errno
 import json
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+from sacred.run import Run
 
-from utils.tracking import RunFolder
+from utils.commit import commit_of
+from utils.tracking import MAIN, RunFolder, make_experiment, output_kept
 
 
 def test_two_threads_may_write_the_same_file(tmp_path: Path) -> None:
@@ -87,3 +90,18 @@ def test_a_run_without_a_record_fails_quietly(tmp_path: Path) -> None:
     RunFolder(tmp_path, resumed=False).failed_event(datetime.now(), [])
 
     assert not list(tmp_path.iterdir())
+
+
+def test_the_output_of_a_run_that_fails_is_kept(tmp_path: Path) -> None:
+    def main(_run: Run) -> None:
+        with output_kept(_run):
+            sys.stdout.write("the last words\n")
+            raise ValueError("what went wrong")
+
+    folder = RunFolder(tmp_path, resumed=False)
+    experiment = make_experiment({"seed": 1}, folder, commit_of(MAIN), main)
+    with pytest.raises(ValueError, match="what went wrong"):
+        experiment.run("main")
+
+    assert json.loads((tmp_path / "1" / "run.json").read_text())["status"] == "FAILED"
+    assert (tmp_path / "1" / "cout.txt").read_text() == "the last words\n"

@@ -37,6 +37,7 @@ class SkirmishBatch(BatchedEnv):
     """B fights on one map. Arguments are those of `Settings`, as keywords."""
 
     action_kind = DISCRETE
+    quick_to_make = True
     settings_class: type[Settings] = Settings
 
     def __init__(self, n_envs: int, **env_args: Any) -> None:
