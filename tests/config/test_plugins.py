@@ -166,7 +166,7 @@ def test_plugins_that_are_no_texts_are_refused(tmp_path: Path, plugins: str) -> 
 
 @pytest.mark.parametrize("plugin", ["../x", ".rel", "", "a..b", "no_such_module"])
 def test_what_names_no_module_is_said_to(plugin: str) -> None:
-    with pytest.raises(UserError, match="Give an importable module, or the path of a .py file"):
+    with pytest.raises(UserError, match=r"Give an importable module, or the path of a \.py file"):
         load_plugins([plugin])
 
 
