@@ -32,11 +32,10 @@ TRANSLATED = {  # the names of others that would be translated -> their setting 
 def registries() -> Iterator[None]:
     """As they were before the test."""
     found = [importlib.import_module(module).REGISTRY for module in REGISTRIES.values()]
-    before = [dict(registry._entries) for registry in found]
+    before = [(dict(registry._entries), dict(registry._own)) for registry in found]
     yield
-    for registry, entries in zip(found, before, strict=True):
-        registry._entries.clear()
-        registry._entries.update(entries)
+    for registry, (entries, own) in zip(found, before, strict=True):
+        registry._entries, registry._own = entries, own
 
 
 def load(folder: Path, plugin: str, *typed: str, **values: Any) -> LoadedConfig:
