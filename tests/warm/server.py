@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-PRELOADED = ("torch", "torch._dynamo", "numpy", "yaml", "sacred", "sacred.observers", "git")
+PRELOADED = ("torch", "torch._dynamo", "numpy", "yaml", "sacred", "sacred.observers")
 LONGEST_REQUEST = 1 << 20
 MOST_FILES = 32
 STANDARD_STREAMS = 3
