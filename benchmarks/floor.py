@@ -26,9 +26,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from updates import learner_of
 
+from machine.allocation import keep_freed_memory
 from modules.kernels import by_onednn
 from modules.processor import onednn_is_faster
-from utils.allocation import keep_freed_memory
 
 HEAD = "| update | products | bytes | operations | floor | takes |\n|---|---|---|---|---|---|\n"
 ONEDNN_PRODUCT = "_linear_pointwise"

@@ -35,6 +35,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from components.episode_buffer import EpisodeBatch
 from components.standarize_stream import RunningMeanStd
+from configuration import default_config
 from envs.matrix_games import ClimbingBatch, PenaltyBatch
 from learners import REGISTRY as LEARNER_CLASSES
 from learners.kmappo_learner import KMAPPOLearner
@@ -47,7 +48,6 @@ from modules.critics.values import CentralCritic, LocalCritic
 from runners import REGISTRY as RUNNERS
 from training.build import build, make_scheme
 from training.task import TaskSizes
-from utils.config import default_config
 from utils.logging import Logger
 from utils.seeding import seed_everything
 from utils.value_norm import ValueNorm

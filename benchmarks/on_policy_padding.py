@@ -23,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 import torch
 
 from components.minibatch import Steps
+from configuration import load_config
 from tests.make import make_batch, make_learner, on_policy_args
-from utils.config import load_config
 
 STEPS, SHORTEST, LONGEST = 64 * 128, 10, 60
 SIZES = {"n_agents": 3, "n_actions": 9, "obs_shape": 30, "state_shape": 48}

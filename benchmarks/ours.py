@@ -21,10 +21,10 @@ def on_still(args: SimpleNamespace) -> SimpleNamespace:
 
 def session_of(args: SimpleNamespace) -> Any:
     """A silent session; whoever ends it closes its runner."""
+    from configuration.plugins import load_plugins
+    from machine.allocation import keep_freed_memory
     from runners import REGISTRY as RUNNERS
     from training.build import build
-    from utils.allocation import keep_freed_memory
-    from utils.config.plugins import load_plugins
     from utils.logging import Logger
 
     keep_freed_memory()  # as a run does

@@ -30,7 +30,7 @@ def settings_of(
 ) -> SimpleNamespace:
     """Settings as a run would have them, for either tree; `changed` goes over them."""
     sys.path.insert(0, str(ROOT / "src"))
-    from utils.config import default_config
+    from configuration import default_config
 
     args = default_config()
     discrete = SMAC | FULL

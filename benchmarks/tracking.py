@@ -22,7 +22,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
 from mongo.live import PATIENCE, LiveMirror
-from utils.tracking import RunFolder
+from records.tracking import RunFolder
 
 METRICS, POINTS, NEW_POINTS = 50, 2000, 5
 BEAT = 10.0  # seconds, Sacred's own interval

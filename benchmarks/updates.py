@@ -42,7 +42,7 @@ def serve(
     from batches import make_batch
 
     if tree == "ours":
-        from utils.allocation import keep_freed_memory
+        from machine.allocation import keep_freed_memory
 
         keep_freed_memory()  # as a run does
     else:

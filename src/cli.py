@@ -52,7 +52,7 @@ def guarded(command: Callable[[list[str]], int], argv: list[str]) -> int:
 
 def explained(error: Exception) -> int:
     """The exit code, with a word on what is to be done; a mistake of ours is raised again."""
-    from utils.config.plugins import failure_of
+    from configuration.plugins import failure_of
 
     if isinstance(error, RuntimeError) and "memory" in str(error):  # torch has no class for this
         return complain(
@@ -82,7 +82,7 @@ def can_say_all(stream: io.TextIOWrapper) -> bool:
 
 def dispatch(argv: list[str]) -> int:
     """What needs neither torch nor sacred comes first, and stays fast."""
-    from utils import config
+    import configuration
 
     if not argv or "--help" in argv or "-h" in argv:
         return show_help(argv)
@@ -90,12 +90,16 @@ def dispatch(argv: list[str]) -> int:
         return show_version()
     if "--list" in argv:
         return show_list([word for word in argv if word != "--list"])
-    if module := config.COMMANDS[argv[0]].module if argv[0] in config.COMMANDS else None:
+    if (
+        module := configuration.COMMANDS[argv[0]].module
+        if argv[0] in configuration.COMMANDS
+        else None
+    ):
         return int(importlib.import_module(module).main(argv[1:]))
     if "print_config" in argv:
-        sys.stdout.write(config.config_text(config.load_config(argv)))
+        sys.stdout.write(configuration.config_text(configuration.load_config(argv)))
         return 0
-    config.sort_words(argv)  # words that fit nowhere are told before torch is imported
+    configuration.sort_words(argv)  # words that fit nowhere are told before torch is imported
     from launch import launch
 
     return launch(argv)
@@ -103,18 +107,20 @@ def dispatch(argv: list[str]) -> int:
 
 def show_help(argv: list[str]) -> int:
     """That of the command among the words, else the program's."""
-    from utils import config
+    import configuration
 
     first = argv[0] if argv else "with"
-    if first not in [*config.COMMANDS, "with"] and first[:1] != "-" and "=" not in first:
-        raise config.unknown_command(first)
-    named = next((word for word in argv if word in config.COMMANDS), None)
+    if first not in [*configuration.COMMANDS, "with"] and first[:1] != "-" and "=" not in first:
+        raise configuration.unknown_command(first)
+    named = next((word for word in argv if word in configuration.COMMANDS), None)
     if named is None:
-        sys.stdout.write(config.help_text())
-    elif config.COMMANDS[named].own_help:
-        return int(importlib.import_module(str(config.COMMANDS[named].module)).main(["--help"]))
+        sys.stdout.write(configuration.help_text())
+    elif configuration.COMMANDS[named].own_help:
+        return int(
+            importlib.import_module(str(configuration.COMMANDS[named].module)).main(["--help"])
+        )
     else:
-        sys.stdout.write(config.command_help(named))
+        sys.stdout.write(configuration.command_help(named))
     return 0
 
 
@@ -133,7 +139,7 @@ def show_version() -> int:
 def sweep(argv: list[str]) -> int:
     """The command of sweep.py."""
     if "--help" in argv or "-h" in argv or not argv:
-        from utils.config import SWEEP
+        from configuration import SWEEP
 
         sys.stdout.write(SWEEP)
         return 0
@@ -159,9 +165,9 @@ def show_list(topics: list[str]) -> int:
         from reporting.listing import main as list_runs
 
         return list_runs(topics[1:])
-    from utils import config
+    import configuration
 
-    sys.stdout.write(config.list_text(*topics[:1]))
+    sys.stdout.write(configuration.list_text(*topics[:1]))
     return 0
 
 

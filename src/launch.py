@@ -10,25 +10,20 @@ from typing import Any
 
 import torch
 
+from configuration import COMMAND_LINE, LoadedConfig, load_config
+from configuration.arguments import Arguments
+from configuration.fit import check_fit
+from configuration.mongo import usable
 from envs import REGISTRY as ENVIRONMENTS
 from envs.build import n_environments, preflight
 from envs.multiagentenv import RunFacts
-from run import run
-from training.session import Folders
-from utils.allocation import keep_freed_memory
-from utils.checkpoint import find_checkpoint
-from utils.commit import Commit, commit_of
-from utils.config import COMMAND_LINE, LoadedConfig, load_config
-from utils.config.arguments import Arguments
-from utils.config.fit import check_fit
-from utils.config.mongo import usable
-from utils.console import head_lines, test_line
-from utils.errors import UserError
-from utils.logging import Logger, get_logger
-from utils.mending import mend_numbers
-from utils.places import results_folder
-from utils.resources import check_sizes
-from utils.resume import (
+from machine.allocation import keep_freed_memory
+from machine.resources import check_sizes
+from records.checkpoint import find_checkpoint
+from records.commit import Commit, commit_of
+from records.mending import mend_numbers
+from records.places import results_folder
+from records.resume import (
     FREE_KEYS,
     EarlierRun,
     SoundRun,
@@ -42,9 +37,14 @@ from utils.resume import (
     sound_run,
     with_seed,
 )
-from utils.sacred_options import require_clean, sacred_options
-from utils.tracking import MAIN, Interrupted, RunFolder, make_experiment, output_kept
-from utils.trust import check_plugins
+from records.sacred_options import require_clean, sacred_options
+from records.tracking import MAIN, Interrupted, RunFolder, make_experiment, output_kept
+from records.trust import check_plugins
+from run import run
+from training.session import Folders
+from utils.console import head_lines, test_line
+from utils.errors import UserError
+from utils.logging import Logger, get_logger
 
 
 def launch(argv: list[str]) -> int:
@@ -292,7 +292,7 @@ def set_up_tensorboard(logger: Logger, folders: Folders) -> None:
 
 
 def set_up_wandb(logger: Logger, config: dict[str, Any], results: Path) -> None:
-    from utils.wandb_sink import WandbSink
+    from records.wandb_sink import WandbSink
 
     results.mkdir(parents=True, exist_ok=True)
     logger.add_sink(WandbSink(config, results), "W&B")

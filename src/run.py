@@ -9,7 +9,11 @@ from types import SimpleNamespace
 import torch
 
 from components.episode_buffer import EpisodeBatch
+from machine.profile import require_cpu, running, section
+from machine.signals import StopRequest
 from pymarl.runners import make_runner
+from records.saving import Saver
+from records.tracking import Interrupted
 from training.build import build
 from training.evaluation import evaluate, evaluate_only, test_due
 from training.outcome import nothing_learned, result_line, summary
@@ -17,11 +21,7 @@ from training.session import Folders, Session, collect_state, load
 from utils.console import Progress
 from utils.errors import DivergedError, UserError
 from utils.logging import Logger
-from utils.profile import require_cpu, running, section
-from utils.saving import Saver
 from utils.seeding import seed_everything
-from utils.signals import StopRequest
-from utils.tracking import Interrupted
 
 
 def run(

@@ -10,12 +10,12 @@ import torch
 
 from components.episode_buffer import EpisodeBatch
 from components.transforms import complete_scheme
+from configuration import default_config
 from controllers import REGISTRY as CONTROLLERS
 from learners import REGISTRY as LEARNERS
 from pymarl.controllers import mac_of
 from training.build import make_scheme
 from training.task import TaskSizes
-from utils.config import default_config
 from utils.logging import Logger
 
 B, T, N, A, O, S = 4, 6, 3, 5, 7, 8  # episodes, steps, agents, actions, observation, state

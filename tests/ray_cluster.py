@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from utils.ray_cluster import STORE_BYTES, import_ray
+from machine.ray_cluster import STORE_BYTES, import_ray
 
 
 @contextmanager

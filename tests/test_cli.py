@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from cli import CORE, guarded, main, report, sweep
-from utils.config import COMMANDS
+from configuration import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
 PREREQUISITES = ROOT / "src" / "utils" / "prerequisites.py"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli import dispatch
-from utils.config import COMMANDS
+from configuration import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()

@@ -15,13 +15,13 @@ import bson
 import pymongo
 from pymongo.errors import PyMongoError
 
+from configuration.mongo import masked, parse_address
 from dashboard.library import ShownRun
+from records.run_files import UnreadableRunError
 from reporting.numbers import from_info, from_sacred
 from reporting.records import Record
 from reporting.series import Series
-from utils.config.mongo import masked, parse_address
 from utils.errors import UserError
-from utils.run_files import UnreadableRunError
 
 ANSWER_WITHIN = 2000  # milliseconds
 TRY_AGAIN = 10.0  # seconds after a failure

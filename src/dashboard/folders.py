@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 
 from dashboard.library import ShownRun
+from records.checksums import FILE
+from records.run_checksums import CONSOLE
+from records.run_files import RunFiles, UnreadableRunError
 from reporting.following import CsvFollower, Table
 from reporting.records import Record, natural_order, read_record, read_table, run_folders
-from utils.checksums import FILE
 from utils.files import open_regular, reason
-from utils.run_checksums import CONSOLE
-from utils.run_files import RunFiles, UnreadableRunError
 
 LOOK_AGAIN = 2.0  # seconds between two searches for new folders
 WATCHED = ("config.json", "run.json", "info.json", "metrics.json", "metrics.csv", FILE)

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from records.run_files import UnreadableRunError
 from reporting.records import Record
 from utils.json_values import JsonObject
-from utils.run_files import UnreadableRunError
 
 PATIENCE = 1.0  # seconds of one request for numbers that were not read before
 

@@ -7,11 +7,11 @@ How many games a run will have up is taken from the same words: batch_size_run a
 
 from __future__ import annotations
 
+from configuration import load_config, load_env_config
 from doctor import machine
-from utils.config import load_config, load_env_config
+from records.places import results_folder
 from utils.errors import UserError
 from utils.findings import FAULT, OK, say
-from utils.places import results_folder
 from utils.settings import Settings
 
 LAUNCH = "--launch"

@@ -11,10 +11,10 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from utils.commit import commit_of
+from records.commit import commit_of
+from records.places import REPOSITORY, is_number
 from utils.errors import UserError
 from utils.findings import FAULT, OK, WARNING, Finding, say
-from utils.places import REPOSITORY, is_number
 
 CORE = REPOSITORY / "requirements.txt"
 EXTRAS = REPOSITORY / "requirements"

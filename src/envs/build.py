@@ -47,7 +47,7 @@ def make_env_in_worker(
     plugins: list[str], name: str, env_args: EnvArgs, seed: int
 ) -> MultiAgentEnv:
     """The same in a fresh process, where plugins have yet to register their environments."""
-    from utils.config.plugins import load_plugins
+    from configuration.plugins import load_plugins
 
     load_plugins(plugins)
     return make_env(name, env_args, seed)

@@ -256,7 +256,7 @@ def run_check(name: str, env_args: EnvArgs) -> tuple[str, bool]:
 
 def main(argv: list[str]) -> int:
     """`check-env --env-config=NAME [with env_args.key=value ...]`: 0 if all is well, else 1."""
-    from utils.config import load_env_config
+    from configuration import load_env_config
 
     config = load_env_config(argv)
     name, env_args = config["env"], config["env_args"]

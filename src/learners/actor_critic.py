@@ -14,8 +14,8 @@ from learners.contract import Statistics
 from learners.demands import policy_and_replay
 from learners.objective import ActorStep, CriticObjective, Drawing
 from learners.policy_learner import PolicyLearner
+from learners.returns import td_targets
 from policies.contract import Policy
-from utils.returns import td_targets
 
 
 class ActorCriticLearner(PolicyLearner):

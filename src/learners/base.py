@@ -17,6 +17,7 @@ from controllers.contract import MAC
 from learners.contract import Statistics
 from learners.demands import require_settings
 from learners.divergence import require_finite, require_finite_norm
+from learners.optim import take_step
 from learners.state import SavedState
 from modules.contract import Network
 from policies.contract import Policy
@@ -24,7 +25,6 @@ from pymarl.mixers import build_mixer, mixer_of
 from pymarl.policies import policy_of
 from utils.logging import Logger
 from utils.needs import Given, Needs, require
-from utils.optim import take_step
 
 OF_ALL = {
     *("gamma", "lr", "grad_norm_clip", "learner_log_interval", "weight_decay"),

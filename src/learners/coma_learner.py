@@ -10,10 +10,10 @@ from torch import Tensor
 from components.episode_buffer import EpisodeBatch
 from components.experience import mean_over
 from components.minibatch import valid_steps
+from learners.advantages import n_step_returns
 from learners.contract import Statistics
 from learners.on_policy import OnPolicyLearner
-from utils.advantages import n_step_returns
-from utils.returns import build_td_lambda_targets
+from learners.returns import build_td_lambda_targets
 
 
 class COMALearner(OnPolicyLearner):

@@ -29,11 +29,11 @@ from controllers.contract import MAC
 from learners.demands import KLevel, levels_well_formed, stages_of
 from learners.klevel_trace import Trace
 from learners.objective import Actors, ActorStep, Drawing, Objective, Respond, about_levels
+from learners.optim import Gradients, take_step
 from learners.policy_learner import PolicyLearner
 from policies.contract import Policy
 from utils.logging import Logger
 from utils.needs import Needs
-from utils.optim import Gradients, take_step
 
 DISCRETE_ACTIONS = Drawing()
 

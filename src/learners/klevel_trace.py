@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from utils.optim import Gradients
+from learners.optim import Gradients
 
 
 class Trace:

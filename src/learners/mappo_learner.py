@@ -14,13 +14,13 @@ from components.experience import Experience, cut, mean_over, memory_before
 from components.minibatch import Steps, View, running_rows, valid_steps
 from components.scheme import Scheme
 from controllers.contract import MAC
+from learners.advantages import gae, n_step_returns
 from learners.contract import Statistics
 from learners.objective import ActorStep, Drawing
 from learners.on_policy import OnPolicyLearner
 from learners.state import Stateful
 from learners.surrogate import Surrogate
 from policies.contract import Policy
-from utils.advantages import gae, n_step_returns
 from utils.logging import Logger
 from utils.value_norm import ValueNorm
 

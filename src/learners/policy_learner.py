@@ -15,11 +15,11 @@ from components.scheme import Scheme
 from controllers.contract import MAC
 from learners.base import Learner
 from learners.objective import ActorStep, Objective, Respond, about_levels
+from learners.optim import build_optimiser
 from learners.state import Stateful
 from modules.contract import Network
 from policies.contract import Policy
 from utils.logging import Logger
-from utils.optim import build_optimiser
 
 
 class PolicyLearner(Learner):

@@ -15,11 +15,11 @@ from controllers.contract import MAC
 from learners.base import Learner
 from learners.contract import Statistics
 from learners.demands import value_agents
+from learners.optim import build_optimiser
+from learners.returns import td_targets
 from learners.state import Stateful
 from modules.contract import Mixer
 from utils.logging import Logger
-from utils.optim import build_optimiser
-from utils.returns import td_targets
 
 
 class QLearner(Learner):

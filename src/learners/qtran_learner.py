@@ -17,13 +17,13 @@ from controllers.contract import MAC
 from learners.base import Learner
 from learners.contract import Statistics
 from learners.demands import value_agents
+from learners.optim import build_optimiser
 from learners.state import Stateful
 from modules.mixers import REGISTRY as MIXERS
 from modules.mixers.qtran import QTranBase
 from utils.errors import UserError
 from utils.logging import Logger
 from utils.needs import Given
-from utils.optim import build_optimiser
 
 
 class Losses(NamedTuple):

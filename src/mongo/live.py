@@ -9,13 +9,13 @@ from typing import Any
 
 from pymongo.errors import PyMongoError
 
+from configuration.mongo import parse_address
 from mongo.courier import Courier
 from mongo.mirror import RunMirror
 from mongo.store import Store, reason
-from utils.config.mongo import parse_address
+from records.tracking import RunFolder, read_json, session_facts
 from utils.json_values import JsonObject
 from utils.logging import get_logger
-from utils.tracking import RunFolder, read_json, session_facts
 
 PATIENCE = 15.0  # seconds at the end for a database that was there before
 MARK = "mongo.json"  # in a run's folder: what has been delivered, and where

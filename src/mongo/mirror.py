@@ -18,8 +18,8 @@ from sacred.serializer import flatten
 
 from mongo.curves import SERIES, Curves, StoredCurves
 from mongo.store import Store
+from records.tracking import read_json, standing
 from utils.json_values import JsonObject
-from utils.tracking import read_json, standing
 
 
 class RunMirror(MongoObserver):

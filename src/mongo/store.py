@@ -18,9 +18,9 @@ from pymongo.errors import ConfigurationError, DuplicateKeyError, InvalidName, P
 from pymongo.write_concern import WriteConcern
 from sacred.dependencies import get_digest
 
+from configuration.mongo import Address, masked
 from mongo.curves import StoredCurves
 from mongo.documents import Client, Document
-from utils.config.mongo import Address, masked
 from utils.errors import UserError
 from utils.json_values import JsonObject
 

@@ -7,13 +7,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from configuration.parser import Parser
+from records.run_files import UnreadableRunError
 from reporting.grouping import chosen, groups_of, one_environment_each
 from reporting.page import caption, page
 from reporting.records import RESULTS, Record, find_records
 from reporting.results import Result, common_metric, notices, result_of
 from reporting.tables import Table, final_table, improvement_table, overall_table
-from utils.parser import Parser
-from utils.run_files import UnreadableRunError
 
 EXAMPLES = """\
 examples:

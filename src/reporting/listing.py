@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from records.run_files import UnreadableRunError
 from reporting.records import RESULTS, Record, find_records
 from reporting.results import finite
 from reporting.tables import Table
 from utils.console import duration, human, short_name
-from utils.run_files import UnreadableRunError
 
 HEAD = ("run", "algorithm", "task", "seed", "status", "steps", "metric", "last", "best", "heard of")
 

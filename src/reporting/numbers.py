@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from records.run_files import RunFiles, UnreadableRunError
 from reporting.following import Table
 from reporting.series import Series, series
 from utils.json_values import Json, JsonObject
-from utils.run_files import RunFiles, UnreadableRunError
 
 
 class Numbers(NamedTuple):

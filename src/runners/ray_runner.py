@@ -7,8 +7,8 @@ from typing import Any
 
 from envs.vector.ray_actors import RayActors
 from envs.vector.workers import Workplace
+from machine.ray_cluster import connect
 from runners.parallel_runner import ParallelRunner
-from utils.ray_cluster import connect
 
 
 class RayRunner(ParallelRunner):

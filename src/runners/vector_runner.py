@@ -15,6 +15,7 @@ from envs.batched import BatchedEnv
 from envs.vector.rows import explain
 from policies.contract import Policy
 from pymarl.policies import policy_of
+from records.replays import ReplayNotSavedError
 from runners.contract import Collector, Hook
 from runners.episodes import Episodes
 from runners.nonstop import Nonstop
@@ -22,7 +23,6 @@ from runners.seats import Clock, Layout, Seats, environment_seed
 from runners.tally import Tally
 from utils.errors import UserError
 from utils.logging import Logger
-from utils.replays import ReplayNotSavedError
 from utils.seeding import TEST, TRAIN, RandomStream, derive_seed
 
 

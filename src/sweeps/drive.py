@@ -10,6 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from launch import make_folder
+from machine.signals import StopRequest
+from records.places import results_folder
+from records.tracking import read_json
 from sweeps.book import RunPages, held, write_json
 from sweeps.fleet import Fleet
 from sweeps.known import KnownRuns
@@ -21,9 +24,6 @@ from utils.console import short_name
 from utils.errors import UserError
 from utils.json_values import JsonObject
 from utils.logging import get_logger
-from utils.places import results_folder
-from utils.signals import StopRequest
-from utils.tracking import read_json
 
 REFRESH_SECONDS = 1.0
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+from machine.ray_cluster import connect
 from sweeps.memory import Need
 from sweeps.order import Order
 from sweeps.room import Room
 from sweeps.table import Entry
 from sweeps.task import LEAVE_SECONDS, Job, RunFailed, play
 from utils.logging import get_logger
-from utils.ray_cluster import connect
 
 SETTLE_SECONDS = 5.0  # beyond what the slowest run may take to leave
 

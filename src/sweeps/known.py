@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from utils.resume import EarlierRun, identity, read_run, run_ids
-from utils.run_files import RunFiles
+from records.resume import EarlierRun, identity, read_run, run_ids
+from records.run_files import RunFiles
 
 
 class KnownRuns:

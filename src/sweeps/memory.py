@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.replay.memory import human
+from records.memory_use import MemoryUse, read_use
+from records.resume import identity, models_folder, read_run, run_ids
 from sweeps.plan import PlannedRun
-from utils.memory_use import MemoryUse, read_use
-from utils.resume import identity, models_folder, read_run, run_ids
 from utils.settings import Settings
 
 # What the memory of a run depends on beside its networks.

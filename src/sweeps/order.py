@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from utils.config.yaml_files import read_yaml
+from configuration.yaml_files import read_yaml
 from utils.errors import UserError, did_you_mean
 
 EXAMPLE = "python src/sweep.py --config=qmix,vdn --env-config=two_step,grid with seed=1..4"

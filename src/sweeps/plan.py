@@ -7,10 +7,10 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from configuration import load_config
+from records.resume import identity
 from sweeps.order import EXAMPLE, FILES, Order, check_count
-from utils.config import load_config
 from utils.errors import UserError
-from utils.resume import identity
 from utils.settings import Settings
 
 RESERVED = {

@@ -12,18 +12,18 @@ from components.episode_buffer import EpisodeBatch, ReplayBuffer
 from components.replay.memory import human as human_bytes
 from components.scheme import FieldInfo, Scheme
 from components.transforms import OneHot
+from configuration.fit import check_fit
 from controllers import REGISTRY as CONTROLLERS
 from learners import REGISTRY as LEARNERS
+from machine.profile import OF_LEARNERS, in_sections
+from machine.resources import check_batches, weights_that_fit
 from pymarl.controllers import mac_of
 from pymarl.learners import is_ours, learner_of
 from runners.contract import Runner
 from training.session import Session
 from training.task import TaskSizes
-from utils.config.fit import check_fit
 from utils.logging import Logger
 from utils.needs import Given
-from utils.profile import OF_LEARNERS, in_sections
-from utils.resources import check_batches, weights_that_fit
 
 
 def build(args: SimpleNamespace, logger: Logger, runner: Runner) -> Session:

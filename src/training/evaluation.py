@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from machine.profile import TESTS, section
+from machine.signals import StopRequest
+from records.replays import ReplayNotSavedError, collect_replays
+from records.tracking import Interrupted
 from training.outcome import summary, with_error
 from training.session import Session
 from utils.console import TestResult, task_name
 from utils.errors import UserError, did_you_mean
 from utils.headlines import headline, is_rate
 from utils.logging import Logger
-from utils.profile import TESTS, section
-from utils.replays import ReplayNotSavedError, collect_replays
-from utils.signals import StopRequest
-from utils.tracking import Interrupted
 
 
 def test_due(session: Session) -> bool:

@@ -12,11 +12,11 @@ from components.episode_buffer import ReplayBuffer
 from controllers.contract import MAC
 from learners.contract import LearnerContract
 from learners.divergence import require_finite_losses
+from records.checkpoint import find_checkpoint, load_state
+from records.saving import Saver
 from runners.contract import Runner
-from utils.checkpoint import find_checkpoint, load_state
 from utils.console import TestResult
 from utils.logging import Logger
-from utils.saving import Saver
 from utils.seeding import capture_random_state, restore_random_state
 
 

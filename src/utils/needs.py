@@ -1,6 +1,6 @@
 """What the parts of a run need of its settings and its environment: declared on their classes.
 
-`utils.config.fit` asks the parts that a run has chosen, before anything starts.
+`configuration.fit` asks the parts that a run has chosen, before anything starts.
 """
 
 from __future__ import annotations

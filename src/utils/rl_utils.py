@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from utils import returns
+from learners import returns
 
 
 def build_td_lambda_targets(

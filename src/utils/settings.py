@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-# By key. Each has the type that default.yaml says; `utils.config` has checked it.
+# By key. Each has the type that default.yaml says; `settings` has checked it.
 Settings = dict[str, Any]
 ReadSettings = Mapping[str, Any]  # where nothing is set
 Change = tuple[str, object, str]  # key, value, and who set it

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from configuration import load_config
+from configuration.command_line import TRUST
 from launch import arguments
+from records.trust import check_plugins
 from run import run
 from training.session import Folders
-from utils.config import load_config
-from utils.config.command_line import TRUST
 from utils.console import task_name
 from utils.errors import UserError
 from utils.logging import Logger, get_logger
 from utils.settings import Settings
-from utils.trust import check_plugins
 from viewing.runs import ChosenRun, choose
 
 

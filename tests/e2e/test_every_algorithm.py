@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from configuration.schema import CONFIG
 from main import main
 from tests.support import Results
-from utils.config.schema import CONFIG
 
 FILES = sorted((CONFIG / "algs").glob("*.yaml"))
 TINY = ["seed=1", "rnn_hidden_dim=8", "test_nepisode=1", "test_interval=1000"]

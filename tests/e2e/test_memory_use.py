@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from records.memory_use import read_use
 from tests.support import Command, Results
-from utils.memory_use import read_use
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks into /proc")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from records.replays import ReplayNotSavedError
 from tests.support import Command, Results, play
-from utils.replays import ReplayNotSavedError
 from viewing.curve import sparkline
 
 TRAIN = ["--config=vdn", "--env-config=skirmish", "with", "env_args.map_name=3m", "seed=1"]

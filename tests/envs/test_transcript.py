@@ -8,7 +8,7 @@ import numpy as np
 
 from envs.build import make_batched, make_env
 from envs.transcript import Transcript
-from utils.replays import SHORT, collect_replays
+from records.replays import SHORT, collect_replays
 
 
 def test_the_latest_episode_of_each_row_is_told() -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
 from components.minibatch import Steps, valid_steps
+from learners.advantages import gae, n_step_returns
 from tests.make import (
     B,
     N,
@@ -25,7 +26,6 @@ from tests.make import (
     on_policy_args,
     step_by_step,
 )
-from utils.advantages import gae, n_step_returns
 from utils.errors import UserError
 from utils.value_norm import ValueNorm
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from learners import REGISTRY as LEARNERS
 from learners.q_learner import QLearner
 from learners.state import declared
+from records.checkpoint import load_state, save_state
 from tests.make import (
     continuous_args,
     full_scheme,
@@ -27,7 +28,6 @@ from tests.make import (
     policy_args,
     quiet_logger,
 )
-from utils.checkpoint import load_state, save_state
 
 CEM = {"learner": "cq_learner", "mac": "cem_mac", "agent": "cem", "action_selector": None}
 OF_THE_RUN = ("args", "logger", "scheme")

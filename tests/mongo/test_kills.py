@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from configuration.mongo import parse_address
 from mongo.live import is_delivered
 from mongo.store import Store
 from tests.mongo.compare import points_of_database, points_of_folder
 from tests.mongo.conftest import Train
 from tests.mongo.server import Mongod
 from tests.support import PATIENCE, Results
-from utils.config.mongo import parse_address
 from utils.errors import UserError
 
 RUNS, KILLED_DURING, FAILS, IS_STOPPED = 10, (2, 5, 9), 4, 7

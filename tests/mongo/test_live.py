@@ -13,13 +13,13 @@ from sacred.observers import MongoObserver
 
 import launch as launching
 from mongo.store import Store
+from records.tracking import make_experiment
 from tests.mongo.compare import points_of_database, points_of_folder, without_ids
 from tests.mongo.conftest import RUN, Train
 from tests.mongo.server import Mongod, free_port
 from tests.mongo.test_kills import once_it_logs, stop_politely
 from tests.support import Results
 from utils.errors import UserError
-from utils.tracking import make_experiment
 
 
 def test_the_document_is_the_one_that_sacred_would_have_written(

@@ -9,10 +9,10 @@ import bson
 import pytest
 from pymongo.errors import AutoReconnect
 
+from configuration.mongo import parse_address
 from mongo.curves import StoredCurves
 from mongo.store import MOST_INFO, Store, fitting
 from tests.mongo.server import Mongod
-from utils.config.mongo import parse_address
 from utils.errors import UserError
 
 

@@ -9,11 +9,11 @@ import pytest
 
 from main import main
 from mongo.sync import sort_out
+from records.resume import locked
 from tests.mongo.compare import points_of_database, points_of_folder, without_ids
 from tests.mongo.conftest import Train
 from tests.mongo.server import Mongod, free_port
 from tests.support import Results
-from utils.resume import locked
 
 
 def sync(results: Results, address: str, *words: str) -> int:

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
 from components.minibatch import Minibatch
+from configuration import default_config
+from configuration.fit import check_fit
 from controllers import REGISTRY as CONTROLLERS
 from controllers.basic_controller import BasicMAC
 from learners import REGISTRY as LEARNERS
@@ -29,8 +31,6 @@ from tests.make import (
     quiet_logger,
     step_by_step,
 )
-from utils.config import default_config
-from utils.config.fit import check_fit
 from utils.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("double_precision")

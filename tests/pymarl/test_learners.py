@@ -16,9 +16,9 @@ from torch import nn
 from learners.q_learner import QLearner
 from pymarl.learners import ForeignLearner, learner_of
 from pymarl.reflection import restore, snapshot
+from records.checkpoint import load_state, save_state
 from tests.data.dropin import PlainQLearner
 from tests.make import full_scheme, make_args, make_batch, make_learner, make_mac, quiet_logger
-from utils.checkpoint import load_state, save_state
 from utils.errors import UserError
 
 

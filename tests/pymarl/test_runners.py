@@ -11,6 +11,8 @@ import pytest
 import torch
 
 from components.episode_buffer import EpisodeBatch
+from configuration.fit import check_fit
+from machine.signals import StopRequest
 from pymarl.runners import ForeignRunner, is_ours, make_runner
 from run import collect_episodes
 from runners import REGISTRY as RUNNERS
@@ -21,10 +23,8 @@ from tests.make import flat, make_args, quiet_logger
 from training.build import build
 from training.evaluation import run_test_episodes
 from training.session import Session, collect_state
-from utils.config.fit import check_fit
 from utils.errors import UserError
 from utils.seeding import restore_random_state, seed_everything
-from utils.signals import StopRequest
 from utils.weights import save_tensors
 
 SETTINGS: dict[str, Any] = {

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from records.run_files import RunFiles
 from reporting.following import CsvFollower
 from reporting.records import read_record
 from tests.dashboard.runs import make_run
-from utils.run_files import RunFiles
 
 HEAD = "t_env,name,value,seconds\n"
 ROWS = "".join(f"{t},loss,{t * 0.1},{t}.5\n{t},k/cosine,{1 / t},{t}.5\n" for t in range(1, 60))

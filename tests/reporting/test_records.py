@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from records.run_files import UnreadableRunError
 from reporting.records import find_records, read_record
 from tests.reporting.conftest import MakeRun, amend
-from utils.run_files import UnreadableRunError
 
 WINS = "test_battle_won_mean"
 POINTS = {100: 0.25, 200: 0.75, 300: 0.5}

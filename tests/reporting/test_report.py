@@ -10,13 +10,13 @@ import pytest
 
 from cli import guarded
 from cli import report as write_report
+from records.resume import FREE_KEYS
 from reporting.grouping import INCIDENTAL, chosen, groups_of
 from reporting.listing import main as list_runs
 from reporting.page import caption
 from reporting.records import find_records
 from reporting.results import result_of
 from tests.reporting.conftest import MakeRun, amend
-from utils.resume import FREE_KEYS
 
 WINS = "test_battle_won_mean"
 

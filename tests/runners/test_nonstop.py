@@ -14,8 +14,11 @@ from torch import Tensor
 from components.episode_buffer import EpisodeBatch
 from components.minibatch import valid_steps
 from components.parts import ACTION, MEMORY
+from configuration.fit import check_fit
 from controllers import REGISTRY as CONTROLLERS
+from learners.advantages import gae
 from learners.coma_learner import taken
+from machine.profile import running
 from run import collect_episodes, collect_parts
 from runners import REGISTRY as RUNNERS
 from runners.nonstop import Nonstop
@@ -24,10 +27,7 @@ from tests.make import flat, make_args, on_policy_args, quiet_logger
 from tests.runners.support import PLUGIN, make_runner
 from training.build import build
 from training.session import Session
-from utils.advantages import gae
-from utils.config.fit import check_fit
 from utils.errors import UserError
-from utils.profile import running
 from utils.seeding import seed_everything
 
 ROWS, STEPS, GAMMA, LAM = 4, 13, 0.9, 0.8

@@ -11,10 +11,10 @@ import torch
 
 from components.episode_buffer import EpisodeBatch
 from components.minibatch import Minibatch
+from learners.returns import td_targets
 from runners.vector_runner import VectorRunner
 from tests.runners.support import make_runner
 from utils.errors import DivergedError, UserError
-from utils.returns import td_targets
 
 
 def rounds(runner: VectorRunner, modes: str) -> list[dict[str, torch.Tensor]]:

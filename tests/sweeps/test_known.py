@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from configuration import load_config
+from records.resume import differences, identity, with_seed
 from sweeps.known import KnownRuns
-from utils.config import load_config
-from utils.resume import differences, identity, with_seed
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from records.memory_use import MemoryUse
 from sweeps.memory import Need, needs, said
 from sweeps.order import read_order
 from sweeps.plan import PlannedRun, make_plan
 from sweeps.room import Room
 from utils.errors import UserError
-from utils.memory_use import MemoryUse
 
 MB = 10**6
 GB = 10**9

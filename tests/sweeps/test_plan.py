@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from configuration import load_config
+from records.resume import identity
 from sweeps.order import Order, read_order
 from sweeps.plan import Plan, make_plan
-from utils.config import load_config
 from utils.errors import UserError
-from utils.resume import identity
 
 
 def plan(words: str) -> Plan:

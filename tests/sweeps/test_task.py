@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
+from configuration import load_config
+from records.resume import identity
 from sweeps import task
 from sweeps.book import Attempt, RunPages
 from sweeps.fleet import failure
 from sweeps.task import Job, RunFailed, play
-from utils.config import load_config
-from utils.resume import identity
 
 PATIENT = "import time; time.sleep(60)"  # in place of main.py
 

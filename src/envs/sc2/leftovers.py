@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from utils.processes import PROC, status_bytes
+from machine.processes import PROC, status_bytes
 
 FOLDERS = "sc-*"  # pysc2's temporary folders, one a game
 

@@ -21,7 +21,7 @@ from envs.vector.rows import (
     reseeds,
     sizes_of,
 )
-from utils.resources import as_memory_allows
+from machine.resources import as_memory_allows
 
 
 class InProcessVector(BatchedEnv):

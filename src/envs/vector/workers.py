@@ -16,8 +16,8 @@ from envs.batched import Array, BatchedEnv, Step
 from envs.values import EnvInfo
 from envs.vector.rows import Arrays
 from envs.vector.worker_process import Answer
+from records.replays import ReplayNotSavedError
 from utils.errors import UserError
-from utils.replays import ReplayNotSavedError
 
 CLOSE_SECONDS = 5.0
 MOST_OF_A_LINE = 500  # characters

@@ -11,11 +11,11 @@ import torch
 
 from envs.sc2.adapter import SC2
 from envs.sc2.failures import GameCrashed
+from records.replays import ReplayNotSavedError
 from runners.vector_runner import VectorRunner
 from tests.envs.sc2.places import Fault
 from tests.runners.test_rollout import make_runner
 from utils.errors import UserError
-from utils.replays import ReplayNotSavedError
 
 QUICK = {"map_name": "3m", "launch_spacing": 0.0, "sc2_timeout": 1.0, "reset_timeout": 5.0}
 REWARD = pytest.approx(44.0 * 20 / (2 * 10 + 200 + 2 * 45), abs=1e-5)  # of each step, scaled

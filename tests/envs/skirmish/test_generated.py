@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from configuration.help_text import list_text
 from envs.build import make_batched
 from envs.check import check_batched
 from envs.skirmish.generated import RACES
 from envs.skirmish.units import KINDS
 from tests.envs.skirmish.support import random_actions
-from utils.config.help_text import list_text
 from utils.errors import UserError
 
 V2 = {"obs_own_pos": True, "use_unit_ranges": True}

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from configuration import load_env_config
 from envs.build import make_env
 from envs.check import check_env, draw_actions
 from envs.suites.games import GymnasiumGame, ParallelGame
 from envs.suites.grids import AGENT, CELL
 from envs.suites.gymma import Gymma, parallel_module, played_packages
 from envs.suites.shapes import Shapes
-from utils.config import load_env_config
 from utils.errors import UserError
 
 LBF, RWARE = "lbforaging:Foraging-8x8-2p-3f-v3", "rware:rware-tiny-2ag-v2"

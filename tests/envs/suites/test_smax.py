@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from configuration.yaml_files import find_yaml
 from envs.build import make_batched, make_env
 from envs.check import check_batched, check_env
 from envs.smax.env import SMAX
 from envs.smax.fights import MAPS
-from utils.config.yaml_files import find_yaml
 from utils.errors import UserError
 
 WHY = "jaxmarl is not installed: pip install -r requirements/smax.txt"

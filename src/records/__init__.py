@@ -1,0 +1,1 @@
+"""The records of a run: checkpoints, statistics, what Sacred keeps, how a run is found again."""

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from components.minibatch import valid_steps
+from learners.returns import build_td_lambda_targets
+from utils import rl_utils
+
+B, T, GAMMA, LAMBDA = 4, 6, 0.9, 0.7
+
+
+def plain_recursion(rewards: Tensor, terminated: Tensor, mask: Tensor, target_qs: Tensor) -> Tensor:
+    """The recursion as the contract writes it, without regard to episode lengths."""
+    returns = torch.zeros_like(target_qs)
+    returns[:, -1] = target_qs[:, -1] * (1 - terminated.sum(1))
+    for t in reversed(range(T)):
+        returns[:, t] = LAMBDA * GAMMA * returns[:, t + 1] + mask[:, t] * (
+            rewards[:, t] + (1 - LAMBDA) * GAMMA * target_qs[:, t + 1] * (1 - terminated[:, t])
+        )
+    return returns[:, :-1]
+
+
+def targets(rewards: Tensor, terminated: Tensor, mask: Tensor, target_qs: Tensor) -> Tensor:
+    return build_td_lambda_targets(rewards, terminated, mask, target_qs, 3, GAMMA, LAMBDA)
+
+
+def random_inputs(width: int = 1) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    torch.manual_seed(0)
+    filled = torch.ones(B, T + 1, 1, dtype=torch.long)
+    return torch.randn(B, T, 1), torch.zeros(B, T, 1), filled, torch.randn(B, T + 1, width)
+
+
+def test_full_episodes_equal_the_plain_recursion() -> None:
+    rewards, terminated, filled, target_qs = random_inputs(width=2)
+    terminated[:2, -1] = 1
+    mask = valid_steps(filled, terminated)
+    torch.testing.assert_close(
+        targets(rewards, terminated, mask, target_qs),
+        plain_recursion(rewards, terminated, mask, target_qs),
+        rtol=1e-6,
+        atol=1e-6,
+    )
+
+
+def test_terminal_episodes_of_any_length_equal_the_plain_recursion() -> None:
+    rewards, terminated, filled, target_qs = random_inputs()
+    for row, length in enumerate((1, 3, 5, 6)):
+        terminated[row, length - 1] = 1
+        rewards[row, length:] = 0
+        filled[row, length + 1 :] = 0
+    mask = valid_steps(filled, terminated)
+    assert mask.sum((1, 2)).tolist() == [1, 3, 5, 6]
+    torch.testing.assert_close(
+        targets(rewards, terminated, mask, target_qs),
+        plain_recursion(rewards, terminated, mask, target_qs),
+        rtol=1e-6,
+        atol=1e-6,
+    )
+
+
+def test_a_cut_episode_is_worth_the_same_with_and_without_padding() -> None:
+    rewards, terminated, filled, target_qs = random_inputs()
+    length = 3
+    short = targets(
+        rewards[:, :length],
+        terminated[:, :length],
+        valid_steps(filled[:, : length + 1], terminated[:, :length]),
+        target_qs[:, : length + 1],
+    )
+    filled[:, length + 1 :] = 0
+    padded = targets(rewards, terminated, valid_steps(filled, terminated), target_qs)
+    assert torch.equal(padded[:, :length], short)
+
+
+def test_lambda_zero_is_the_one_step_target() -> None:
+    rewards, terminated, filled, target_qs = random_inputs()
+    mask = valid_steps(filled, terminated)
+    found = build_td_lambda_targets(rewards, terminated, mask, target_qs, 3, GAMMA, 0.0)
+    torch.testing.assert_close(found, rewards + GAMMA * target_qs[:, 1:])
+
+
+def test_pymarl_s_function_takes_a_last_slot_that_does_not_count() -> None:
+    rewards, terminated, filled, target_qs = random_inputs()
+    mask = valid_steps(filled, terminated)
+    longer = [torch.cat([part, torch.ones(B, 1, 1)], dim=1) for part in (rewards, terminated, mask)]
+
+    found = rl_utils.build_td_lambda_targets(*longer, target_qs, 3, GAMMA, LAMBDA)
+
+    assert torch.equal(found, targets(rewards, terminated, mask, target_qs))
+
+
+def test_lambda_one_is_the_discounted_return() -> None:
+    rewards, terminated, filled, target_qs = random_inputs()
+    mask = valid_steps(filled, terminated)
+    found = build_td_lambda_targets(rewards, terminated, mask, target_qs, 3, GAMMA, 1.0)
+    discounts = GAMMA ** torch.arange(T)
+    expected = (rewards[:, :, 0] * discounts).sum(1) + GAMMA**T * target_qs[:, -1, 0]
+    torch.testing.assert_close(found[:, 0, 0], expected)
+
+
+def test_a_step_counts_if_its_successor_is_there_and_nothing_ended_before() -> None:
+    filled = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 1, 1], [0, 0, 0, 0]])[:, :, None]
+    terminated = torch.tensor([[0, 0, 1], [0, 0, 0], [0, 1, 0], [0, 0, 0]])[:, :, None]
+    mask = valid_steps(filled, terminated.to(torch.uint8))
+    assert mask[:, :, 0].tolist() == [[1, 1, 1], [1, 1, 0], [1, 1, 0], [0, 0, 0]]
