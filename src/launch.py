@@ -22,7 +22,6 @@ from machine.resources import check_sizes
 from records.checkpoint import find_checkpoint
 from records.commit import Commit, commit_of
 from records.mending import mend_numbers
-from records.places import results_folder
 from records.resume import (
     FREE_KEYS,
     EarlierRun,
@@ -45,6 +44,7 @@ from training.session import Folders
 from utils.console import head_lines, test_line
 from utils.errors import UserError
 from utils.logging import Logger, get_logger
+from utils.places import results_folder
 
 
 def launch(argv: list[str]) -> int:

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import torch
 
 from components.episode_buffer import EpisodeBatch
-from machine.profile import require_cpu, running, section
 from machine.signals import StopRequest
 from pymarl.runners import make_runner
 from records.saving import Saver
@@ -21,6 +20,7 @@ from training.session import Folders, Session, collect_state, load
 from utils.console import Progress
 from utils.errors import DivergedError, UserError
 from utils.logging import Logger
+from utils.profile import require_cpu, running, section
 from utils.seeding import seed_everything
 
 

@@ -9,8 +9,8 @@ import traceback
 from pathlib import Path
 
 from configuration.schema import REGISTRIES, settings
-from records.places import expanded
 from utils.errors import UserError
+from utils.places import expanded
 from utils.registry import Registry
 
 SRC = Path(__file__).resolve().parents[1]

@@ -9,8 +9,8 @@ import yaml
 
 from configuration.schema import CONFIG
 from configuration.yaml_reader import MOST_BYTES, explain, parse_yaml
-from records.places import expanded
 from utils.errors import UserError, did_you_mean
+from utils.places import expanded
 from utils.settings import Settings
 
 

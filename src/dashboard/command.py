@@ -9,8 +9,8 @@ from configuration.parser import Parser
 from dashboard.folders import FolderRuns
 from dashboard.library import Library, Source
 from dashboard.server import Server
-from records.places import expanded
 from utils.errors import UserError
+from utils.places import expanded
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 MONGO = "mongo="

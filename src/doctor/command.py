@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from configuration import load_config, load_env_config
 from doctor import machine
-from records.places import results_folder
 from utils.errors import UserError
 from utils.findings import FAULT, OK, say
+from utils.places import results_folder
 from utils.settings import Settings
 
 LAUNCH = "--launch"

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from records.commit import commit_of
-from records.places import REPOSITORY, is_number
 from utils.errors import UserError
 from utils.findings import FAULT, OK, WARNING, Finding, say
+from utils.places import REPOSITORY, is_number
 
 CORE = REPOSITORY / "requirements.txt"
 EXTRAS = REPOSITORY / "requirements"

@@ -1,1 +1,1 @@
-"""What this machine has: processes, memory, allocation, where time goes, other nodes."""
+"""What this machine has: processes, memory, allocation, other nodes."""

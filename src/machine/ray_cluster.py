@@ -9,8 +9,8 @@ import socket
 from pathlib import Path
 from types import ModuleType
 
-from records.places import is_number
 from utils.errors import UserError
+from utils.places import is_number
 
 SRC = Path(__file__).resolve().parent.parent
 STORE_BYTES = 100 * 2**20  # what travels here is small

@@ -12,13 +12,13 @@ from mongo.curves import Curves
 from mongo.live import is_delivered, mark, say_number
 from mongo.mirror import RunMirror
 from mongo.store import Store, reason
-from records.places import is_number, named_results, run_place
 from records.resume import locked, models_folder, read_run, run_ids
 from records.run_files import RunFiles
 from records.tracking import read_json
 from utils.errors import UserError
 from utils.json_values import JsonObject
 from utils.logging import get_logger
+from utils.places import is_number, named_results, run_place
 from utils.settings import Settings
 
 USAGE = "python src/main.py sync [RUN...] [-m host:port:database | mongo=ADDRESS]"

@@ -14,7 +14,6 @@ from torch import Tensor
 from components.episode_buffer import EpisodeBatch
 from components.scheme import Groups, Scheme
 from components.transforms import Preprocess
-from machine.profile import section
 from pymarl.acting import described
 from pymarl.reflection import restore, snapshot
 from runners import REGISTRY
@@ -22,6 +21,7 @@ from runners.contract import Hook, Runner
 from runners.vector_runner import VectorRunner
 from utils.errors import UserError
 from utils.logging import Logger
+from utils.profile import section
 
 NEEDED = ("setup", "get_env_info", "run", "close_env")
 MADE_ANEW = ("args", "logger", "mac", "scheme", "groups", "preprocess")  # by every run

@@ -21,10 +21,10 @@ from typing import Any, NamedTuple
 import torch
 
 from records.checksums import FILE, DamagedError, seal, unlist, verify
-from records.places import is_number
 from records.replay_parts import ReplayParts
 from utils.errors import UserError
 from utils.files import reason, sync
+from utils.places import is_number
 from utils.weights import save_tensors
 
 STATE_FILE = "state.pt"

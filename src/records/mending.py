@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from records.metrics_csv import Lines, Row, write_rows
 from records.run_checksums import NUMBERS
 from records.run_files import RunFiles, UnreadableRunError
 from utils.files import read_bytes, reason
 from utils.json_values import JsonObject
+from utils.metrics_csv import Lines, Row, write_rows
 
 UNKNOWN = math.nan  # Sacred's times are those of the last session
 

@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 from records.checkpoint import STATE_FILE, checkpoint_steps, sound_state
 from records.checksums import DamagedError
-from records.places import is_number, run_place
 from records.run_files import RunFiles, UnreadableRunError
 from utils.errors import UserError
 from utils.json_values import JsonObject
+from utils.places import is_number, run_place
 from utils.settings import Settings
 
 # What a resumed run may change: nothing that decides what is learned or measured.

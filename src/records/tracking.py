@@ -24,13 +24,13 @@ from sacred.dependencies import PackageDependency, Source, get_digest  # noqa: E
 from sacred.utils import SacredInterrupt, apply_backspaces_and_linefeeds  # noqa: E402
 
 from records.commit import Commit  # noqa: E402
-from records.places import REPOSITORY, is_number  # noqa: E402
 from records.record_observer import RecordObserver  # noqa: E402
 from records.run_checksums import RunChecksums  # noqa: E402
 from records.run_files import CONFIG_COPY  # noqa: E402
 from utils.errors import UserError  # noqa: E402
 from utils.files import read_bytes  # noqa: E402
 from utils.logging import get_logger  # noqa: E402
+from utils.places import REPOSITORY, is_number  # noqa: E402
 
 SRC = Path(__file__).resolve().parent.parent
 MAIN = SRC / "main.py"

@@ -7,11 +7,11 @@ import os
 from array import array
 from typing import NamedTuple
 
-from records.metrics_csv import Lines
 from records.run_checksums import NUMBERS
 from records.run_files import RunFiles
 from reporting.series import Series, series
 from utils.files import open_regular
+from utils.metrics_csv import Lines
 
 REMEMBERED = 256  # bytes before the end of what was read; other ones there mean another file
 

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from records.places import is_number
 from records.run_files import RunFiles, UnreadableRunError
 from reporting.following import CsvFollower, Table
 from reporting.numbers import Numbers, moment, read_numbers, sources
@@ -22,6 +21,7 @@ from utils.errors import UserError
 from utils.files import reason
 from utils.headlines import headline
 from utils.json_values import Json, JsonObject
+from utils.places import is_number
 from utils.settings import Settings
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"  # where runs go by default

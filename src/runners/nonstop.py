@@ -12,12 +12,12 @@ from torch import Tensor
 from components.episode_buffer import EpisodeBatch
 from components.parts import action_field
 from envs.batched import Array, Step
-from machine.profile import section
 from policies.contract import Observed
 from runners.contract import Hook
 from runners.recorder import Recorder, Situation, rows_of
 from runners.seats import Clock, Seats
 from runners.writer import on_host
+from utils.profile import section
 
 
 @dataclass

@@ -15,11 +15,11 @@ from components.scheme import Groups, Scheme
 from components.transforms import Preprocess
 from envs.batched import Array, BatchedEnv, Step
 from envs.vector.workers import tail
-from machine.profile import section
 from policies.contract import Observed, Policy
 from runners.tally import Tally
 from runners.writer import on_host
 from utils.errors import UserError, last_line
+from utils.profile import section
 from utils.seeding import TEST, episode_seed
 
 Rows = slice | list[int]

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from launch import make_folder
 from machine.signals import StopRequest
-from records.places import results_folder
 from records.tracking import read_json
 from sweeps.book import RunPages, held, write_json
 from sweeps.fleet import Fleet
@@ -24,6 +23,7 @@ from utils.console import short_name
 from utils.errors import UserError
 from utils.json_values import JsonObject
 from utils.logging import get_logger
+from utils.places import results_folder
 
 REFRESH_SECONDS = 1.0
 

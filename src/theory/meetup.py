@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from records.places import results_folder
 from theory.ascent import Ascent, one_update, sgd
 from theory.games import MEETING, START, meet_up
 from utils.errors import UserError
 from utils.files import reason
+from utils.places import results_folder
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

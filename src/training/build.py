@@ -15,7 +15,6 @@ from components.transforms import OneHot
 from configuration.fit import check_fit
 from controllers import REGISTRY as CONTROLLERS
 from learners import REGISTRY as LEARNERS
-from machine.profile import OF_LEARNERS, in_sections
 from machine.resources import check_batches, weights_that_fit
 from pymarl.controllers import mac_of
 from pymarl.learners import is_ours, learner_of
@@ -24,6 +23,7 @@ from training.session import Session
 from training.task import TaskSizes
 from utils.logging import Logger
 from utils.needs import Given
+from utils.profile import OF_LEARNERS, in_sections
 
 
 def build(args: SimpleNamespace, logger: Logger, runner: Runner) -> Session:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from machine.profile import TESTS, section
 from machine.signals import StopRequest
 from records.replays import ReplayNotSavedError, collect_replays
 from records.tracking import Interrupted
@@ -15,6 +14,7 @@ from utils.console import TestResult, task_name
 from utils.errors import UserError, did_you_mean
 from utils.headlines import headline, is_rate
 from utils.logging import Logger
+from utils.profile import TESTS, section
 
 
 def test_due(session: Session) -> bool:

@@ -17,10 +17,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol, SupportsFloat, TextIO, TypedDict
 
-from machine.profile import section
-from records.metrics_csv import Lines, Row, head_line, text_of, write_rows
 from utils.files import read_bytes
 from utils.json_values import JsonObject
+from utils.metrics_csv import Lines, Row, head_line, text_of, write_rows
+from utils.profile import section
 
 WINDOW = 5  # PyMARL's console shows the mean of the last five values
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from records.places import RESULTS, RunPlace, named_results, run_place
 from records.resume import EarlierRun, known_run, models_folder, run_ids
 from reporting.records import Record, read_record
 from utils.errors import UserError
+from utils.places import RESULTS, RunPlace, named_results, run_place
 from utils.settings import Settings
 
 

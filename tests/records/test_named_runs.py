@@ -11,10 +11,10 @@ import pytest
 from launch import named_run
 from mongo.sync import find_folders
 from records.checkpoint import STATE_FILE, checkpoint_steps, find_checkpoint
-from records.places import is_number, run_place
 from records.resume import run_ids
 from records.tracking import RunFolder
 from utils.errors import UserError
+from utils.places import is_number, run_place
 from viewing.runs import choose
 
 

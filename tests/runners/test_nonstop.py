@@ -18,7 +18,6 @@ from configuration.fit import check_fit
 from controllers import REGISTRY as CONTROLLERS
 from learners.advantages import gae
 from learners.coma_learner import taken
-from machine.profile import running
 from run import collect_episodes, collect_parts
 from runners import REGISTRY as RUNNERS
 from runners.nonstop import Nonstop
@@ -28,6 +27,7 @@ from tests.runners.support import PLUGIN, make_runner
 from training.build import build
 from training.session import Session
 from utils.errors import UserError
+from utils.profile import running
 from utils.seeding import seed_everything
 
 ROWS, STEPS, GAMMA, LAM = 4, 13, 0.9, 0.8

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from records.places import REPOSITORY, expanded, named_results, results_folder
 from utils.errors import UserError
+from utils.places import REPOSITORY, expanded, named_results, results_folder
 
 
 def test_results_are_relative_to_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:

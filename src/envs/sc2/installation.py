@@ -15,7 +15,7 @@ from envs.sc2.failures import (
     WRONG_VERSION,
     PreflightError,
 )
-from records.places import REPOSITORY, expanded, is_number
+from utils.places import REPOSITORY, expanded, is_number
 
 OWN_FOLDER = REPOSITORY / "3rdparty" / "StarCraftII"  # where install_sc2.sh puts it
 USUAL_FOLDERS = {

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from machine import profile
+from utils import profile
 from utils.errors import UserError
 
 
