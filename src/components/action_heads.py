@@ -21,6 +21,9 @@ class ActionHead(Protocol):
 
     n_outputs: int  # what the agent's network must say for one agent
 
+    def of(self, agent: int) -> ActionHead:
+        """The same for one agent alone, whose outputs are (..., 1, A)."""
+
     def mode(self, outputs: Tensor, avail: Tensor) -> Tensor:
         """The greedy action, as `relaxed` represents actions. (..., A)"""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -24,6 +26,11 @@ class ContinuousHead:
         bounds = torch.tensor(low), torch.tensor(high)  # (N, A) each
         self.low, self.high, self.spread = *bounds, spread
         self.n_outputs = len(low[0])
+
+    def of(self, agent: int) -> Self:
+        one = copy.copy(self)
+        one.low, one.high = self.low[agent : agent + 1], self.high[agent : agent + 1]
+        return one
 
     def mode(self, outputs: Tensor, avail: Tensor) -> Tensor:
         low, high = self._bounds(outputs)

@@ -45,6 +45,9 @@ class DiscreteHead:
         self.n_actions = self.n_outputs = n_actions
         self._logits, self._masked = logits, masked
 
+    def of(self, agent: int) -> DiscreteHead:
+        return self
+
     def mode(self, outputs: Tensor, avail: Tensor) -> Tensor:
         return one_hot_of_first_maximum(mask_unavailable(outputs, avail))
 

@@ -15,6 +15,8 @@ from modules.kernels import Running
 class SeparateAgents(nn.Module):
     """N copies of any agent class, each seeing only its own agent's rows."""
 
+    apart = True  # no two agents have a parameter in common
+
     def __init__(
         self, agent_class: Callable[..., Any], input_shape: int, args: SimpleNamespace
     ) -> None:
