@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from components.experience import Experience, cut, mean_over
 from components.minibatch import View
@@ -62,13 +62,21 @@ class SequentialLearner(MAPPOLearner):
 
     def __init__(self, mac: MAC, scheme: Scheme, logger: Logger, args: SimpleNamespace) -> None:
         super().__init__(mac, scheme, logger, args)
-        if args.n_agents > 1 and not getattr(self.policy.agent, "apart", False):
-            raise UserError(
-                f"learner={args.learner} lets agents learn one after the other, and it is not "
-                f"known of the networks of mac={args.mac} that each belongs to one agent. Type "
-                "mac=basic_mac share_parameters=False"
-            )
         self.agents = [OneAgent(self.policy, i) for i in range(args.n_agents)]
+        self.own_params = [self.params_of(i) for i in range(args.n_agents)]
+
+    def params_of(self, i: int) -> list[nn.Parameter]:
+        """What moves in the agent's turn."""
+        if self.args.n_agents == 1:
+            return self.agent_params
+        if not hasattr(self.policy.agent, "parameters_of"):
+            raise UserError(
+                f"learner={self.args.learner} lets agents learn one after the other, and the "
+                f"networks of mac={self.args.mac} do not say what belongs to whom: they have no "
+                "method `parameters_of`. Type mac=basic_mac share_parameters=False"
+            )
+        own: list[nn.Parameter] = self.policy.agent.parameters_of(i)
+        return own
 
     def learn(self, episodes: Round, t_env: int, diagnose: bool) -> Statistics:
         rows, now = self.in_rows(episodes), episodes.log_probs.clone()  # (B, T, N)
@@ -78,6 +86,7 @@ class SequentialLearner(MAPPOLearner):
             moved = self.moved(episodes, now)
             played = self.in_turn(self.credit(rows, episodes, moved), turn, moved)
             found.append(self.in_epochs(played, self.improving(turn), diagnose))
+            self.agent_optimiser.zero_grad()  # nobody moves in the turns of others
             now[..., turn.agent] = self.log_probs_of(turn.agent, episodes)
         return of_sweep(turns, found, self.moved(episodes, now), episodes) if diagnose else {}
 
@@ -140,14 +149,14 @@ class SequentialLearner(MAPPOLearner):
         return improve
 
     def improve_agent(self, turn: Turn, played: Experience, diagnose: bool) -> Statistics:
-        """One step up the agent's surrogate; nobody else's network has a gradient."""
+        """One step up the agent's surrogate."""
         agent, clip = self.agents[turn.agent], self.clip(turn)
         view = View(played.inputs, played.memory, played.running)
         own, outputs = agent.evaluate(view, played.avail, played.actions)  # (R, L, 1)
         entropy = agent.head.entropy(outputs, played.avail)
         surrogate = TurnSurrogate(own, entropy, played, self.args, self.gain, clip)
         loss = surrogate.base()
-        norm = self.step(loss, self.agent_optimiser, self.agent_params)
+        norm = self.step(loss, self.agent_optimiser, self.own_params[turn.agent])
         step = ActorStep(loss.detach(), norm)
         return of_update(step, surrogate, entropy, played, clip) if diagnose else {}
 

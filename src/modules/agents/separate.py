@@ -15,8 +15,6 @@ from modules.kernels import Running
 class SeparateAgents(nn.Module):
     """N copies of any agent class, each seeing only its own agent's rows."""
 
-    apart = True  # no two agents have a parameter in common
-
     def __init__(
         self, agent_class: Callable[..., Any], input_shape: int, args: SimpleNamespace
     ) -> None:
@@ -25,6 +23,10 @@ class SeparateAgents(nn.Module):
         self.agents: Any = nn.ModuleList(
             [agent_class(input_shape, args) for _ in range(args.n_agents)]
         )
+
+    def parameters_of(self, agent: int) -> list[nn.Parameter]:
+        """What is agent's own: no two agents have a parameter in common."""
+        return list(self.agents[agent].parameters())
 
     def init_hidden(self) -> Tensor:
         """(N, H)."""
