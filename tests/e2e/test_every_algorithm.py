@@ -29,7 +29,7 @@ def command(path: Path) -> list[str]:
 
 def sizes(path: Path) -> list[str]:
     """On-policy files are told how many environments there are, and nothing else."""
-    on_policy = "mappo" in path.stem or path.stem in ("ippo", "coma")
+    on_policy = "mappo" in path.stem or path.stem in ("ippo", "coma", "happo", "a2po")
     return ["batch_size_run=3"] if on_policy else ["batch_size_run=2", "batch_size=2"]
 
 
