@@ -97,9 +97,14 @@ def make_batch(
     return batch
 
 
-def double_batch(args: SimpleNamespace, seed: int = 0, slots: int = T + 1) -> EpisodeBatch:
+def double_batch(
+    args: SimpleNamespace,
+    seed: int = 0,
+    slots: int = T + 1,
+    lengths: tuple[int, ...] = (T, 3, 1, T),
+) -> EpisodeBatch:
     """Random episodes in double precision."""
-    batch = make_batch(args, seed=seed, slots=slots)
+    batch = make_batch(args, lengths, slots, seed)
     fields = batch.data.transition_data
     for key, values in fields.items():
         if values.dtype == torch.float32:

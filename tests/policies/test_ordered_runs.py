@@ -53,14 +53,14 @@ def test_learners_from_the_present_policy_need_not_know(
 
 
 def test_nothing_is_gone_through_slot_by_slot() -> None:
-    """Acting calls the networks once a turn; learning never does."""
+    """Acting asks the networks once a slot, and what is heard once a turn; learning never does."""
     session = session_of(**KMAPPO, mac="ordered", rollout_length=7)
     policy, calls = session.learner.policy, {"forward": 0}
     session.mac.agent.register_forward_hook(lambda *_: calls.update(forward=calls["forward"] + 1))
     trained(session, rounds=1)
 
     assert policy.packs
-    assert calls["forward"] == len(policy.turns) * (7 + 1)  # and once for the slots after the last
+    assert calls["forward"] == 7 + 1  # and once for the slots after the last
 
 
 def test_runners_play_the_same_ordered_episodes() -> None:

@@ -24,6 +24,11 @@ class SeparateAgents(nn.Module):
             [agent_class(input_shape, args) for _ in range(args.n_agents)]
         )
 
+    def without_outputs(self) -> None:
+        """Leave out every network's last layer."""
+        for agent in self.agents:
+            agent.without_outputs()
+
     def init_hidden(self) -> Tensor:
         """(N, H)."""
         return torch.cat([agent.init_hidden() for agent in self.agents])
