@@ -9,11 +9,12 @@ from typing import Any
 import torch
 
 from components.episode_buffer import EpisodeBatch
+from components.parts import NOISE
 from components.transforms import complete_scheme
 from configuration import default_config
 from controllers import REGISTRY as CONTROLLERS
 from learners import REGISTRY as LEARNERS
-from pymarl.controllers import mac_of
+from pymarl.controllers import mac_of, noise_size
 from training.build import make_scheme
 from training.task import TaskSizes
 from utils.logging import Logger
@@ -67,7 +68,7 @@ def make_batch(
 ) -> EpisodeBatch:
     """Random episodes of these lengths; the last one ends by a time limit."""
     random = torch.Generator().manual_seed(seed)
-    scheme, groups, preprocess = make_scheme(TaskSizes.of(args))
+    scheme, groups, preprocess = scheme_of(args)
     batch = EpisodeBatch(scheme, groups, len(lengths), slots, preprocess=preprocess)
     for row, length in enumerate(lengths):
         n_slots = length + 1
@@ -94,6 +95,8 @@ def make_batch(
             bs=slice(row, row + 1),
             ts=slice(0, length),
         )
+    if NOISE in scheme:
+        batch[NOISE].uniform_(generator=random)
     return batch
 
 
@@ -122,9 +125,14 @@ def draw_actions(
     return torch.multinomial(flat, 1, generator=random).reshape(*avail.shape[:-1], 1)
 
 
+def scheme_of(args: SimpleNamespace) -> Any:
+    """What `make_scheme` says of a run with these settings."""
+    return make_scheme(TaskSizes.of(args), noise_size(CONTROLLERS[args.mac], args))
+
+
 def full_scheme(args: SimpleNamespace) -> dict[str, Any]:
     """The scheme after preprocessing, as learners see it."""
-    scheme, _, preprocess = make_scheme(TaskSizes.of(args))
+    scheme, _, preprocess = scheme_of(args)
     return complete_scheme(scheme, preprocess or {})
 
 
