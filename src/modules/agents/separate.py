@@ -28,6 +28,11 @@ class SeparateAgents(nn.Module):
         """What is agent's own: no two agents have a parameter in common."""
         return list(self.agents[agent].parameters())
 
+    def without_outputs(self) -> None:
+        """Leave out every network's last layer."""
+        for agent in self.agents:
+            agent.without_outputs()
+
     def init_hidden(self) -> Tensor:
         """(N, H)."""
         return torch.cat([agent.init_hidden() for agent in self.agents])
