@@ -3,7 +3,7 @@
 Run by `compare.py`. A round is one `train()` call on 32 episodes of full length: 5 epochs of one
 minibatch, recurrent agents in chunks of 10 slots. "one by one" is N times the update of MAPPO for a
 team of one agent with the same observation, which has to train N critics. HARL's round is its
-runner's `train`, with the returns that are part of ours; values and log-probabilities at the time
+runner's `train`, layers as wide, with the returns that are part of ours; values and log-probabilities at the time
 of acting, which ours computes, it has already. Its critic values each agent's state, as it does for
 SMAC ("FP") and as ours does.
 """
@@ -23,7 +23,7 @@ import interleave
 from interleave import Case, Job, Medians
 from problems import settings_of
 
-EPISODES, EPOCHS, CHUNK, WIDTH = 32, 5, 10, 64
+EPISODES, EPOCHS, CHUNK, WIDTH = 32, 5, 10, 128
 ROUNDS = 2  # of a turn, for a process that has waited is cold
 NETWORKS = {"recurrent": "rnn", "feed-forward": "mlp"}
 ONE_BY_ONE = "one by one"
