@@ -143,6 +143,17 @@ class HearingPolicy(IndependentPolicy):
         actions, noise = told
         return self.agent.say(looked, actions, self.listens(own, noise)), memory
 
+    def alone(self, agent: int, view: View) -> View:
+        """All inputs, for it may hear all."""
+        return view._replace(start=super().alone(agent, view).start)
+
+    def unroll_alone(self, agent: int, view: View) -> tuple[Tensor, Tensor]:
+        own, actions, noise = view.inputs.split(self._widths, dim=-1)
+        mine = view._replace(inputs=own[..., agent : agent + 1, :])
+        looked, memory = super().unroll_alone(agent, mine)
+        listens = self.listens(own, noise)
+        return self.agent.say_alone(agent, looked, actions, listens), memory
+
     def look(self, minibatch: Minibatch) -> Views:
         views = super().look(minibatch)
         if not self.packs:  # they are those of `whole`
