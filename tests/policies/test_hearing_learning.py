@@ -144,7 +144,8 @@ def test_one_level_is_the_ordered_base_algorithm_bit_for_bit(told: str) -> None:
 def test_first_ratios_are_exactly_one(agent: str, order: str) -> None:
     kind = {"agent": agent, "agent_order": order, "told_through": "projection"}
     learner = make_learner(on_policy_args(learner="mappo_learner", mac="ordered_mac", **kind))
-    played = learner.look_back(double_batch(learner.args, lengths=(T,) * B))[0]
+    batch = double_batch(learner.args, lengths=(T,) * B)
+    played = learner.in_rows(learner.look_back(batch)).without_padding()
     view = View(played.inputs, played.memory, played.running)
     again, _ = learner.policy.evaluate(view, played.avail, played.actions)
 
