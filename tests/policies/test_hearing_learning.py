@@ -32,6 +32,7 @@ from tests.make import (
     make_learner,
     on_policy_args,
     quiet_logger,
+    rows_of,
     step_by_step,
 )
 from tests.policies.test_hearing import DRAWN, KINDS, play, policy_of
@@ -145,7 +146,7 @@ def test_first_ratios_are_exactly_one(agent: str, order: str) -> None:
     kind = {"agent": agent, "agent_order": order, "told_through": "projection"}
     learner = make_learner(on_policy_args(learner="mappo_learner", mac="ordered_mac", **kind))
     batch = double_batch(learner.args, lengths=(T,) * B)
-    played = learner.in_rows(learner.look_back(batch)).without_padding()
+    played = rows_of(learner, batch)
     view = View(played.inputs, played.memory, played.running)
     again, _ = learner.policy.evaluate(view, played.avail, played.actions)
 
