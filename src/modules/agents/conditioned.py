@@ -149,10 +149,9 @@ def conditioned(
     n_agents, width = args.n_agents, args.rnn_hidden_dim
     n_tellers = n_agents if isinstance(base, SeparateAgents) else 1
     if args.told_through == "head":
-        heard = bool(listens.any())  # else nothing is added, and there is nothing to learn
-        return Conditioned(
-            base, lambda: HeadTeller(n_agents, action_size, n_outputs), n_tellers * heard
-        )
+        if not listens.any():  # nothing is added, and there is nothing to learn
+            n_tellers = 0
+        return Conditioned(base, lambda: HeadTeller(n_agents, action_size, n_outputs), n_tellers)
     base.without_outputs()
     return Conditioned(
         base, lambda: ProjectionTeller(n_agents, action_size, width, n_outputs), n_tellers
