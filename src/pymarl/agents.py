@@ -32,7 +32,7 @@ class SlotBySlot:
     recurrent = True  # for all that is known
 
     def __init__(self, agent: Any, takes_teams: bool = False) -> None:
-        self._agent, self._takes_teams = agent, takes_teams
+        self._agent, self.takes_teams = agent, takes_teams
 
     def unroll(
         self, inputs: Tensor, start: Tensor | None = None, running: Running = None
@@ -45,7 +45,7 @@ class SlotBySlot:
         outputs, states = [], []
         for t in range(L):
             slot = inputs[:, t].contiguous()  # (R, N, F); networks of others call `view`
-            output, hidden = self._agent(slot if self._takes_teams else slot.flatten(0, 1), hidden)
+            output, hidden = self._agent(slot if self.takes_teams else slot.flatten(0, 1), hidden)
             outputs.append(output.reshape(R, N, -1))
             memory = hidden[0] if isinstance(hidden, tuple) else hidden  # of an LSTM
             states.append(memory.reshape(R, N, -1))

@@ -14,8 +14,10 @@ from components.minibatch import Minibatch
 from controllers import REGISTRY as CONTROLLERS
 from modules.agents import REGISTRY as AGENTS
 from modules.agents.rnn_agent import RNNAgent
+from pymarl.policies import policy_of
 from tests.data.ordered import OrderedPolicy
 from tests.make import (
+    N,
     actors,
     all_at_once,
     double_batch,
@@ -138,6 +140,44 @@ def test_networks_of_teams_act_and_learn_as_those_of_rows(monkeypatch: pytest.Mo
 
     torch.testing.assert_close(step_by_step(teams, batch), step_by_step(rows, batch))
     torch.testing.assert_close(all_at_once(teams, batch), all_at_once(rows, batch))
+
+
+class Theirs:
+    """A controller that is not ours: PyMARL2's, whose networks take what it builds."""
+
+    def __init__(self, args: Any) -> None:
+        self._ours = make_mac(args)
+        self.args, self.n_agents, self.agent = args, N, self._ours.agent
+
+    def _build_inputs(self, batch: Any, t: int) -> Tensor:
+        return self._ours._build_inputs(batch, t).reshape(batch.batch_size, N, -1)
+
+    def init_hidden(self, batch_size: int) -> None:
+        self.hidden_states = self.agent.init_hidden().unsqueeze(0).expand(batch_size, N, -1)
+
+    def forward(self, batch: Any, t: int, test_mode: bool = False) -> Tensor:
+        outputs, self.hidden_states = self.agent(self._build_inputs(batch, t), self.hidden_states)
+        return outputs
+
+    def select_actions(
+        self, batch: Any, t_ep: int, t_env: int, bs: Any = slice(None), test_mode: bool = False
+    ) -> Tensor:
+        return self.forward(batch, t_ep)[bs].argmax(dim=2)
+
+    def parameters(self) -> Any:
+        return self.agent.parameters()
+
+
+def test_networks_of_teams_learn_with_the_controller_they_were_written_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(AGENTS, "theirs", OfTeams)
+    args = policy_args(agent="theirs")
+    batch, minibatch = make_batch(args), Minibatch(make_batch(args))
+    policy, rows = policy_of(Theirs(args), reads="rows"), make_mac(policy_args()).policy
+
+    said = policy.say(policy.look(minibatch).now)
+    torch.testing.assert_close(said, minibatch.steps.take(all_at_once(rows, batch)))
 
 
 def test_asking_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,7 @@ class Stubborn(BasicMAC):
 
     def select_actions(self, *given: Any, **named: Any) -> Tensor:
         actions = super().select_actions(*given, **named)
-        return actions.new_full(actions.shape[:2], 2)
+        return torch.full(actions.shape[:2], 2)
 
 
 class Earlier(BasicMAC):
@@ -77,6 +77,29 @@ class Earlier(BasicMAC):
 
     def build_all_inputs(self, batch: Any, T: int) -> Tensor:
         raise NotImplementedError
+
+
+class Twice(BasicMAC):
+    """Is given what it sees a second time, and says how wide that is, as PyMARL's would."""
+
+    def _build_inputs(self, batch: Any, t: int) -> Tensor:
+        seen = batch["obs"][:, t].flatten(0, 1)
+        return torch.cat([super()._build_inputs(batch, t), seen], dim=1)
+
+    def _get_input_shape(self, scheme: Any) -> int:
+        return super()._get_input_shape(scheme) + scheme["obs"]["vshape"]
+
+
+class Halving(BasicMAC):
+    """Builds its networks itself."""
+
+    def _build_agents(self, input_shape: int) -> None:
+        self.agent = HalvingAgent(input_shape, self.args)
+
+
+class HalvingAgent(RNNAgent):
+    def forward(self, inputs: Any, hidden_state: Any) -> Any:
+        return super().forward(inputs / 2, hidden_state)
 
 
 class RememberingAgent(RNNAgent):
@@ -92,6 +115,20 @@ def flipped(agent: Any) -> None:
 
 def halved(agent: Any) -> None:
     agent.fc1.weight.data /= 2
+
+
+def drawn(extra: int = 0, weight: float = 0.0) -> Callable[[Any], None]:
+    """The same weights whatever a network's width, and `weight` for its `extra` last inputs."""
+
+    def alter(agent: Any) -> None:
+        random = torch.Generator().manual_seed(3)
+        first = agent.fc1.weight.data
+        first[:, first.shape[1] - extra :] = weight
+        narrow = first[:, : first.shape[1] - extra]
+        for param in (narrow, *(each.data for each in list(agent.parameters())[1:])):
+            param.copy_(torch.randn(param.shape, generator=random))
+
+    return alter
 
 
 def as_it_is(agent: Any) -> None:
@@ -116,6 +153,7 @@ def outcome(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
                 param.mul_(3)  # so that actions differ
             alter(agent)
         session.learner.target_policy.agent.load_state_dict(agent.state_dict())
+        draw_judges(session.learner)
         actions = session.runner.run(test_mode=True)["actions"]
         session.runner.close_env()
         session.logger.log_stat = lambda key, value, t_env: seen.update({key: value})  # type: ignore[method-assign]
@@ -124,6 +162,17 @@ def outcome(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
         return actions, seen[TELLS[learner]]
 
     return play_and_learn
+
+
+def draw_judges(learner: Any) -> None:
+    """Critics and mixers of the same weights, however many random numbers were drawn before."""
+    for name in ("critic", "mixer"):
+        network = getattr(learner, name, None)
+        if network is not None:
+            random = torch.Generator().manual_seed(7)
+            for param in network.parameters():
+                param.data = torch.randn(param.shape, generator=random) / 4
+            getattr(learner, f"target_{name}").load_state_dict(network.state_dict())
 
 
 def full_batch(args: Any) -> EpisodeBatch:
@@ -178,6 +227,35 @@ def test_select_actions_is_acted_with_and_changes_nothing_in_learning(
     assert (actions[:, :-1] == 2).all()
     assert not torch.equal(actions, plain_actions)
     assert told == pytest.approx(plain, rel=1e-4)
+
+
+@pytest.mark.parametrize("learner", SETTINGS)
+def test_networks_that_a_subclass_builds_are_acted_and_learned_with(
+    learner: str, outcome: Callable[..., Outcome]
+) -> None:
+    def drawn_and_halved(agent: Any) -> None:
+        drawn()(agent)
+        halved(agent)
+
+    actions, told = outcome(Halving, learner, alter=drawn())
+    expected_actions, expected = outcome(BasicMAC, learner, alter=drawn_and_halved)
+    _, plain = outcome(BasicMAC, learner, alter=drawn())
+
+    assert torch.equal(actions, expected_actions)
+    assert told == pytest.approx(expected, rel=1e-4) != pytest.approx(plain, rel=1e-3)
+
+
+@pytest.mark.parametrize("learner", SETTINGS)
+def test_networks_are_as_wide_as_a_subclass_says(
+    learner: str, outcome: Callable[..., Outcome]
+) -> None:
+    extra = 2  # the observations of `climbing`
+    actions, told = outcome(Twice, learner, alter=drawn(extra))
+    expected_actions, expected = outcome(BasicMAC, learner, alter=drawn())
+    _, heard = outcome(Twice, learner, alter=drawn(extra, weight=1.0))
+
+    assert torch.equal(actions, expected_actions)
+    assert told == pytest.approx(expected, rel=1e-4) != pytest.approx(heard, rel=1e-3)
 
 
 # ---------------------------------------------------------------- refused
