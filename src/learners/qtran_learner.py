@@ -36,8 +36,14 @@ class Losses(NamedTuple):
 
 def joint_mixer(learner: type, given: Given) -> None:
     name = given["mixer"]
-    if name is None or not issubclass(MIXERS[name], QTranBase):
-        raise UserError(f"learner=qtran_learner needs mixer=qtran_base, not '{name}'.")
+    if name is not None and issubclass(MIXERS[name], QTranBase):
+        return
+    if name == "qtran_base":
+        raise UserError(
+            "learner=qtran_learner needs our mixer of that name, and a plugin has registered "
+            "another as qtran_base. It goes with the learner that it was written for."
+        )
+    raise UserError(f"learner=qtran_learner needs mixer=qtran_base, not '{name}'.")
 
 
 class QTranLearner(Learner):

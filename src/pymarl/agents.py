@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
@@ -26,33 +27,40 @@ class Unrolling(Protocol):
         """inputs (R, L, N, F), start (R, N, H) -> outputs (R, L, N, A), memory (R, L, N, H)"""
 
 
+# Whether networks take (B, N, F); where others build them, what finds it out from F.
+Teams = bool | Callable[[int], bool]
+
+
 class SlotBySlot:
     """The way of networks without one: padded rows, slot after slot; equal, and slower."""
 
     recurrent = True  # for all that is known
 
-    def __init__(self, agent: Any, takes_teams: bool = False) -> None:
-        self._agent, self.takes_teams = agent, takes_teams
+    def __init__(self, agent: Any, takes_teams: Teams = False) -> None:
+        self._agent, self._takes_teams = agent, takes_teams
 
     def unroll(
         self, inputs: Tensor, start: Tensor | None = None, running: Running = None
     ) -> tuple[Tensor, Tensor]:
         assert running is None
-        R, L, N, _ = inputs.shape
+        R, L, N, F = inputs.shape
+        if callable(self._takes_teams):
+            # Networks with several memories, as of an LSTM, cannot be asked: they take rows.
+            self._takes_teams = not isinstance(start, tuple) and self._takes_teams(F)
         hidden: Any = start
         if hidden is None:
             hidden = self._agent.init_hidden().unsqueeze(0).expand(R, N, -1)
         outputs, states = [], []
         for t in range(L):
             slot = inputs[:, t].contiguous()  # (R, N, F); networks of others call `view`
-            output, hidden = self._agent(slot if self.takes_teams else slot.flatten(0, 1), hidden)
+            output, hidden = self._agent(slot if self._takes_teams else slot.flatten(0, 1), hidden)
             outputs.append(output.reshape(R, N, -1))
             memory = hidden[0] if isinstance(hidden, tuple) else hidden  # of an LSTM
             states.append(memory.reshape(R, N, -1))
         return torch.stack(outputs, dim=1), torch.stack(states, dim=1)
 
 
-def unrolling(agent: Any, takes_teams: bool = False) -> Unrolling:
+def unrolling(agent: Any, takes_teams: Teams = False) -> Unrolling:
     """The agent itself, if it has a way through many slots that knows of its `forward`."""
     each = agent.agents[0] if isinstance(agent, SeparateAgents) else agent
     if speaks_for(type(each), "unroll", "forward", "init_hidden"):
@@ -79,16 +87,19 @@ def takes_teams(agent: Any, n_inputs: int, n_agents: int, n_outputs: int, name: 
     """
     wanted = EPISODES * n_agents * n_outputs
     problems = []
+    device = next(agent.parameters()).device
     for shape in ((EPISODES * n_agents, n_inputs), (EPISODES, n_agents, n_inputs)):
-        problem = _problem(copy.deepcopy(agent), torch.zeros(shape), n_agents, wanted)
+        inputs = torch.zeros(shape, device=device)
+        problem = _problem(copy.deepcopy(agent), inputs, n_agents, wanted)
         if problem is None:
             return len(shape) == 3
         problems.append(f"  inputs {shape}: {problem}")
     raise UserError(
-        f"agent={name} does not fit mac=basic_mac, which calls it with inputs and hidden states "
-        f"and takes a pair: {n_outputs} outputs for each agent, and hidden states.\n"
+        f"agent={name} does not fit here, where it is called with inputs and hidden states and "
+        f"must answer with a pair: {n_outputs} outputs for each agent, and hidden states.\n"
         + "\n".join(problems)
-        + "\nRegister the controller that it was written for, too."
+        + "\nRegister the controller and the learner that it was written for, too; that controller "
+        "must not be a subclass of our BasicMAC."
     )
 
 

@@ -15,7 +15,7 @@ from components.minibatch import Index, Minibatch, View, Views
 from policies.contract import Observed, Policy
 from policies.in_place import in_place
 from pymarl.acting import Acting
-from pymarl.agents import SlotBySlot, unrolling
+from pymarl.agents import takes_teams, unrolling
 from utils.errors import UserError
 
 # What PyMARL's runners and learners call.
@@ -39,8 +39,8 @@ class ForeignPolicy:
         self.mac, self.args = mac, mac.args
         self.n_agents: int = mac.n_agents
         self.head: ActionHead = build_head(mac.args)
-        self._policy = getattr(mac, "policy", None)  # of a subclass of ours
-        self._unrolling = unrolling(mac.agent, getattr(self._policy, "takes_teams", False))
+        ours = getattr(mac, "policy", None)
+        self._unrolling = unrolling(mac.agent, ours.takes_teams if ours else self._finds_teams)
         self.recurrent = bool(getattr(self._unrolling, "recurrent", True))
         self._acting = Acting(mac, mac.args)
 
@@ -90,11 +90,13 @@ class ForeignPolicy:
     def _inputs(self, batch: Any, n_slots: int) -> tuple[Any, Any]:
         """Those of the first slots (B, T, N, F), and the memory before."""
         B, N = batch.batch_size, self.n_agents
-        slots = [self.mac._build_inputs(batch, t) for t in range(n_slots)]
-        if self._policy is None and isinstance(self._unrolling, SlotBySlot):
-            self._unrolling.takes_teams = slots[0].ndim == 3  # its networks take what it builds
-        slots = [slot.reshape(B, N, -1) for slot in slots]
+        slots = [self.mac._build_inputs(batch, t).reshape(B, N, -1) for t in range(n_slots)]
         return torch.stack(slots, dim=1), self.blank_memory(B)
+
+    def _finds_teams(self, n_inputs: int) -> bool:
+        return takes_teams(
+            self.agent, n_inputs, self.n_agents, self.head.n_outputs, self.args.agent
+        )
 
     def unroll(self, view: View) -> tuple[Tensor, Tensor]:
         outputs, memory = self._unrolling.unroll(view.inputs, view.start, view.running)
@@ -145,7 +147,8 @@ class ForwardPolicy(ForeignPolicy):
         outputs, memory = [], []
         for t in range(n_slots):
             outputs.append(mac.forward(batch, t=t).reshape(B, self.n_agents, -1))
-            memory.append(mac.hidden_states.reshape(B, self.n_agents, -1))
+            held = outputs[-1][..., :0] if mac.hidden_states is None else mac.hidden_states
+            memory.append(held.reshape(B, self.n_agents, -1))
         whole = torch.stack(outputs, dim=1)
         return asked(whole, view.asked), torch.stack(memory, dim=1)
 

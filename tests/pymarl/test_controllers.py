@@ -13,9 +13,11 @@ from torch import Tensor
 from components.episode_buffer import EpisodeBatch
 from controllers import REGISTRY as CONTROLLERS
 from controllers.basic_controller import BasicMAC
+from controllers.cem_controller import CEMMAC
 from modules.agents import REGISTRY as AGENTS
 from modules.agents.rnn_agent import RNNAgent
-from tests.make import T, make_batch
+from pymarl.policies import CALLED
+from tests.make import T, continuous_args, make_batch, make_learner
 from tests.runners.test_nonstop import session_of
 from utils.errors import UserError
 
@@ -25,16 +27,20 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "q_learner": {"mixer": "qmix", **VALUES},
     "qtran_learner": {"mixer": "qtran_base", **VALUES},
     "kfacmac_learner": {"mixer": "qmix", **REPLAY},
+    "facmac_learner": {"mixer": "qmix", **REPLAY},
     "kmaddpg_learner": REPLAY,
+    "maddpg_learner": REPLAY,
     "mappo_learner": {},
+    "ippo_learner": {},
     "kmappo_learner": {},
     "coma_learner": {},
 }
 # What one update logs of the actors before it moves them.
 TELLS = {
     **{"q_learner": "loss", "qtran_learner": "td_loss"},
-    **dict.fromkeys(("kfacmac_learner", "kmaddpg_learner"), "pg_loss"),
-    **dict.fromkeys(("mappo_learner", "kmappo_learner", "coma_learner"), "entropy"),
+    **dict.fromkeys(("facmac_learner", "kfacmac_learner"), "pg_loss"),
+    **dict.fromkeys(("maddpg_learner", "kmaddpg_learner"), "pg_loss"),
+    **dict.fromkeys(("mappo_learner", "ippo_learner", "kmappo_learner", "coma_learner"), "entropy"),
 }
 ONCE = {
     **{"mac": "own", "env": "climbing", "env_args": {"episode_limit": 6}, "epochs": 1},
@@ -189,9 +195,10 @@ ALTERED = {
     "init_hidden": (Remembering, {"agent": "remembering"}),
     "forward": (Upside, {"alter": flipped}),
 }
+ASK_FORWARD = ("q_learner", "qtran_learner", "coma_learner")
 HONOURED = [
     *itertools.product(("_build_inputs", "init_hidden"), SETTINGS),
-    *itertools.product(["forward"], ("q_learner", "qtran_learner", "coma_learner")),
+    *itertools.product(["forward"], ASK_FORWARD),
 ]
 
 
@@ -262,7 +269,7 @@ def test_networks_are_as_wide_as_a_subclass_says(
 
 
 @pytest.mark.parametrize(
-    "learner", ["kfacmac_learner", "kmaddpg_learner", "mappo_learner", "kmappo_learner"]
+    "learner", [name for name in SETTINGS if ("forward", name) not in HONOURED]
 )
 def test_a_forward_that_a_learner_would_not_ask_is_refused(
     learner: str, outcome: Callable[..., Outcome]
@@ -276,6 +283,20 @@ def test_a_forward_that_a_learner_would_not_ask_is_refused(
 def test_what_nothing_calls_is_refused(learner: str, outcome: Callable[..., Outcome]) -> None:
     with pytest.raises(UserError, match=r"mac=own defines build_all_inputs.*Override _build"):
         outcome(Earlier, learner)
+
+
+@pytest.mark.parametrize(
+    "method", ["forward", "select_actions", "_build_inputs", "init_hidden", "build_all_inputs"]
+)
+def test_controllers_that_search_are_not_overridden(
+    method: str, outcome: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their learner asks the policy itself."""
+    monkeypatch.setitem(CONTROLLERS, "cem_mac", type("Own", (CEMMAC,), {method: None}))  # type: ignore[arg-type]
+
+    told = "defines build_all_inputs" if method not in CALLED else f"has a `{method}` of its own"
+    with pytest.raises(UserError, match=f"mac=cem_mac {told}"):
+        make_learner(continuous_args(learner="cq_learner", mac="cem_mac", agent="cemrnn"))
 
 
 def test_parts_of_episodes_need_a_controller_that_builds_no_inputs_of_its_own(
