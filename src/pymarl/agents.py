@@ -27,8 +27,8 @@ class Unrolling(Protocol):
         """inputs (R, L, N, F), start (R, N, H) -> outputs (R, L, N, A), memory (R, L, N, H)"""
 
 
-# Whether networks take (B, N, F); where others build them, what finds it out from F.
-Teams = bool | Callable[[int], bool]
+# Whether networks take (B, N, F); of other controllers, what finds it out from F and a memory.
+Teams = bool | Callable[[int, Tensor | None], bool]
 
 
 class SlotBySlot:
@@ -46,7 +46,7 @@ class SlotBySlot:
         R, L, N, F = inputs.shape
         if callable(self._takes_teams):
             # Networks with several memories, as of an LSTM, cannot be asked: they take rows.
-            self._takes_teams = not isinstance(start, tuple) and self._takes_teams(F)
+            self._takes_teams = not isinstance(start, tuple) and self._takes_teams(F, start)
         hidden: Any = start
         if hidden is None:
             hidden = self._agent.init_hidden().unsqueeze(0).expand(R, N, -1)
@@ -80,8 +80,17 @@ def takes_packed_rows(unrolling: Unrolling) -> bool:
 EPISODES = 2  # that a network is asked about
 
 
-def takes_teams(agent: Any, n_inputs: int, n_agents: int, n_outputs: int, name: str) -> bool:
+def takes_teams(
+    agent: Any,
+    n_inputs: int,
+    n_agents: int,
+    n_outputs: int,
+    name: str,
+    memory: Tensor | None = None,
+) -> bool:
     """Whether the network takes (B, N, F), as those of PyMARL2 do, and not (B*N, F).
+
+    `memory` (B, N, H) is its controller's; None is the network's own.
 
     It is found out by asking a copy once. A network that answers neither is refused.
     """
@@ -90,7 +99,7 @@ def takes_teams(agent: Any, n_inputs: int, n_agents: int, n_outputs: int, name: 
     device = next(agent.parameters()).device
     for shape in ((EPISODES * n_agents, n_inputs), (EPISODES, n_agents, n_inputs)):
         inputs = torch.zeros(shape, device=device)
-        problem = _problem(copy.deepcopy(agent), inputs, n_agents, wanted)
+        problem = _problem(copy.deepcopy(agent), inputs, n_agents, wanted, memory)
         if problem is None:
             return len(shape) == 3
         problems.append(f"  inputs {shape}: {problem}")
@@ -103,11 +112,14 @@ def takes_teams(agent: Any, n_inputs: int, n_agents: int, n_outputs: int, name: 
     )
 
 
-def _problem(agent: Any, inputs: Tensor, n_agents: int, wanted: int) -> str | None:
+def _problem(
+    agent: Any, inputs: Tensor, n_agents: int, wanted: int, memory: Tensor | None
+) -> str | None:
     """What goes wrong with a call on `inputs`, if anything."""
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            hidden = agent.init_hidden().unsqueeze(0).expand(EPISODES, n_agents, -1)
+            first = agent.init_hidden().unsqueeze(0) if memory is None else memory[:1]
+            hidden = first.expand(EPISODES, n_agents, -1)
             answer = agent(inputs, hidden)
     except Exception as error:
         return f"{type(error).__name__}: {str(error).splitlines()[0]}"

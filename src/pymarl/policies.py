@@ -93,10 +93,9 @@ class ForeignPolicy:
         slots = [self.mac._build_inputs(batch, t).reshape(B, N, -1) for t in range(n_slots)]
         return torch.stack(slots, dim=1), self.blank_memory(B)
 
-    def _finds_teams(self, n_inputs: int) -> bool:
-        return takes_teams(
-            self.agent, n_inputs, self.n_agents, self.head.n_outputs, self.args.agent
-        )
+    def _finds_teams(self, n_inputs: int, memory: Tensor | None) -> bool:
+        sizes = n_inputs, self.n_agents, self.head.n_outputs
+        return takes_teams(self.agent, *sizes, self.args.agent, memory)
 
     def unroll(self, view: View) -> tuple[Tensor, Tensor]:
         outputs, memory = self._unrolling.unroll(view.inputs, view.start, view.running)

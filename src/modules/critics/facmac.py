@@ -13,7 +13,7 @@ from modules.sizes import action_size, flat_size
 
 
 class FACMACCritic(nn.Module):
-    """Q_i(o_i, a_i), one network for all agents: it is told neither the state nor who it is."""
+    """Q_i(o_i, a_i), one network for all agents. Its inputs hold neither state nor agent id."""
 
     hidden_states: None = None  # FACMAC's learners ask critics for a memory; this one has none
 
