@@ -87,7 +87,7 @@ class CriticObjective:
     ) -> None:
         self.own, self.level0 = own, level0  # (1, n, N, A)
         self._mask, self._head, self._args = minibatch.mask, head, args  # (1, n, 1)
-        # FACMAC's weak pull of continuous actions to zero.
+        # FACMAC's L2 penalty on continuous actions.
         self._penalty: Tensor | float = 0.0
         if args.action_l2:
             self._penalty = args.action_l2 * self.mean(own.square().mean(dim=(2, 3)).unsqueeze(2))

@@ -178,11 +178,11 @@ class HearingPolicy(IndependentPolicy):
 
     # Networks
 
-    def _build_agent(self, input_size: int) -> Any:
+    def new_agent(self, input_size: int) -> Any:
         kind = AGENTS[self.args.agent]
         if getattr(kind, "hears", False):
             return kind(input_size, self.args)
-        base, listens = super()._build_agent(input_size), self.who_hears_whom()
+        base, listens = super().new_agent(input_size), self.who_hears_whom()
         return conditioned(base, self._action_size, self.head.n_outputs, listens, self.args)
 
 
