@@ -11,6 +11,7 @@ REGISTRY = Registry(
         "cts_matrix_game": "envs.matrix_games:ContinuousMatrixGame",
         "meet_up": "envs.meet_up:MeetUp",
         "grid": "envs.grid:Grid",
+        "coordsum": "envs.coordsum:CoordSum",
         "skirmish": "envs.skirmish.env:Skirmish",
         "skirmish_v2": "envs.skirmish.env:SkirmishV2",
         "mamujoco": "envs.mamujoco.env:MaMuJoCo",
