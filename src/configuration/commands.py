@@ -96,6 +96,14 @@ COMMANDS = {
   FOLDER         for the pictures; else results/meetup
   The pictures need: pip install -r requirements/plots.txt""",
     ),
+    "turns": Command(
+        "turns [FOLDER]",
+        "stability of K levels where agents step at once and in turns: a table and pictures",
+        "theory.turns",
+        """\
+  FOLDER         for the pictures; else results/turns
+  The pictures need: pip install -r requirements/plots.txt""",
+    ),
     "bayes": Command(
         "bayes [STARTS]",
         "what agents gain by hearing each other: a coordination game with exact gradients",
