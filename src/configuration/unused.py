@@ -19,7 +19,13 @@ USED_IN = {
 OF_OPTIMISER = {"rmsprop": {"optim_alpha", "optim_eps"}, "adam": {"optimizer_epsilon"}}
 OF_TARGETS = {"hard": {"target_update_interval"}, "soft": {"target_update_tau"}}
 REPLAY = {"batch_size", "buffer_size", "buffer_fill", "buffer_cpu_only"}
-DECLARING = ("learners", "critics", "mixers", "selectors")  # whose parts say what they use
+DECLARING = (
+    "learners",
+    "critics",
+    "mixers",
+    "selectors",
+    "controllers",
+)  # whose parts say what they use
 LEVELS = "k_level"
 
 
@@ -96,8 +102,8 @@ def possibly_used(part: Part, known: Mapping[str, set[str]]) -> set[str]:
     """What a part uses; of one that does not say, whatever parts of its kind may."""
     if declares_uses(part.kind):
         return set(needs_of(part.kind).uses)
-    kind = "selectors" if part.registry == "controllers" else part.registry
-    return known.get(kind, set())
+    kinds = ("selectors", "controllers") if part.registry == "controllers" else (part.registry,)
+    return set().union(*(known.get(kind, set()) for kind in kinds))
 
 
 def uses_of_all(name: str) -> set[str]:

@@ -33,6 +33,7 @@ CEM = {"learner": "cq_learner", "mac": "cem_mac", "agent": "cem", "action_select
 OF_THE_RUN = ("args", "logger", "scheme")
 SCRATCH = ("levels.shadow.", "levels.shadow_params.")  # set anew from the actors before each use
 KLEVEL = {"k_level": 3, "k_opt_state": "per_level"}
+APART = {"share_parameters": False, "turn_order": "semi_greedy"}
 SETTINGS = {
     "iql": make_args(mixer=None),
     "qmix": make_args(mixer="qmix", target_update_mode="soft", target_update_tau=0.1),
@@ -46,6 +47,8 @@ SETTINGS = {
     "ippo": on_policy_args(learner="ippo_learner", mixer=None, critic_targets=True),
     "mappo": on_policy_args(True, learner="mappo_learner", mixer=None, lr_anneal=True),
     "kmappo": on_policy_args(learner="kmappo_learner", mixer=None, minibatches=2, **KLEVEL),
+    "happo": on_policy_args(learner="happo_learner", mixer=None, minibatches=2, **APART),
+    "a2po": on_policy_args(True, learner="a2po_learner", mixer=None, critic_targets=True, **APART),
 }
 
 

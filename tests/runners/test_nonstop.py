@@ -35,6 +35,8 @@ CLIMBING = {"env": "climbing", "env_args": {"episode_limit": 6}}
 TIMED: dict[str, Any] = {"env": "Timed", "env_args": {}}
 MAPPO = {"learner": "mappo_learner"}
 KMAPPO = {"learner": "kmappo_learner", "minibatches": 2, "chunk_length": 3}
+HAPPO = {"learner": "happo_learner", "share_parameters": False, "minibatches": 2}
+A2PO = {"learner": "a2po_learner", "share_parameters": False, "chunk_length": 3}
 COMA = {"learner": "coma_learner", "action_selector": "multinomial", "epsilon_start": 0.5}
 
 
@@ -80,9 +82,11 @@ def three_updates(runner: str = "batched", **settings: Any) -> list[Tensor]:
         ("batched", CLIMBING, 6, MAPPO),
         ("batched", CLIMBING, 6, KMAPPO),
         ("batched", CLIMBING, 6, COMA),
+        ("batched", CLIMBING, 6, HAPPO),
         ("episode", TIMED, 5, MAPPO),
         ("episode", TIMED, 5, KMAPPO),
         ("episode", TIMED, 5, COMA),
+        ("episode", TIMED, 5, A2PO),
         ("parallel", TIMED, 5, KMAPPO),
     ],
 )
