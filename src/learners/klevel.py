@@ -216,6 +216,19 @@ class KLevelActors(PolicyLearner):
         self.note_norm(step.grad_norm)
         return step
 
+    def step_in_turns(
+        self,
+        objective: TurnObjective,
+        respond: RespondAlone[Policy],
+        order: Order,
+        t_env: int,
+        diagnose: bool,
+    ) -> ActorStep:
+        """The same for learners whose agents step one after the other."""
+        step = self.levels.step_in_turns(objective, respond, order, t_env, diagnose)
+        self.note_norm(step.grad_norm)
+        return step
+
     def cuda(self) -> None:
         super().cuda()
         self.levels.shadow.agent.cuda()

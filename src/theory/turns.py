@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,7 +31,8 @@ SHAPES = [(N, D) for N in (2, 3, 4, 5) for D in (1, 2, 3)]
 SIDES = {"at once": False, "in turns": True}
 
 
-class Team(NamedTuple):
+@dataclass(frozen=True)
+class Team:
     """A payoff (see `theory.games`): the game of each row has its own H (B, N, D, N, D)."""
 
     H: Tensor
