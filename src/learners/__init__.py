@@ -17,6 +17,8 @@ REGISTRY = Registry(
         "coma_learner": "learners.coma_learner:COMALearner",
         "kmappo_learner": "learners.kmappo_learner:KMAPPOLearner",
         "happo_learner": "learners.happo_learner:HAPPOLearner",
+        "hatrpo_learner": "learners.hatrpo_learner:HATRPOLearner",
+        "khappo_learner": "learners.khappo_learner:KHAPPOLearner",
         "a2po_learner": "learners.a2po_learner:A2POLearner",
         # FACMAC's names for discrete actions; here one learner serves both kinds.
         "facmac_learner_discrete": "learners.facmac_learner:FACMACLearner",

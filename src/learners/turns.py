@@ -87,7 +87,7 @@ class SequentialLearner(MAPPOLearner):
         for turn in turns:
             moved = self.moved(episodes, now)
             played = self.in_turn(self.credit(rows, episodes, moved), turn, moved)
-            found.append(self.in_epochs(played, self.improving(turn), diagnose))
+            found.append(self.take_turn(turn, played, diagnose))
             self.agent_optimiser.zero_grad()  # nobody moves in the turns of others
             now[..., turn.agent] = self.log_probs_of(turn.agent, episodes)
         return of_sweep(turns, found, self.moved(episodes, now), episodes) if diagnose else {}
@@ -141,6 +141,10 @@ class SequentialLearner(MAPPOLearner):
         )
         return (own if self.critic_learns(turn) else own.for_actors()).without_padding()
 
+    def take_turn(self, turn: Turn, played: Experience, diagnose: bool) -> Statistics:
+        """All its epochs."""
+        return self.in_epochs(played, self.improving(turn), diagnose)
+
     def improving(self, turn: Turn) -> Callable[[Experience, bool], Statistics]:
         """One step of the critic, if it learns in this turn, and one of the agent."""
 
@@ -160,7 +164,7 @@ class SequentialLearner(MAPPOLearner):
         loss = surrogate.base()
         norm = self.step(loss, self.agent_optimiser, self.own_params[turn.agent])
         step = ActorStep(loss.detach(), norm)
-        return of_update(step, surrogate, entropy, played, clip) if diagnose else {}
+        return of_update(step, surrogate.ratio, entropy, played, clip) if diagnose else {}
 
     @torch.no_grad()
     def log_probs_of(self, i: int, episodes: Round) -> Tensor:
