@@ -49,6 +49,7 @@ def chosen_parts(settings: ReadSettings) -> Iterator[Part]:
     yield mac
     selector = getattr(mac.kind, "fixed_selector", None) or settings["action_selector"]
     yield part_of("action_selector", selector, "selectors")
+    yield part_of("agent", settings["agent"], "agents")
     yield part_of("runner", settings["runner"], "runners")
     yield learner
 

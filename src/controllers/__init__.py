@@ -7,5 +7,6 @@ REGISTRY = Registry(
     {
         "basic_mac": "controllers.basic_controller:BasicMAC",
         "cem_mac": "controllers.cem_controller:CEMMAC",
+        "team_mac": "policies.team:TeamPolicy",
     },
 )
