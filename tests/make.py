@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from components.episode_buffer import EpisodeBatch
+from components.experience import Experience
 from components.transforms import complete_scheme
 from configuration import default_config
 from controllers import REGISTRY as CONTROLLERS
@@ -131,6 +132,12 @@ def make_mac(args: SimpleNamespace, seed: int = 0) -> Any:
 def make_learner(args: SimpleNamespace, seed: int = 0) -> Any:
     """The learner that `args` names, on networks that depend on `seed`."""
     return LEARNERS[args.learner](make_mac(args, seed), full_scheme(args), quiet_logger(), args)
+
+
+def rows_of(learner: Any, batch: EpisodeBatch) -> Experience:
+    """What MAPPO and its kin learn from, without rows of padding."""
+    rows: Experience = learner.in_rows(learner.look_back(batch)).without_padding()
+    return rows
 
 
 def flat(tensors: Any) -> torch.Tensor:

@@ -39,6 +39,18 @@ class ActionHead(Protocol):
     def entropy(self, outputs: Tensor, avail: Tensor) -> Tensor:
         """Entropy of the policy. (...)"""
 
+    def kl(self, p: Tensor, q: Tensor, avail: Tensor) -> Tensor:
+        """KL(p || q) of the policies that two outputs mean. (...)"""
+
+    def retraced(self, outputs: Tensor, avail: Tensor, actions: Tensor) -> Tensor:
+        """Stored actions, as `relaxed` would have drawn them with the noise that explains them.
+
+        The value is that of `vector`, the gradient that of `relaxed`. (..., A)
+        """
+
+    def of(self, agent: int) -> ActionHead:
+        """The same for the rows of one agent, (..., 1, A)."""
+
     def has_choice(self, avail: Tensor) -> Tensor:
         """Where the policy decides anything: a dead agent's only action is no choice. (...)"""
 

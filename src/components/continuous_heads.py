@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import torch
 from torch import Tensor
 from torch.special import log_ndtr
 
-from components.drawn import Drawn
+from components.drawn import Drawn, straight_through
 
 HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
 
@@ -52,6 +53,19 @@ class ContinuousHead:
     def entropy(self, outputs: Tensor, avail: Tensor) -> Tensor:
         each = HALF_LOG_TAU + 0.5 + math.log(self.spread)
         return self._sum(torch.full_like(outputs, each))
+
+    def kl(self, p: Tensor, q: Tensor, avail: Tensor) -> Tensor:
+        """Of the Gaussians around the modes, before clamping."""
+        apart = (self.mode(p, avail) - self.mode(q, avail)) / self.spread
+        return self._sum(0.5 * apart.square())
+
+    def retraced(self, outputs: Tensor, avail: Tensor, actions: Tensor) -> Tensor:
+        return straight_through(actions, self.mode(outputs, avail))
+
+    def of(self, agent: int) -> ContinuousHead:
+        one = copy.copy(self)
+        one.low, one.high = self.low[agent : agent + 1], self.high[agent : agent + 1]  # (1, A)
+        return one
 
     def has_choice(self, avail: Tensor) -> Tensor:
         return torch.ones_like(avail[..., 0], dtype=torch.bool)
@@ -132,6 +146,19 @@ class GaussianHead(ContinuousHead):
     def entropy(self, outputs: Tensor, avail: Tensor) -> Tensor:
         """Of the normal before clamping."""
         return self._sum(self._log_spread(outputs) + HALF_LOG_TAU + 0.5)
+
+    def kl(self, p: Tensor, q: Tensor, avail: Tensor) -> Tensor:
+        """Of the normals before clamping, which can only bring the policies together."""
+        log_spread = self._log_spread(q)
+        apart = (self.mode(p, avail) - self.mode(q, avail)) / log_spread.exp()
+        wider = 2 * (self._log_spread(p) - log_spread)  # log of the variances' ratio
+        return self._sum(0.5 * (apart.square() + torch.expm1(wider) - wider))
+
+    def retraced(self, outputs: Tensor, avail: Tensor, actions: Tensor) -> Tensor:
+        """On a bound, with the least of the noise that leads there."""
+        mode, spread = self.mode(outputs, avail), self._log_spread(outputs).exp()
+        noise = ((actions - mode) / spread).detach()
+        return straight_through(actions, mode + spread * noise)
 
     def _log_spread(self, outputs: Tensor) -> Tensor:
         raw = outputs.chunk(2, dim=-1)[1]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from components.drawn import Drawn
+from components.drawn import Drawn, straight_through
 from utils.errors import DivergedError
 
 
@@ -63,8 +63,25 @@ class DiscreteHead:
         soft = torch.softmax(mask_unavailable(outputs + noise, avail), dim=-1)
         if not hard:
             return soft
-        chosen = one_hot_of_first_maximum(soft)
-        return chosen + (soft - soft.detach())  # in this order the sum is exactly one-hot
+        return straight_through(one_hot_of_first_maximum(soft), soft)
+
+    def retraced(self, outputs: Tensor, avail: Tensor, actions: Tensor) -> Tensor:
+        noise = self.noise_given(outputs, avail, actions)
+        soft = self.relaxed(outputs, avail, noise, hard=False)
+        return straight_through(self.vector(actions).to(soft), soft)
+
+    @torch.no_grad()
+    def noise_given(self, outputs: Tensor, avail: Tensor, actions: Tensor) -> Tensor:
+        """Gumbel noise under which stored `actions` are the largest sums of outputs and noise.
+
+        The largest of all sums is a Gumbel variable whichever action it belongs to; the others are
+        Gumbel variables below it (Maddison et al. 2014). (..., A)
+        """
+        logits = torch.log_softmax(mask_unavailable(outputs, avail), dim=-1)
+        free = self.noise(outputs)
+        largest = free.gather(-1, actions)  # normalised logits: its location is 0. (..., 1)
+        below = -torch.logaddexp(logits - largest, -free)
+        return below.scatter(-1, actions, largest - logits.gather(-1, actions))
 
     def log_prob(self, outputs: Tensor, avail: Tensor, actions: Tensor) -> Tensor:
         logits = torch.log_softmax(mask_unavailable(outputs, avail), dim=-1)
@@ -73,6 +90,14 @@ class DiscreteHead:
     def entropy(self, outputs: Tensor, avail: Tensor) -> Tensor:
         logits = torch.log_softmax(mask_unavailable(outputs, avail), dim=-1)
         return -(logits.exp() * logits).sum(dim=-1)
+
+    def kl(self, p: Tensor, q: Tensor, avail: Tensor) -> Tensor:
+        p = torch.log_softmax(mask_unavailable(p, avail), dim=-1)
+        q = torch.log_softmax(mask_unavailable(q, avail), dim=-1)
+        return (p.exp() * (p - q)).sum(dim=-1)
+
+    def of(self, agent: int) -> DiscreteHead:
+        return self
 
     def has_choice(self, avail: Tensor) -> Tensor:
         return avail.sum(dim=-1) > 1

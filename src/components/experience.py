@@ -29,6 +29,7 @@ class Experience(NamedTuple):
     advantages: Tensor  # (R, L, N)
     valid: Tensor  # 1 at real steps, 0 at padding (R, L, N)
     deciding: Tensor  # 1 where, besides, the agent counts for the policy (R, L, N)
+    weight: Tensor | None = None  # of a step for its agent, where they differ (R, L, N)
     running: Running = None  # how many rows reach each slot, once they are laid end to end
 
     def minibatches(self, count: int) -> Iterator[Experience]:
@@ -57,7 +58,20 @@ class Experience(NamedTuple):
 
     def _each(self, change: Callable[[str, Tensor], Tensor], running: Running = None) -> Experience:
         fields = zip(self._fields, self[:-1], strict=False)  # all but `running`
-        return Experience(**{key: change(key, values) for key, values in fields}, running=running)
+        given = {key: change(key, values) for key, values in fields if values is not None}
+        return Experience(**given, running=running)
+
+    def of_agent(self, i: int) -> Experience:
+        """What agent i did, from the inputs of all; the critic's part stays everybody's."""
+        own = slice(i, i + 1)
+        return self._replace(
+            memory=self.memory[:, own],
+            avail=self.avail[:, :, own],
+            actions=self.actions[:, :, own],
+            log_probs=self.log_probs[:, :, own],
+            advantages=self.advantages[:, :, own],
+            deciding=self.deciding[:, :, own],
+        )
 
     def without_padding(self) -> Experience:
         """Only the rows in which something happens."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from types import SimpleNamespace
 
 import torch
 from torch import Tensor
 
-from learners.optim import Gradients
+from learners.optim import Gradients, flatten
 
 
 class Trace:
@@ -53,7 +53,3 @@ class Trace:
             found["contraction"] = moves[-1] / moves[-2].clamp_min(1e-30)
         found["seconds"] = seconds - self._base_seconds
         return found
-
-
-def flatten(tensors: Iterable[Tensor]) -> Tensor:
-    return torch.cat([tensor.detach().reshape(-1) for tensor in tensors])

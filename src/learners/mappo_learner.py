@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from components.action_heads import ActionHead
 from components.episode_buffer import EpisodeBatch
 from components.experience import Experience, cut, mean_over, memory_before
-from components.minibatch import Steps, View, running_rows, valid_steps
+from components.minibatch import View, valid_steps
 from components.scheme import Scheme
 from controllers.contract import MAC
 from learners.advantages import gae, n_step_returns
 from learners.contract import Statistics
 from learners.objective import ActorStep, Drawing
 from learners.on_policy import OnPolicyLearner
+from learners.round import Rewards, Round, of_round, unrolled_steps, variance
 from learners.state import Stateful
 from learners.surrogate import Surrogate
 from policies.contract import Policy
 from utils.logging import Logger
 from utils.value_norm import ValueNorm
 
-
-class Round(NamedTuple):
-    """Complete episodes before anything was learned from them."""
-
-    outputs: Tensor  # of the actors (B, T, N, A)
-    avail: Tensor  # (B, T, N, A)
-    values: Tensor  # on the scale of the rewards, as all that follow (B, T, N)
-    returns: Tensor
-    valid: Tensor
-    deciding: Tensor
+# A step of an epoch: from these rows, and whether to measure it.
+Improve = Callable[[Experience, bool], Statistics]
 
 
 class MAPPOLearner(OnPolicyLearner):
@@ -62,74 +54,101 @@ class MAPPOLearner(OnPolicyLearner):
 
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
         rate = self.anneal(batch, t_env)
-        diagnose = self.log_due(t_env)
-        played, episodes = self.look_back(batch)
-        found: list[Statistics] = []
-        for epoch in range(self.args.epochs):
-            last = diagnose and epoch == self.args.epochs - 1
-            for rows in played.minibatches(self.args.minibatches):
-                part = rows.packed() if self.policy.packs else rows
-                of_critic = self.improve_critic(part)
-                of_actors = self.improve_actors(part, t_env, last)
-                if last:
-                    found.append({**of_critic, **of_actors})
+        episodes = self.look_back(batch)
+        found = self.learn(episodes, t_env, self.log_due(t_env))
         self.critic_training_steps += 1
         self.update_targets(self.critic_training_steps)
 
         def statistics() -> Statistics:
-            """The last epoch's means, and what was so before the first."""
-            means = {key: sum(each[key] for each in found) / len(found) for key in found[0]}
-            return {**of_round(episodes, self.head), **means, "lr": rate}
+            """Of the last epoch, and what was so before the first."""
+            return {**of_round(episodes, self.head), **found, "lr": rate}
 
         self.log_if_due(t_env, statistics)
+
+    def learn(self, episodes: Round, t_env: int, diagnose: bool) -> Statistics:
+        """All that a round teaches; what its last epoch measured, if that is asked for."""
+        rows = self.in_rows(episodes).without_padding()
+        return self.in_epochs(rows, lambda part, last: self.improve(part, t_env, last), diagnose)
+
+    def in_epochs(self, rows: Experience, improve: Improve, diagnose: bool) -> Statistics:
+        """`improve` by each minibatch of each epoch; the last epoch's means."""
+        found: list[Statistics] = []
+        for epoch in range(self.args.epochs):
+            last = diagnose and epoch == self.args.epochs - 1
+            for some in rows.minibatches(self.args.minibatches):
+                noted = improve(some.packed() if self.policy.packs else some, last)
+                if last:
+                    found.append(noted)
+        return means(found)
+
+    def improve(self, played: Experience, t_env: int, diagnose: bool) -> Statistics:
+        """One step of the critic and one of the actors."""
+        of_critic = self.improve_critic(played)
+        return {**of_critic, **self.improve_actors(played, t_env, diagnose)}
 
     # What was played
 
     @torch.no_grad()
-    def look_back(self, batch: EpisodeBatch) -> tuple[Experience, Round]:
-        """The batch as its policy played it: in rows to learn from, and as complete episodes."""
+    def look_back(self, batch: EpisodeBatch) -> Round:
+        """The batch as its policy played it, and as the critic sees it."""
         T = batch.max_seq_length - 1
         avail, actions = batch["avail_actions"][:, :T], batch["actions"][:, :T]
         mask = valid_steps(batch["filled"], batch["terminated"])  # (B, T, 1)
         view = self.policy.whole(batch, T)
-        assert view.start is not None
-        outputs, hidden = unrolled_steps(self.policy, view, mask)
+        outputs, memory = unrolled_steps(self.policy, view, mask)
         critic_inputs = self.critic.inputs(batch)  # (B, T + 1, 1 or N, F)
         predicted = self.critic.values_of(critic_inputs)  # normalised (B, T + 1, N)
-        returns = self.returns(batch, mask, critic_inputs, predicted)  # (B, T, N)
+        values = ahead = self.norm.restore(predicted)
+        if self.args.critic_targets:
+            ahead = self.norm.restore(self.target_critic.values_of(critic_inputs))
+        rewards = Rewards(batch["reward"][:, :T], batch["terminated"][:, :T].to(values), mask)
+        returns = self.returns(rewards, ahead)  # (B, T, N)
         valid = mask.expand_as(returns)
-        deciding = valid * self.head.has_choice(avail) if self.args.dead_mask else valid
-        values = self.norm.restore(predicted[:, :T])
         if self.args.value_norm:
             self.norm.update(returns, valid)
-        length = self.row_length(T)
-        played = Experience(
-            memory=memory_before(view.start, hidden, length),
-            inputs=cut(view.inputs, length),
-            avail=cut(avail, length),
-            actions=cut(actions, length),
-            critic_inputs=cut(critic_inputs[:, :T], length),
-            log_probs=cut(self.head.log_prob(outputs, avail, actions), length),
-            values=cut(predicted[:, :T], length),
-            returns=cut(self.norm.normalise(returns), length),
-            advantages=cut(self.scaled(returns - values, deciding), length),
-            valid=cut(valid, length),
-            deciding=cut(deciding, length),
+        return Round(
+            view=view,
+            memory=memory,
+            outputs=outputs,
+            avail=avail,
+            actions=actions,
+            log_probs=self.head.log_prob(outputs, avail, actions),
+            critic_inputs=critic_inputs[:, :T],
+            predicted=predicted[:, :T],
+            values=values[:, :T],
+            rewards=rewards,
+            ahead=ahead,
+            returns=returns,
+            valid=valid,
+            deciding=valid * self.head.has_choice(avail) if self.args.dead_mask else valid,
         )
-        return played.without_padding(), Round(outputs, avail, values, returns, valid, deciding)
 
-    def returns(
-        self, batch: EpisodeBatch, mask: Tensor, critic_inputs: Tensor, predicted: Tensor
-    ) -> Tensor:
-        """The targets of the critic: (B, T, N), on the scale of the rewards."""
+    def returns(self, rewards: Rewards, ahead: Tensor) -> Tensor:
+        """The targets of the critic, from the values `ahead` (B, T + 1, N). (B, T, N)"""
         args = self.args
-        if args.critic_targets:
-            predicted = self.target_critic.values_of(critic_inputs)
-        values = self.norm.restore(predicted)
-        steps = batch["reward"][:, :-1], batch["terminated"][:, :-1].to(values), mask
         if args.return_steps:
-            return n_step_returns(*steps, values, args.gamma, args.return_steps)
-        return gae(*steps, values, args.gamma, args.gae_lambda) + values[:, :-1]
+            return n_step_returns(*rewards, ahead, args.gamma, args.return_steps)
+        return gae(*rewards, ahead, args.gamma, args.gae_lambda) + ahead[:, :-1]
+
+    @torch.no_grad()
+    def in_rows(self, episodes: Round) -> Experience:
+        """What was played, cut into rows that can be shuffled; some may be padding alone."""
+        view, length = episodes.view, self.row_length(episodes.avail.shape[1])
+        assert view.start is not None
+        advantages = self.scaled(episodes.returns - episodes.values, episodes.deciding)
+        return Experience(
+            memory=memory_before(view.start, episodes.memory, length),
+            inputs=cut(view.inputs, length),
+            avail=cut(episodes.avail, length),
+            actions=cut(episodes.actions, length),
+            critic_inputs=cut(episodes.critic_inputs, length),
+            log_probs=cut(episodes.log_probs, length),
+            values=cut(episodes.predicted, length),
+            returns=cut(self.norm.normalise(episodes.returns), length),
+            advantages=cut(advantages, length),
+            valid=cut(episodes.valid, length),
+            deciding=cut(episodes.deciding, length),
+        )
 
     def scaled(self, advantages: Tensor, mask: Tensor) -> Tensor:
         if not self.args.normalise_advantages:
@@ -192,25 +211,6 @@ class IPPOLearner(MAPPOLearner):
 
 
 @torch.no_grad()
-def of_round(episodes: Round, head: ActionHead) -> Statistics:
-    """How well the critic knew the returns, and how sure the actors were."""
-    values, returns, valid = episodes.values, episodes.returns, episodes.valid
-    errors = returns - values
-    likeliest = head.stored(head.mode(episodes.outputs, episodes.avail))
-    spread = variance(returns, valid)
-    explained = 1 - variance(errors, valid) / spread
-    pi_max = head.log_prob(episodes.outputs, episodes.avail, likeliest).exp()
-    return {
-        "explained_variance": torch.where(spread > 0, explained, 0.0),
-        "td_error_abs": mean_over(errors.abs(), valid),
-        "q_taken_mean": mean_over(values, valid),
-        "target_mean": mean_over(returns, valid),
-        "advantage_mean": mean_over(errors, episodes.deciding),
-        "pi_max": mean_over(pi_max, episodes.deciding),
-    }
-
-
-@torch.no_grad()
 def of_update(
     step: ActorStep, surrogate: Surrogate, entropy: Tensor, played: Experience, clip: float
 ) -> Statistics:
@@ -227,18 +227,5 @@ def of_update(
     }
 
 
-def unrolled_steps(policy: Policy, view: View, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Outputs and memory of the slots where `mask` (R, L, 1) is 1, for those alone; else zeros."""
-    steps = Steps(mask)
-    order = steps.order if policy.packs else None
-    if order is None:
-        return policy.unroll(view)
-    running = running_rows(mask)
-    assert view.start is not None
-    start = view.start[order[: running[0]]]  # a part may have no steps at all
-    outputs, hidden = policy.unroll(View(steps.take(view.inputs), start, running))
-    return steps.put(outputs), steps.put(hidden)
-
-
-def variance(values: Tensor, mask: Tensor) -> Tensor:
-    return mean_over((values - mean_over(values, mask)).square(), mask)
+def means(found: Sequence[Statistics]) -> Statistics:
+    return {key: sum(each[key] for each in found) / len(found) for key in found[0]} if found else {}

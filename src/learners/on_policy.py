@@ -55,7 +55,8 @@ class OnPolicyLearner(PolicyLearner):
         if self.args.lr_anneal:
             began = t_env - int(valid_steps(batch["filled"], batch["terminated"]).sum())
             left = max(0.0, 1 - max(0, began) / max(1, self.args.t_max))
-        rates = (self.agent_optimiser, self.args.lr), (self.critic_optimiser, self.critic_lr)
+        # The actors' last: where one optimiser serves both, it goes by theirs.
+        rates = (self.critic_optimiser, self.critic_lr), (self.agent_optimiser, self.args.lr)
         for optimiser, rate in rates:
             for group in optimiser.param_groups:
                 group["lr"] = left * rate

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from types import SimpleNamespace
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer, RMSprop
 
@@ -29,6 +30,11 @@ def take_step(
     norm = nn.utils.clip_grad_norm_(params, clip)
     optimiser.step()
     return norm
+
+
+def flatten(tensors: Iterable[Tensor]) -> Tensor:
+    """All their numbers in one vector, a constant."""
+    return torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
 
 
 def _rmsprop(params: Iterable[nn.Parameter], lr: float, args: SimpleNamespace) -> Optimizer:

@@ -47,9 +47,7 @@ class PolicyLearner(Learner):
         if self.mixer is not None:
             self.critic_params += list(self.mixer.parameters())
         self.critic_lr = args.lr if args.critic_lr is None else args.critic_lr
-        self.critic_optimiser = build_optimiser(
-            args.optimizer, self.critic_params, self.critic_lr, args
-        )
+        self.critic_optimiser = self.make_critic_optimiser()
         self.critic_training_steps = 0
 
     def build_critic(self, scheme: Scheme, args: SimpleNamespace) -> Network:
@@ -59,6 +57,10 @@ class PolicyLearner(Learner):
         args = self.args
         name = args.actor_optimizer or self.default_actor_optimizer or args.optimizer
         return build_optimiser(name, params, args.lr, args)
+
+    def make_critic_optimiser(self) -> Optimizer:
+        """Where one network acts and judges, `agent_optimiser` itself: one step serves both."""
+        return build_optimiser(self.args.optimizer, self.critic_params, self.critic_lr, self.args)
 
     def step_actors(
         self, objective: Objective, respond: Respond[Policy], t_env: int, diagnose: bool

@@ -12,7 +12,7 @@ from torch import Tensor
 from components.episode_buffer import EpisodeBatch
 from components.experience import Experience
 from learners.surrogate import clipped, others_ratio
-from tests.make import actors, double_batch, flat, make_learner, on_policy_args
+from tests.make import actors, double_batch, flat, make_learner, on_policy_args, rows_of
 
 pytestmark = pytest.mark.usefixtures("double_precision")
 
@@ -147,7 +147,7 @@ def test_levels_equal_the_naive_recursion(
             learner_of("kmappo_learner", continuous, k_level=K, share_parameters=share, **settings)
             for _ in range(2)
         )
-        played, _ = fast.look_back(double_batch(fast.args))
+        played = rows_of(fast, double_batch(fast.args))
         for _ in range(2):  # in the second step, the policy is not the one that acted
             before = actors(fast)
             fast.improve_actors(played, t_env=0, diagnose=False)
@@ -182,7 +182,7 @@ def test_one_agent_makes_all_levels_equal_bit_for_bit() -> None:
 def test_levels_are_unrolled_once_with_a_graph() -> None:
     """One's own log-probabilities serve all levels; each further one costs a forward pass."""
     learner = learner_of("kmappo_learner", k_level=3)
-    played, _ = learner.look_back(double_batch(learner.args))
+    played = rows_of(learner, double_batch(learner.args))
     graphs = []
     for policy in (learner.policy, learner.levels.shadow):
         whole = policy.agent.unroll

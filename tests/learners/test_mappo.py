@@ -24,6 +24,7 @@ from tests.make import (
     make_learner,
     make_mac,
     on_policy_args,
+    rows_of,
     step_by_step,
 )
 from utils.errors import UserError
@@ -154,7 +155,7 @@ def test_the_first_step_is_the_plain_policy_gradient(
     learner = learner_of(continuous=continuous, value_norm=False, **settings)
     batch = double_batch(learner.args)
     expected = plain_policy_gradient(learner, batch)
-    played, _ = learner.look_back(batch)
+    played = rows_of(learner, batch)
 
     logged = train(learner, batch)
 
@@ -201,7 +202,7 @@ def test_the_critic_s_first_step_is_that_of_the_squared_error() -> None:
 def test_a_clipped_value_has_nothing_to_gain() -> None:
     """Beyond eps_clip from the value at collection, and on the way to the return: no gradient."""
     learner = learner_of()
-    played, _ = learner.look_back(double_batch(learner.args))
+    played = rows_of(learner, double_batch(learner.args))
     values = learner.critic.values_of(played.critic_inputs).detach()
     far = played._replace(values=values - 1.0, returns=values + 0.1, valid=played.valid * 0 + 1)
     near = far._replace(values=values)
@@ -266,14 +267,14 @@ def test_dead_agents_have_exactly_no_gradient(learner: str) -> None:
 def test_the_dead_count_in_no_mean() -> None:
     learner = learner_of()
     batch = batch_with_a_dead_agent(learner.args)
-    played, _ = learner.look_back(batch)
+    played = rows_of(learner, batch)
     alive = batch["avail_actions"][:, :T].sum(dim=3) > 1
     mask = valid_steps(batch["filled"], batch["terminated"])
 
     assert torch.equal(played.deciding, alive * mask)
     assert float((played.advantages * played.deciding).sum()) == pytest.approx(0, abs=1e-9)
     learner.args.dead_mask = False
-    assert torch.equal(learner.look_back(batch)[0].deciding, mask.expand(-1, -1, N))
+    assert torch.equal(rows_of(learner, batch).deciding, mask.expand(-1, -1, N))
 
 
 # ---------------------------------------------------------------- rows
@@ -298,7 +299,7 @@ def test_chunks_equal_the_full_unroll_with_memory_cut(length: int, share: bool) 
     learner = learner_of(chunk_length=length, share_parameters=share, **ONCE)
     batch = double_batch(learner.args)
     whole = learner_of(share_parameters=share)
-    played, _ = whole.look_back(batch)
+    played = rows_of(whole, batch)
     policy = copy.deepcopy(learner.policy)
     memory, loss = policy.blank_memory(B), torch.zeros(())
     for t in range(T):
@@ -321,11 +322,12 @@ def test_chunks_equal_the_full_unroll_with_memory_cut(length: int, share: bool) 
 @pytest.mark.parametrize("agent", ["rnn", "mlp"])
 def test_minibatches_hold_every_row_once(agent: str) -> None:
     learner = learner_of(agent=agent, chunk_length=2)
-    played, _ = learner.look_back(double_batch(learner.args))
+    played = rows_of(learner, double_batch(learner.args))
     parts = list(played.minibatches(3))
 
     assert len(parts) == 3
-    fields = (part[:-1] for part in (played, *parts))  # without `running`
+    assert all(part[-2:] == (None, None) for part in parts)  # no weights, nothing end to end
+    fields = (part[:-2] for part in (played, *parts))
     for whole, *split in zip(*fields, strict=True):
         together = torch.cat(split).flatten(1).double()
         assert together.shape == whole.flatten(1).shape
@@ -336,7 +338,7 @@ def test_minibatches_hold_every_row_once(agent: str) -> None:
 @pytest.mark.parametrize(("wanted", "found"), [(2, 2), (3, 3), (100, 4)])
 def test_there_are_as_many_minibatches_as_rows_allow(wanted: int, found: int) -> None:
     learner = learner_of()
-    played, _ = learner.look_back(double_batch(learner.args))
+    played = rows_of(learner, double_batch(learner.args))
     sizes = [len(part.inputs) for part in played.minibatches(wanted)]
 
     assert len(sizes) == found
@@ -354,7 +356,7 @@ def test_rows_laid_end_to_end_learn_what_padded_ones_do(
         batch = double_batch(learner.args)
         monkeypatch.setattr(Steps, "packs", staticmethod(lambda mask, packs=packs: packs))
         torch.manual_seed(0)
-        part = next(iter(learner.look_back(batch)[0].minibatches(1))).packed()
+        part = next(iter(rows_of(learner, batch).minibatches(1))).packed()
         assert (part.running == [4, 3, 3, 2, 2, 2]) == packs
         learner.train(batch, 0, 0)
         ends.append(flat([*learner.mac.parameters(), *learner.critic_params]))
