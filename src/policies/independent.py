@@ -35,6 +35,7 @@ class IndependentPolicy:
         self._action_field = action_field(scheme)
         self._ids = torch.eye(self.n_agents)
         self.agent = self._build_agent(self.input_size(scheme))
+        self._any_weight = next(self.agent.parameters())  # tells the device; to search takes long
         self.takes_teams = knows_slots_only(self.agent) and takes_teams(
             self.agent, self.input_size(scheme), self.n_agents, self.head.n_outputs, args.agent
         )
@@ -64,7 +65,9 @@ class IndependentPolicy:
         """
         avail = seen.avail.to(self.device)
         outputs, memory = self.one_slot(self.inputs_of(seen), memory)
-        return self.selector.choose(outputs[rows], avail[rows], t_env, testing), memory
+        if rows != EVERY_ROW:
+            outputs, avail = outputs[rows], avail[rows]
+        return self.selector.choose(outputs, avail, t_env, testing), memory
 
     def one_slot(self, inputs: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """(B, N, F), (B, N, H) -> raw outputs (B, N, A), memory (B, N, H)"""
@@ -152,7 +155,7 @@ class IndependentPolicy:
 
     def _joined(self, obs: Tensor, last_actions: Tensor | None) -> Tensor:
         """Observation, last action, agent id. (..., N, O) and (..., N, A) -> (..., N, F)"""
-        device = self.device  # to look for it takes longer than a small product
+        device = self.device
         parts = [obs.to(device)]
         if self.args.obs_last_action:
             assert last_actions is not None
@@ -188,7 +191,7 @@ class IndependentPolicy:
 
     @property
     def device(self) -> torch.device:
-        return next(self.agent.parameters()).device
+        return self._any_weight.device
 
     def parameters(self) -> Iterator[nn.Parameter]:
         return self.agent.parameters()

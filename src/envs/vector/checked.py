@@ -92,5 +92,7 @@ class CheckedBatch(BatchedEnv):
 
 def as_float32(values: Array) -> Array:
     """The same array, if it is float32 already."""
+    if isinstance(values, np.ndarray) and values.dtype == np.float32:
+        return values
     with np.errstate(over="ignore"):
         return np.asarray(values, np.float32)
