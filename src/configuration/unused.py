@@ -19,7 +19,13 @@ USED_IN = {
 OF_OPTIMISER = {"rmsprop": {"optim_alpha", "optim_eps"}, "adam": {"optimizer_epsilon"}}
 OF_TARGETS = {"hard": {"target_update_interval"}, "soft": {"target_update_tau"}}
 REPLAY = {"batch_size", "buffer_size", "buffer_fill", "buffer_cpu_only"}
-DECLARING = ("learners", "critics", "mixers", "selectors")  # whose parts say what they use
+DECLARING = (
+    "learners",
+    "critics",
+    "mixers",
+    "selectors",
+    "agents",
+)  # whose parts say what they use
 LEVELS = "k_level"
 
 

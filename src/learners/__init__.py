@@ -16,6 +16,7 @@ REGISTRY = Registry(
         "ippo_learner": "learners.mappo_learner:IPPOLearner",
         "coma_learner": "learners.coma_learner:COMALearner",
         "kmappo_learner": "learners.kmappo_learner:KMAPPOLearner",
+        "team_learner": "learners.team_learner:TeamLearner",
         # FACMAC's names for discrete actions; here one learner serves both kinds.
         "facmac_learner_discrete": "learners.facmac_learner:FACMACLearner",
         "kfacmac_learner_discrete": "learners.kfacmac_learner:KFACMACLearner",

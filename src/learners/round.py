@@ -14,6 +14,14 @@ from learners.contract import Statistics
 from policies.contract import Policy
 
 
+class Judged(NamedTuple):
+    """What a critic says of all slots, the one after the last included; normalised."""
+
+    inputs: Tensor  # that it says so from (B, T + 1, 1 or N, F)
+    values: Tensor  # (B, T + 1, N)
+    ahead: Tensor  # what returns look ahead to: the same, or what its slow copy says (B, T + 1, N)
+
+
 class Rewards(NamedTuple):
     """What returns are made of, besides values."""
 

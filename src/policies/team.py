@@ -42,8 +42,8 @@ def one_network_for_all(policy: type, given: Given) -> None:
         )
 
 
-class Judged(NamedTuple):
-    """What one pass through the network says of stored actions."""
+class Evaluated(NamedTuple):
+    """What one pass through the network says of stored actions, and of where they were taken."""
 
     log_probs: Tensor  # (..., N)
     outputs: Tensor  # (..., N, A')
@@ -57,6 +57,7 @@ class TeamPolicy(IndependentPolicy):
     """
 
     needs = Needs(demands=(one_network_for_all,))
+    judges = True
     agent: TeamNetwork
 
     def __init__(self, scheme: dict[str, Any], groups: Any, args: SimpleNamespace) -> None:
@@ -109,10 +110,12 @@ class TeamPolicy(IndependentPolicy):
         view = super().whole(batch, batch.max_seq_length)
         return self.agent.look(view.inputs, view.start).values
 
-    def evaluate_and_judge(self, view: View, avail: Tensor, actions: Tensor) -> Judged:
+    def evaluate_and_judge(self, view: View, avail: Tensor, actions: Tensor) -> Evaluated:
         """`evaluate`, and values from the same pass."""
         looked, said = self.agent.both(view.inputs, view.start)
-        return Judged(self.head.log_prob(said.outputs, avail, actions), said.outputs, looked.values)
+        return Evaluated(
+            self.head.log_prob(said.outputs, avail, actions), said.outputs, looked.values
+        )
 
     def look(self, minibatch: Minibatch) -> Views:
         views = super().look(minibatch)

@@ -175,6 +175,8 @@ def settings_for(learner: str, **more: Any) -> SimpleNamespace:
         return continuous_args(mac="cem_mac", agent="cem", **given)
     if learner in ("q_learner", "qtran_learner"):
         return make_args(mixer="qtran_base" if "qtran" in learner else "vdn", **given)
+    if learner == "team_learner":
+        return on_policy_args(mac="team_mac", agent="mat", **given)
     on_policy = learner.startswith(("mappo", "ippo", "coma", "kmappo"))
     return (on_policy_args if on_policy else policy_args)(**given)
 

@@ -10,5 +10,6 @@ REGISTRY = Registry(
         "cem": "modules.agents.cem_agent:CEMAgent",
         "cemrnn": "modules.agents.cem_agent:CEMRecurrentAgent",
         "mat": "modules.agents.mat:MATAgent",
+        "sable": "modules.agents.sable:SableAgent",
     },
 )

@@ -78,9 +78,14 @@ class TeamNetwork(nn.Module):
 
     # Memory
 
+    @property
+    def memory_size(self) -> int:
+        """Numbers an agent; those without memory have one, too, which stays 0."""
+        return 1
+
     def init_hidden(self) -> Tensor:
         """Blank, shared out among the agents. (N, M)"""
-        return next(self.parameters()).new_zeros(self.n_agents, 1)
+        return next(self.parameters()).new_zeros(self.n_agents, self.memory_size)
 
     def remember(self, looked: Looked, said: Said) -> Tensor:
         """The memory after each slot. (R, L, N, M)"""
