@@ -10,11 +10,12 @@ import torch
 
 from components.episode_buffer import EpisodeBatch
 from components.experience import Experience
+from components.parts import NOISE
 from components.transforms import complete_scheme
 from configuration import default_config
 from controllers import REGISTRY as CONTROLLERS
 from learners import REGISTRY as LEARNERS
-from pymarl.controllers import mac_of
+from pymarl.controllers import mac_of, noise_size
 from training.build import make_scheme
 from training.task import TaskSizes
 from utils.logging import Logger
@@ -68,7 +69,7 @@ def make_batch(
 ) -> EpisodeBatch:
     """Random episodes of these lengths; the last one ends by a time limit."""
     random = torch.Generator().manual_seed(seed)
-    scheme, groups, preprocess = make_scheme(TaskSizes.of(args))
+    scheme, groups, preprocess = scheme_of(args)
     batch = EpisodeBatch(scheme, groups, len(lengths), slots, preprocess=preprocess)
     for row, length in enumerate(lengths):
         n_slots = length + 1
@@ -95,12 +96,19 @@ def make_batch(
             bs=slice(row, row + 1),
             ts=slice(0, length),
         )
+    if NOISE in scheme:
+        batch[NOISE].uniform_(generator=random)
     return batch
 
 
-def double_batch(args: SimpleNamespace, seed: int = 0, slots: int = T + 1) -> EpisodeBatch:
+def double_batch(
+    args: SimpleNamespace,
+    seed: int = 0,
+    slots: int = T + 1,
+    lengths: tuple[int, ...] = (T, 3, 1, T),
+) -> EpisodeBatch:
     """Random episodes in double precision."""
-    batch = make_batch(args, seed=seed, slots=slots)
+    batch = make_batch(args, lengths, slots, seed)
     fields = batch.data.transition_data
     for key, values in fields.items():
         if values.dtype == torch.float32:
@@ -118,9 +126,14 @@ def draw_actions(
     return torch.multinomial(flat, 1, generator=random).reshape(*avail.shape[:-1], 1)
 
 
+def scheme_of(args: SimpleNamespace) -> Any:
+    """What `make_scheme` says of a run with these settings."""
+    return make_scheme(TaskSizes.of(args), noise_size(CONTROLLERS[args.mac], args))
+
+
 def full_scheme(args: SimpleNamespace) -> dict[str, Any]:
     """The scheme after preprocessing, as learners see it."""
-    scheme, _, preprocess = make_scheme(TaskSizes.of(args))
+    scheme, _, preprocess = scheme_of(args)
     return complete_scheme(scheme, preprocess or {})
 
 

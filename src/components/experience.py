@@ -62,15 +62,22 @@ class Experience(NamedTuple):
         return Experience(**given, running=running)
 
     def of_agent(self, i: int) -> Experience:
-        """What agent i did, from the inputs of all; the critic's part stays everybody's."""
+        """What agent i did; inputs and memory, and the critic's part, stay everybody's."""
         own = slice(i, i + 1)
         return self._replace(
-            memory=self.memory[:, own],
             avail=self.avail[:, :, own],
             actions=self.actions[:, :, own],
             log_probs=self.log_probs[:, :, own],
             advantages=self.advantages[:, :, own],
             deciding=self.deciding[:, :, own],
+        )
+
+    def for_actors(self) -> Experience:
+        """Without what only the critic learns from."""
+        return self._replace(
+            critic_inputs=self.critic_inputs[..., :0],
+            values=self.values[..., :0],
+            returns=self.returns[..., :0],
         )
 
     def without_padding(self) -> Experience:

@@ -17,6 +17,9 @@ from components.episode_buffer import EpisodeBatch
 MEMORY = "memory_before"  # the actors' hidden states, as they were when acting (B, N, H)
 ACTION = "action_before"  # a vector as in `action_field`; zeros before the first action (B, N, A)
 
+# Of every slot: random numbers that acting depended on beside its actions, if a policy draws any.
+NOISE = "acting_noise"  # (B, T, N, W)
+
 
 def action_field(scheme: Container[str]) -> str:
     """The field of actions as vectors: one-hots, or the actions themselves if continuous."""

@@ -25,6 +25,7 @@ DECLARING = (
     "mixers",
     "selectors",
     "agents",
+    "controllers",
 )  # whose parts say what they use
 LEVELS = "k_level"
 
@@ -102,8 +103,8 @@ def possibly_used(part: Part, known: Mapping[str, set[str]]) -> set[str]:
     """What a part uses; of one that does not say, whatever parts of its kind may."""
     if declares_uses(part.kind):
         return set(needs_of(part.kind).uses)
-    kind = "selectors" if part.registry == "controllers" else part.registry
-    return known.get(kind, set())
+    kinds = ("selectors", "controllers") if part.registry == "controllers" else (part.registry,)
+    return set().union(*(known.get(kind, set()) for kind in kinds))
 
 
 def uses_of_all(name: str) -> set[str]:

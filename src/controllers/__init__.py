@@ -6,6 +6,8 @@ REGISTRY = Registry(
     "controller (mac)",
     {
         "basic_mac": "controllers.basic_controller:BasicMAC",
+        "ordered_mac": "policies.ordered:OrderedPolicy",
+        "graph_mac": "policies.graph:GraphPolicy",
         "cem_mac": "controllers.cem_controller:CEMMAC",
         "team_mac": "policies.team:TeamPolicy",
     },

@@ -17,6 +17,8 @@ REGISTRY = Registry(
         "coma_learner": "learners.coma_learner:COMALearner",
         "kmappo_learner": "learners.kmappo_learner:KMAPPOLearner",
         "team_learner": "learners.team_learner:TeamLearner",
+        "happo_learner": "learners.happo_learner:HAPPOLearner",
+        "a2po_learner": "learners.a2po_learner:A2POLearner",
         # FACMAC's names for discrete actions; here one learner serves both kinds.
         "facmac_learner_discrete": "learners.facmac_learner:FACMACLearner",
         "kfacmac_learner_discrete": "learners.kfacmac_learner:KFACMACLearner",

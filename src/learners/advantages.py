@@ -7,11 +7,18 @@ from torch import Tensor
 
 
 def gae(
-    rewards: Tensor, terminated: Tensor, mask: Tensor, values: Tensor, gamma: float, lam: float
+    rewards: Tensor,
+    terminated: Tensor,
+    mask: Tensor,
+    values: Tensor,
+    gamma: float,
+    lam: float,
+    trace: Tensor | None = None,
 ) -> Tensor:
     """Generalised advantages (B, T, X) from values (B, T + 1, X) and the rest (B, T, 1).
 
-    A_t = delta_t + gamma lam A_(t+1),   delta_t = r_t + gamma (1 - terminated_t) V_(t+1) - V_t
+    A_t = delta_t + gamma lam c_(t+1) A_(t+1),
+    delta_t = r_t + gamma (1 - terminated_t) V_(t+1) - V_t,   c = `trace`, or 1
 
     The sum ends with the episode, where the next slot's `mask` is 0; the last step of an episode
     that was cut still looks at V of the slot after it.
@@ -21,6 +28,8 @@ def gae(
     for t in reversed(range(deltas.shape[1])):
         later = mask[:, t] * (deltas[:, t] + gamma * lam * later)
         advantages[:, t] = later
+        if trace is not None:
+            later = trace[:, t] * later
     return advantages
 
 

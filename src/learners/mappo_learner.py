@@ -128,19 +128,18 @@ class MAPPOLearner(OnPolicyLearner):
             ahead = self.target_critic.values_of(inputs)
         return Judged(inputs, values, ahead)
 
-    def returns(self, rewards: Rewards, ahead: Tensor) -> Tensor:
+    def returns(self, rewards: Rewards, ahead: Tensor, trace: Tensor | None = None) -> Tensor:
         """The targets of the critic, from the values `ahead` (B, T + 1, N). (B, T, N)"""
         args = self.args
         if args.return_steps:
             return n_step_returns(*rewards, ahead, args.gamma, args.return_steps)
-        return gae(*rewards, ahead, args.gamma, args.gae_lambda) + ahead[:, :-1]
+        return gae(*rewards, ahead, args.gamma, args.gae_lambda, trace) + ahead[:, :-1]
 
     @torch.no_grad()
     def in_rows(self, episodes: Round) -> Experience:
         """What was played, cut into rows that can be shuffled; some may be padding alone."""
         view, length = episodes.view, self.row_length(episodes.avail.shape[1])
         assert view.start is not None
-        advantages = self.scaled(episodes.returns - episodes.values, episodes.deciding)
         return Experience(
             memory=memory_before(view.start, episodes.memory, length),
             inputs=cut(view.inputs, length),
@@ -150,12 +149,14 @@ class MAPPOLearner(OnPolicyLearner):
             log_probs=cut(episodes.log_probs, length),
             values=cut(episodes.predicted, length),
             returns=cut(self.norm.normalise(episodes.returns), length),
-            advantages=cut(advantages, length),
+            advantages=cut(self.advantages(episodes), length),
             valid=cut(episodes.valid, length),
             deciding=cut(episodes.deciding, length),
         )
 
-    def scaled(self, advantages: Tensor, mask: Tensor) -> Tensor:
+    def advantages(self, episodes: Round) -> Tensor:
+        """Of mean 0 and variance 1 over all agents, if so wished. (B, T, N)"""
+        advantages, mask = episodes.returns - episodes.values, episodes.deciding
         if not self.args.normalise_advantages:
             return advantages
         spread = variance(advantages, mask).sqrt()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -11,7 +11,6 @@ from components.action_heads import ActionHead
 from components.experience import mean_over
 from components.minibatch import Steps, View, running_rows
 from learners.contract import Statistics
-from policies.contract import Policy
 
 
 class Judged(NamedTuple):
@@ -68,7 +67,18 @@ def of_round(episodes: Round, head: ActionHead) -> Statistics:
     }
 
 
-def unrolled_steps(policy: Policy, view: View, mask: Tensor) -> tuple[Tensor, Tensor]:
+class Unrolls(Protocol):
+    """A policy, or one agent of it."""
+
+    @property
+    def packs(self) -> bool:
+        """Whether it takes rows that are laid end to end."""
+
+    def unroll(self, view: View) -> tuple[Tensor, Tensor]:
+        """Raw outputs (..., N, A) and memory (..., N, H)."""
+
+
+def unrolled_steps(policy: Unrolls, view: View, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Outputs and memory of the slots where `mask` (R, L, 1) is 1, for those alone; else zeros."""
     steps = Steps(mask)
     order = steps.order if policy.packs else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -80,3 +81,19 @@ class DecoderBlock(nn.Module):
         x = self.norm1(x + self.among_actions(x, x))
         x = self.norm2(seen + self.to_actions(seen, x))
         return self.norm3(x + self.feed_forward(x))
+
+
+def readout(
+    n_inputs: int, width: int, n_outputs: int, norm: Callable[[int], nn.Module] = nn.LayerNorm
+) -> nn.Sequential:
+    """From features to values, or to what actions are drawn by."""
+    return nn.Sequential(
+        layer(n_inputs, width, BEFORE_ACTIVATION), nn.GELU(), norm(width), layer(width, n_outputs)
+    )
+
+
+def sinusoids(places: Tensor, width: int) -> Tensor:
+    """Sines and cosines of a place in a sequence. (...) -> (..., H)"""
+    rates = torch.arange(0, width, 2, device=places.device, dtype=places.dtype)
+    angles = places.unsqueeze(-1) * torch.exp(rates * (-math.log(10_000) / width))
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(-2)[..., :width]

@@ -88,10 +88,3 @@ def _narrow(width: int) -> nn.Linear:
     made = nn.Linear(width, width, bias=False)
     nn.init.normal_(made.weight, std=1 / width)
     return made
-
-
-def slot_encoding(slots: Tensor, width: int) -> Tensor:
-    """Sines and cosines of a slot's number in its episode. (...) -> (..., H)"""
-    rates = torch.arange(0, width, 2, device=slots.device, dtype=slots.dtype)
-    angles = slots.unsqueeze(-1) * torch.exp(rates * (-math.log(10_000) / width))
-    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(-2)[..., :width]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from components.action_heads import ActionHead
 from components.drawn import Drawn
 from components.minibatch import Minibatch, View, Views
-from components.parts import action_field, previous_actions
+from components.parts import NOISE, action_field, previous_actions
 
 
 class Observed(NamedTuple):
@@ -23,13 +23,15 @@ class Observed(NamedTuple):
     batch: Any = None  # where it stands, for controllers written for PyMARL, ...
     t: int = 0  # ... and at which slot
     inputs: Tensor | None = None  # (B, N, F), if a controller has built them its own way
+    noise: Tensor | None = None  # (B, N, W), if the policy draws any: see `draw_noise`
 
     @classmethod
     def of(cls, batch: Any, t: int) -> Observed:
         """What slot `t` of an episode batch holds."""
         actions = batch[action_field(batch.scheme)]
         last = actions[:, t - 1] if t > 0 else previous_actions(batch, 1)[:, 0]
-        return cls(batch["obs"][:, t], last, batch["avail_actions"][:, t], batch, t)
+        noise = batch[NOISE][:, t] if NOISE in batch.scheme else None
+        return cls(batch["obs"][:, t], last, batch["avail_actions"][:, t], batch, t, noise=noise)
 
 
 class Policy(Protocol):
@@ -62,6 +64,11 @@ class Policy(Protocol):
         self, seen: Observed, memory: Tensor, t_env: int, testing: bool = False, rows: Any = ...
     ) -> tuple[Tensor, Tensor]:
         """Stored actions of episodes `rows` (b, N, 1 or A), and everybody's memory (B, N, H)."""
+
+    def draw_noise(self, n_episodes: int, testing: bool = False) -> Tensor | None:
+        """Random numbers besides those of actions that one slot depends on, to be kept with it and
+        given to `act`; None for most policies. (B, N, W)
+        """
 
     def for_tests(self) -> Policy:
         """The same networks; what exploration remembers is its own."""

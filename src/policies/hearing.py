@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from components.minibatch import Minibatch, View, Views
+from components.orders import in_words, turns
+from components.parts import NOISE, action_field
 from learners import REGISTRY as LEARNERS
+from learners.demands import VALUE_AGENTS
+from modules.agents import REGISTRY as AGENTS
+from modules.agents.conditioned import conditioned
 from modules.sizes import flat_size
 from policies.contract import Observed
-from policies.independent import EVERY_ROW, IndependentPolicy
+from policies.independent import EVERY_ROW, IndependentPolicy, at_slots
 from utils.errors import UserError
 from utils.needs import Given, Needs
 
@@ -19,12 +25,31 @@ from utils.needs import Given, Needs
 def learns_from_own_rows(policy: type, given: Given) -> None:
     """Others would draw actions anew, and hear those that are stored."""
     reads = getattr(LEARNERS[given["learner"]], "reads", "outputs")
-    if given.learns and reads == "outputs":
+    if given.learns and reads != "rows":
         raise UserError(
             f"mac={given['mac']} tells agents what others do in the same slot, and "
-            f"learner={given['learner']} learns from what they did before. Use a learner that asks "
-            "how probable stored actions are: mappo_learner, ippo_learner, kmappo_learner or "
-            "coma_learner."
+            f"learner={given['learner']} learns from what they did before, or compares actions as "
+            "if nobody had heard them. Use a learner that asks how probable stored actions are: "
+            "mappo_learner, ippo_learner or kmappo_learner, or team_learner with mac=team_mac."
+        )
+
+
+def agents_can_be_told(policy: type, given: Given) -> None:
+    """Networks that choose actions, and where a projection takes the place of their last layer
+    those that can do without."""
+    kind, agent = AGENTS[given["agent"]], given["agent"]
+    if getattr(kind, "hears", False):
+        return
+    if agent in VALUE_AGENTS:
+        raise UserError(
+            f"mac={given['mac']} tells agents that choose actions what others do, and "
+            f"agent={agent} values them. Type agent={VALUE_AGENTS[agent]}."
+        )
+    if given["told_through"] == "projection" and not hasattr(kind, "without_outputs"):
+        raise UserError(
+            f"told_through=projection takes the place of a network's last layer, and agent={agent} "
+            "has no method `without_outputs` to leave its own out. Type told_through=head, or "
+            "agent=rnn or agent=mlp."
         )
 
 
@@ -33,21 +58,41 @@ class HearingPolicy(IndependentPolicy):
 
     A slot's action is an input like any other: stored actions are told when a batch is learned
     from, so that log-probabilities are those that were drawn with, and learners change nothing.
-    Inputs hold each agent's own action (..., N, F + A); who hears whom is unfolded for the networks
-    alone, for it takes N times as much room.
+    Inputs hold each agent's own action, and the random numbers that the slot's order was drawn by
+    where there are any (..., N, F + A + W); who hears whom is unfolded in the networks alone.
+    Memory hears no actions of the slot, so it goes on once, whatever the number of turns.
     """
 
-    needs = Needs(demands=(learns_from_own_rows,))
+    needs = Needs(
+        demands=(learns_from_own_rows, agents_can_be_told), uses=frozenset({"told_through"})
+    )
+
+    def __init__(self, scheme: dict[str, Any], groups: Any, args: SimpleNamespace) -> None:
+        self._action_size = flat_size(scheme[action_field(scheme)]["vshape"])
+        super().__init__(scheme, groups, args)
+        self._widths = [self.input_size(scheme), self._action_size, self.noise_size(args)]
+        self.hears = self.who_hears_whom().bool()
+        self.turns = [] if self.noise_size(args) else turns(self.hears)
 
     def who_hears_whom(self) -> Tensor:
-        """(N, N), true at [i, j] if i hears what j does; nobody may hear itself, even on ways."""
+        """(N, N), true at [i, j] if i hears what j does; nobody may hear itself, even on ways.
+
+        Where that differs from slot to slot, whom each agent may ever hear.
+        """
         raise NotImplementedError
 
-    def input_size(self, scheme: dict[str, Any]) -> int:
-        self.hears = self.who_hears_whom().bool()
-        self.turns = turns(self.hears)
-        self._action_size = flat_size(scheme[self._action_field]["vshape"])
-        return super().input_size(scheme) + self.n_agents * self._action_size
+    def listens(self, own: Tensor, noise: Tensor) -> Tensor:
+        """Who hears whom where agents see `own` (..., N, F) and drew `noise` (..., N, W).
+
+        (N, N) where that is always the same, else (..., N, N).
+        """
+        if self.hears.device != own.device:
+            self.hears = self.hears.to(own.device)
+        return self.hears
+
+    def in_words(self) -> str:
+        """Who hears whom, for the head of a run."""
+        return f"agents hear others: {in_words(self.hears) or 'nobody anybody'}"
 
     # Acting
 
@@ -59,70 +104,77 @@ class HearingPolicy(IndependentPolicy):
         testing: bool = False,
         rows: Any = EVERY_ROW,
     ) -> tuple[Tensor, Tensor]:
-        """All agents draw at every turn; what counts is drawn once all have acted that one hears.
-
-        The last turn's memory is everybody's: by then each has been told what it hears.
+        """Networks look once. All agents draw at every turn; what counts is drawn once all have
+        acted that one hears.
         """
-        avail = seen.avail.to(self.device)
-        inputs = self.inputs_of(seen)  # (B, N, F)
-        done = inputs.new_zeros(*inputs.shape[:2], self._action_size)  # (B, N, A)
-        stored, after = None, memory
-        for speaking in self.turns:  # (N,)
-            outputs, after = self.one_slot(torch.cat([inputs, done], dim=-1), memory)
-            drawn = self.selector.choose(outputs[rows], avail[rows], t_env, testing)
-            speaks = speaking.to(drawn.device).unsqueeze(-1)  # (N, 1)
-            stored = drawn if stored is None else torch.where(speaks, drawn, stored)
-            done[rows] = self.head.vector(stored).to(done)
-        assert stored is not None
-        return stored, after
+        own = self.inputs_of(seen)  # (B, N, F)
+        noise = own[..., :0] if seen.noise is None else seen.noise.to(own)  # (B, N, W)
+        listens = self.listens(own, noise)
+        looked, memory = super().one_slot(own, memory)
+        looked, avail = looked[rows], seen.avail.to(own.device)[rows]
+        if listens.ndim > 2:
+            listens = listens[rows]  # (b, N, N)
+        done = looked.new_zeros(*looked.shape[:2], self._action_size)  # (b, N, A)
+        for speaking in self.turns or turns(listens):  # (N,) or (b, N)
+            outputs = self.agent.say(looked, done, listens)
+            drawn = self.head.vector(self.selector.choose(outputs, avail, t_env, testing)).to(done)
+            done = torch.where(speaking.to(done.device).unsqueeze(-1), drawn, done)
+        return self.head.stored(done), memory
+
+    def draw_noise(self, n_episodes: int, testing: bool = False) -> Tensor | None:
+        size = self.noise_size(self.args)
+        if not size:
+            return None
+        return torch.rand(n_episodes, self.n_agents, size, dtype=torch.float32)
 
     def one_slot(self, inputs: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        return super().one_slot(self.told(inputs), memory)
+        """As it was played: (B, N, F + A + W), (B, N, H) -> outputs (B, N, A'), memory (B, N, H)"""
+        own, actions, noise = inputs.split(self._widths, dim=-1)
+        looked, memory = super().one_slot(own, memory)
+        return self.agent.say(looked, actions, self.listens(own, noise)), memory
 
     # Learning
+
+    def unroll(self, view: View) -> tuple[Tensor, Tensor]:
+        own, *told = view.inputs.split(self._widths, dim=-1)
+        looked, memory = super().unroll(view._replace(inputs=own))
+        if view.asked is not None:
+            own, *told = (at_slots(values, view.asked) for values in (own, *told))
+        actions, noise = told
+        return self.agent.say(looked, actions, self.listens(own, noise)), memory
 
     def look(self, minibatch: Minibatch) -> Views:
         views = super().look(minibatch)
         if not self.packs:  # they are those of `whole`
             return views
-        done = minibatch.slots.take(minibatch.batch[self._action_field])
-        inputs = with_actions(views.all.inputs, done)
+        told = (minibatch.slots.take(values) for values in self._told(minibatch.batch))
+        inputs = side_by_side(views.all.inputs, *told)
         return Views(*(view._replace(inputs=inputs) for view in views))
 
     def whole(self, batch: Any, n_slots: int) -> View:
         view = super().whole(batch, n_slots)
-        done = batch[self._action_field][:, :n_slots]
-        return view._replace(inputs=with_actions(view.inputs, done))
+        told = (values[:, :n_slots] for values in self._told(batch))
+        return view._replace(inputs=side_by_side(view.inputs, *told))
 
     def inputs_at(self, batch: Any, t: int) -> Tensor:
-        return with_actions(super().inputs_at(batch, t), batch[self._action_field][:, t])
+        told = (values[:, t] for values in self._told(batch))
+        return side_by_side(super().inputs_at(batch, t), *told)
 
-    def unroll(self, view: View) -> tuple[Tensor, Tensor]:
-        return super().unroll(view._replace(inputs=self.told(view.inputs)))
+    def _told(self, batch: Any) -> list[Tensor]:
+        """What inputs hold besides: actions (B, T, N, A), and noise (B, T, N, W) if it is drawn."""
+        fields = [self._action_field] + [NOISE] * bool(self.noise_size(self.args))
+        return [batch[field] for field in fields]
 
-    def told(self, inputs: Tensor) -> Tensor:
-        """Each agent's row with the actions of those it hears in place of its own.
+    # Networks
 
-        (..., N, F + A) -> (..., N, F + N * A)
-        """
-        A = self._action_size
-        own, done = inputs[..., :-A], inputs[..., -A:]
-        heard = done.unsqueeze(-3) * self.hears.to(done).unsqueeze(-1)  # (..., N, N, A)
-        return torch.cat([own, heard.flatten(-2)], dim=-1)
-
-
-def with_actions(inputs: Tensor, actions: Tensor) -> Tensor:
-    """(..., N, F), (..., N, A) -> (..., N, F + A)"""
-    return torch.cat([inputs, actions.to(inputs)], dim=-1)
+    def _build_agent(self, input_size: int) -> Any:
+        kind = AGENTS[self.args.agent]
+        if getattr(kind, "hears", False):
+            return kind(input_size, self.args)
+        base, listens = super()._build_agent(input_size), self.who_hears_whom()
+        return conditioned(base, self._action_size, self.head.n_outputs, listens, self.args)
 
 
-def turns(hears: Tensor) -> list[Tensor]:
-    """Who speaks at each turn: those who hear only agents that have spoken. (N, N) -> (N,) each"""
-    waiting, order = torch.ones(len(hears), dtype=torch.bool), []
-    while waiting.any():
-        speaking = waiting & ~(hears & waiting).any(dim=1)
-        if not speaking.any():
-            raise UserError("Agents hear one another in a circle, so that nobody can begin.")
-        order.append(speaking)
-        waiting = waiting & ~speaking
-    return order
+def side_by_side(*values: Tensor) -> Tensor:
+    """(..., N, F), (..., N, A), ... -> (..., N, F + A + ...)"""
+    return torch.cat([values[0], *(each.to(values[0]) for each in values[1:])], dim=-1)

@@ -76,6 +76,15 @@ class IndependentPolicy:
         outputs, hidden = self.agent(rows, memory)
         return outputs.reshape(B, N, -1), hidden.reshape(B, N, -1)
 
+    def draw_noise(self, n_episodes: int, testing: bool = False) -> Tensor | None:
+        """Random numbers besides those of actions that one slot depends on: none."""
+        return None
+
+    @classmethod
+    def noise_size(cls, args: SimpleNamespace) -> int:
+        """How many of them there are, for an agent and slot."""
+        return 0
+
     def for_tests(self) -> Self:
         """The same networks; what exploration remembers is its own."""
         twin = copy.copy(self)
@@ -144,6 +153,10 @@ class IndependentPolicy:
     def probabilities(self, view: View, avail: Tensor) -> Tensor:
         """Those that discrete actions are drawn with, exploration included. (..., N, A)"""
         return self.selector.probabilities(self.say(view), avail)
+
+    def in_words(self) -> str | None:
+        """What the head of a run should say of it, if anything."""
+        return None
 
     # Inputs
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from modules.agents.conditioned import Conditioned
 from modules.agents.separate import SeparateAgents
 from modules.kernels import Running
 from pymarl.acting import described
@@ -54,10 +55,16 @@ class SlotBySlot:
 
 def unrolling(agent: Any, takes_teams: bool = False) -> Unrolling:
     """The agent itself, if it has a way through many slots that knows of its `forward`."""
-    each = agent.agents[0] if isinstance(agent, SeparateAgents) else agent
-    if speaks_for(type(each), "unroll", "forward", "init_hidden"):
+    if speaks_for(type(innermost(agent)), "unroll", "forward", "init_hidden"):
         return agent
     return SlotBySlot(agent, takes_teams)
+
+
+def innermost(agent: Any) -> Any:
+    """The network of an agent, without what has been put around it."""
+    if isinstance(agent, Conditioned):
+        agent = agent.base
+    return agent.agents[0] if isinstance(agent, SeparateAgents) else agent
 
 
 def knows_slots_only(agent: Any) -> bool:

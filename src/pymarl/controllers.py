@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from controllers.basic_controller import BasicMAC
@@ -14,6 +15,17 @@ def takes_parts(kind: type) -> bool:
     if issubclass(kind, IndependentPolicy):
         return True
     return issubclass(kind, BasicMAC) and not kind.replaced()
+
+
+def noise_size(kind: Any, args: SimpleNamespace) -> int:
+    """Random numbers that the policies of this class keep with every slot, for each agent."""
+    policy = kind if isinstance(kind, type) and issubclass(kind, IndependentPolicy) else None
+    return 0 if policy is None else policy.noise_size(args)
+
+
+def in_words(mac: Any) -> str | None:
+    """What the head of a run should know of a policy."""
+    return mac.policy.in_words() if isinstance(mac, BasicMAC) else None
 
 
 def mac_of(made: Any) -> MAC:

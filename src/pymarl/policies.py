@@ -66,6 +66,9 @@ class ForeignPolicy:
         played = self._acting.choose(self.mac, seen.batch, seen.t, t_env, rows, testing)
         return self.head.to_stored(played), self.mac.hidden_states
 
+    def draw_noise(self, n_episodes: int, testing: bool = False) -> Tensor | None:
+        return None
+
     def for_tests(self) -> ForeignPolicy:
         twin = copy.copy(self)
         twin.mac = copy.copy(self.mac)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from components.episode_buffer import EpisodeBatch
+from components.parts import NOISE
 from envs.batched import Array, Step
 from policies.contract import Observed
 from runners.contract import Hook
@@ -101,7 +102,9 @@ class Attempt:
     def _act(self, rows: Array, t: int) -> Array:
         """Choose and store the actions of `rows` at slot t. (n, N) or (n, N, A)"""
         seats, batch = self._seats, self._batch
-        head = seats.policy.head
+        head, noise = seats.policy.head, seats.draw_noise(len(rows))
+        if noise is not None:
+            self._writer.write(rows, t, {NOISE: noise})
         if not seats.testing and self._clock.t_env < seats.args.start_steps:
             stored = on_host(head.uniform(batch["avail_actions"][rows, t]))
         else:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
-from components.parts import action_field
+from components.parts import NOISE, action_field
 from envs.batched import Array, Step
 from policies.contract import Observed
 from runners.contract import Hook
@@ -112,12 +112,13 @@ class Nonstop:
             finished.infos.append(step.infos[row])
 
     def _situation(self) -> Situation:
-        vector = self._seats.vector
-        return {
+        vector, noise = self._seats.vector, self._seats.draw_noise(len(self._rows))
+        situation = {
             "state": vector.state.copy(),
             "obs": vector.obs.copy(),
             "avail_actions": vector.avail.copy(),
         }
+        return situation if noise is None else {**situation, NOISE: noise}
 
     def _act(self, situation: Situation) -> Array:
         """The actions of all rows, whose memory goes on. (B, N) or (B, N, A)"""
@@ -182,4 +183,5 @@ def happened(situation: Situation, actions: Array, step: Step) -> Situation:
 def observed(situation: Situation, before: Tensor) -> Observed:
     """What agents see who act in `situation`, after the actions `before`."""
     fields = {key: torch.from_numpy(values) for key, values in situation.items()}
-    return Observed(fields["obs"].float(), before, fields["avail_actions"].int())
+    noise = fields.get(NOISE)
+    return Observed(fields["obs"].float(), before, fields["avail_actions"].int(), noise=noise)

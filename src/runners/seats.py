@@ -76,6 +76,11 @@ class Seats:
         self._note_failures(rows[lost])
         return lost
 
+    def draw_noise(self, n_rows: int) -> Array | None:
+        """What `act` will depend on in the next slot besides, if the policy draws anything."""
+        noise = self.policy.draw_noise(n_rows, self.testing)
+        return None if noise is None else noise.numpy()
+
     def act(self, seen: Observed, t_env: int, rows: Rows = EVERY_ROW) -> Tensor:
         """Actions of episodes `rows` as they are stored (n, N, 1 or A); their memory goes on."""
         with section("acting"):

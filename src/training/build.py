@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from components.episode_buffer import EpisodeBatch, ReplayBuffer
+from components.parts import NOISE
 from components.replay.memory import human as human_bytes
 from components.scheme import FieldInfo, Scheme
 from components.transforms import OneHot
@@ -16,7 +17,7 @@ from configuration.fit import check_fit
 from controllers import REGISTRY as CONTROLLERS
 from learners import REGISTRY as LEARNERS
 from machine.resources import check_batches, weights_that_fit
-from pymarl.controllers import mac_of
+from pymarl.controllers import in_words, mac_of, noise_size
 from pymarl.learners import is_ours, learner_of
 from runners.contract import Runner
 from training.session import Session
@@ -30,7 +31,8 @@ def build(args: SimpleNamespace, logger: Logger, runner: Runner) -> Session:
     """Sizes from the environment, then buffer, controller and learner that fit them."""
     task = add_sizes(args, runner.get_env_info())
     check_fit(vars(args))  # again, now that the environment has said what its actions are
-    scheme, groups, preprocess = make_scheme(task)
+    noise = noise_size(CONTROLLERS[args.mac], args)
+    scheme, groups, preprocess = make_scheme(task, noise)
     slots = 2 if args.runner_scope == "transition" else task.episode_limit + 1
     fills_replay = not args.rollout_length and Given(vars(args)).learns
     buffer = ReplayBuffer(
@@ -47,6 +49,8 @@ def build(args: SimpleNamespace, logger: Logger, runner: Runner) -> Session:
     check_batches(batch_sizes(args), one_step.nbytes, (args.rollout_length or slots - 1) + 1)
     with weights_that_fit():
         mac = mac_of(CONTROLLERS[args.mac](buffer.scheme, groups, args))
+    if said := in_words(mac):
+        logger.console_logger.info(f"  {said}")
     runner.setup(scheme=scheme, groups=groups, preprocess=preprocess, mac=mac)
     with weights_that_fit():
         made = learner_class(args)(mac, buffer.scheme, logger, args)
@@ -88,8 +92,10 @@ def add_sizes(args: SimpleNamespace, info: Mapping[str, Any]) -> TaskSizes:
 Preprocess = dict[str, tuple[str, list[OneHot]]]  # field -> the field that is made of it, and how
 
 
-def make_scheme(task: TaskSizes) -> tuple[Scheme, dict[str, int], Preprocess | None]:
-    """What a stored step consists of."""
+def make_scheme(
+    task: TaskSizes, noise: int = 0
+) -> tuple[Scheme, dict[str, int], Preprocess | None]:
+    """What a stored step consists of, with `noise` random numbers an agent that acting needed."""
     actions: FieldInfo = {"vshape": (task.n_actions,), "group": "agents", "dtype": torch.float32}
     if task.discrete:
         actions = {"vshape": (1,), "group": "agents", "dtype": torch.long}
@@ -101,5 +107,7 @@ def make_scheme(task: TaskSizes) -> tuple[Scheme, dict[str, int], Preprocess | N
         "reward": {"vshape": (1,)},
         "terminated": {"vshape": (1,), "dtype": torch.uint8},
     }
+    if noise:
+        scheme[NOISE] = {"vshape": (noise,), "group": "agents"}
     one_hot: Preprocess = {"actions": ("actions_onehot", [OneHot(out_dim=task.n_actions)])}
     return scheme, {"agents": task.n_agents}, one_hot if task.discrete else None

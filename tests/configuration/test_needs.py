@@ -28,7 +28,7 @@ from tests.make import (
 from utils.errors import UserError
 from utils.needs import Needs, declares_uses, needs_of
 
-ON_POLICY = ("mappo", "ippo", "kmappo", "coma")
+ON_POLICY = ("mappo", "ippo", "kmappo", "coma", "happo", "a2po")
 SIZES = ("batch_size_run", "batch_size", "buffer_size")
 
 
@@ -86,7 +86,7 @@ def test_who_only_tests_is_asked_for_no_size(look: str) -> None:
 @pytest.mark.parametrize("name", names("algs"))
 def test_no_levels_are_refused_or_named(name: str) -> None:
     """By every learner: it has levels, or it says that it has none."""
-    if name.startswith("k"):
+    if load(name).config["learner"].startswith("k"):
         with pytest.raises(UserError, match="k_level=0 cannot be"):
             load(name, "k_level=0")
         return
@@ -177,7 +177,9 @@ def settings_for(learner: str, **more: Any) -> SimpleNamespace:
         return make_args(mixer="qtran_base" if "qtran" in learner else "vdn", **given)
     if learner == "team_learner":
         return on_policy_args(mac="team_mac", agent="mat", **given)
-    on_policy = learner.startswith(("mappo", "ippo", "coma", "kmappo"))
+    in_turns = learner.startswith(("happo", "a2po"))
+    given["share_parameters"] = not in_turns
+    on_policy = in_turns or learner.startswith(("mappo", "ippo", "coma", "kmappo"))
     return (on_policy_args if on_policy else policy_args)(**given)
 
 

@@ -9,7 +9,6 @@ import yaml
 
 from configuration.schema import CONFIG
 from learners import REGISTRY as LEARNERS
-from learners.on_policy import OnPolicyLearner
 from main import main
 from tests.support import Results
 
@@ -31,8 +30,8 @@ def command(path: Path) -> list[str]:
 
 def sizes(path: Path) -> list[str]:
     """On-policy files are told how many environments there are, and nothing else."""
-    learner = LEARNERS[yaml.safe_load(path.read_text())["learner"]]
-    on_policy = issubclass(learner, OnPolicyLearner)
+    learner = LEARNERS[yaml.safe_load(path.read_text()).get("learner", "q_learner")]
+    on_policy = getattr(learner, "learns_from_parts", False)
     return ["batch_size_run=3"] if on_policy else ["batch_size_run=2", "batch_size=2"]
 
 

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.support import Command, Results
 
 PLUGIN = Path(__file__).resolve().parents[1] / "data" / "ordered.py"
 
 
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        ["--config=kmappo", f"plugins=['{PLUGIN}']", "mac=ordered"],
+        ["--config=karmappo", "agent_order=random", "told_through=projection"],
+    ],
+    ids=["plugin", "drawn"],
+)
 def test_an_ordered_policy_learns_from_rollouts_and_resumes(
-    run_main: Command, results: Results, tmp_path: Path
+    chosen: list[str], run_main: Command, results: Results, tmp_path: Path
 ) -> None:
-    words = ["--config=kmappo", "--env-config=grid", "with", f"plugins=['{PLUGIN}']", "mac=ordered"]
+    words = [chosen[0], "--env-config=grid", "with", *chosen[1:]]
     words += ["runner=batched", "batch_size_run=4", "rollout_length=10", "seed=1"]
     words += [
         "lr_anneal=False",

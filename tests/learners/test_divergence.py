@@ -27,8 +27,9 @@ from tests.make import (
 )
 from utils.errors import DivergedError
 
+IN_TURNS = ("happo_learner", "a2po_learner")
 CEM = {"learner": "cq_learner", "mac": "cem_mac", "agent": "cem", "action_selector": None}
-ON_POLICY = ("mappo_learner", "ippo_learner", "coma_learner", "kmappo_learner")
+ON_POLICY = ("mappo_learner", "ippo_learner", "coma_learner", "kmappo_learner", *IN_TURNS)
 OFF_POLICY = ("facmac_learner", "kfacmac_learner", "maddpg_learner", "kmaddpg_learner")
 
 
@@ -46,7 +47,8 @@ def settings_of(**changes: Any) -> dict[str, SimpleNamespace]:
     for make, names in ((policy_args, OFF_POLICY), (on_policy_args, ON_POLICY)):
         for name in names:
             mixer = "qmix" if "facmac" in name else None
-            given = {"learner": name, "mixer": mixer, **changes}
+            share = name not in IN_TURNS
+            given = {"learner": name, "mixer": mixer, "share_parameters": share, **changes}
             found[name] = make(**given)
             if name != "coma_learner":
                 found[f"{name}, continuous"] = make(True, **given)

@@ -25,7 +25,7 @@ from tests.make import (
 
 pytestmark = pytest.mark.usefixtures("double_precision")
 
-NETWORKS = ["mat", "sable"]
+NETWORKS = ["mat", "sable", "cmat"]
 ONCE = {"epochs": 1, "minibatches": 1, "grad_norm_clip": 1e9}
 
 

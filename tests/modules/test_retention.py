@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from modules.agents.sable import SableAgent
-from modules.retention import Retention, decays, slot_encoding
+from modules.attention import sinusoids
+from modules.retention import Retention, decays
 
 pytestmark = pytest.mark.usefixtures("double_precision")
 
@@ -94,12 +95,12 @@ def test_heads_forget_between_a_32nd_and_a_512th() -> None:
     assert decays(1, 0.5).tolist() == pytest.approx([0.5 * (1 - 1 / 32)])
 
 
-def test_slots_are_told_apart_by_sines_and_cosines() -> None:
-    found = slot_encoding(torch.arange(50.0), 6)
+def test_places_are_told_apart_by_sines_and_cosines() -> None:
+    found = sinusoids(torch.arange(50.0), 6)
     expected = [math.sin(7), math.cos(7), math.sin(7 / 10_000 ** (1 / 3))]
     assert found[7, :3].tolist() == pytest.approx(expected)
     assert len(found.unique(dim=0)) == 50
-    assert slot_encoding(torch.arange(5.0), 5).shape == (5, 5)
+    assert sinusoids(torch.arange(5.0), 5).shape == (5, 5)
 
 
 # ---------------------------------------------------------------- the network

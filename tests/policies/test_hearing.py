@@ -11,13 +11,11 @@ from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
 from components.minibatch import Minibatch
-from configuration import default_config
-from configuration.fit import check_fit
-from controllers import REGISTRY as CONTROLLERS
-from controllers.basic_controller import BasicMAC
-from learners import REGISTRY as LEARNERS
-from policies.hearing import HearingPolicy, turns
-from policies.independent import IndependentPolicy, Observed
+from components.orders import earlier, turns
+from components.parts import NOISE
+from policies.hearing import HearingPolicy
+from policies.independent import Observed
+from policies.ordered import OrderedPolicy as Ordered
 from tests.data.ordered import OrderedPolicy
 from tests.make import (
     A,
@@ -28,10 +26,8 @@ from tests.make import (
     full_scheme,
     make_batch,
     on_policy_args,
-    quiet_logger,
     step_by_step,
 )
-from utils.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("double_precision")
 
@@ -94,14 +90,28 @@ def outputs_of_turns(policy: Any) -> list[Tensor]:
 # ---------------------------------------------------------------- drawn as evaluated
 
 
-@pytest.mark.parametrize("name", GRAPHS)
+POLICIES: dict[str, type[HearingPolicy]] = {
+    **{name: hearing(listens) for name, listens in GRAPHS.items()},
+    "drawn": Ordered,
+}
+WAYS = [*((name, "head") for name in POLICIES), ("full", "projection"), ("drawn", "projection")]
+DRAWN = {"mac": "ordered_mac", "agent_order": "random"}
+
+
+@pytest.mark.parametrize(("name", "told"), WAYS)
 @pytest.mark.parametrize(("agent", "share", "continuous"), KINDS)
 def test_actions_are_evaluated_as_they_were_drawn(
-    name: str, agent: str, share: bool, continuous: bool
+    name: str, told: str, agent: str, share: bool, continuous: bool
 ) -> None:
-    args = on_policy_args(continuous, agent=agent, share_parameters=share)
-    policy = policy_of(hearing(GRAPHS[name]), args)
-    batch = make_batch(args, lengths=(T,) * B)
+    """Whatever is heard, by all networks, in whatever order."""
+    kind = {"agent": agent, "share_parameters": share, "told_through": told}
+    args = on_policy_args(continuous, **kind, **(DRAWN if name == "drawn" else {}))
+    check_evaluated_as_drawn(policy_of(POLICIES[name], args), args)
+
+
+def check_evaluated_as_drawn(policy: Any, args: Any) -> EpisodeBatch:
+    """Log-probabilities, outputs and memory; returns the episodes."""
+    batch = double_batch(args, lengths=(T,) * B)
     drawn_by = outputs_of_turns(policy)
     memories = play(policy, batch)
 
@@ -112,15 +122,33 @@ def test_actions_are_evaluated_as_they_were_drawn(
     found, outputs = policy.evaluate(view, avail, actions)
     _, memory = policy.unroll(view)
 
-    speaking = torch.stack(policy.turns)  # (turns, N)
-    assert len(drawn_by) == T * len(speaking)
     for t in range(T):
-        said = torch.stack(drawn_by[t * len(speaking) : (t + 1) * len(speaking)])
-        own = (said * speaking[:, None, :, None]).sum(dim=0)  # each agent's at its turn (B, N, A)
+        speaking = torch.stack(turns_at(policy, batch, t))  # (turns, 1 or B, N)
+        said, drawn_by = torch.stack(drawn_by[: len(speaking)]), drawn_by[len(speaking) :]
+        own = (said * speaking.unsqueeze(-1)).sum(dim=0)  # each agent's at its turn (B, N, A)
         expected = policy.head.log_prob(own, avail[:, t], actions[:, t])
         torch.testing.assert_close(found[:, t], expected)
         torch.testing.assert_close(outputs[:, t], own)
     torch.testing.assert_close(memory, memories)
+    assert not drawn_by
+    return batch
+
+
+def turns_at(policy: Any, batch: EpisodeBatch, t: int) -> list[Tensor]:
+    """Who spoke at slot t, turn by turn. (1 or B, N)"""
+    if policy.turns:
+        return [speaking.unsqueeze(0) for speaking in policy.turns]
+    return turns(earlier(batch[NOISE][:, t].squeeze(-1)))
+
+
+@pytest.mark.parametrize("told", ["head", "projection"])
+def test_unequal_agents_hear_padded_actions(told: str) -> None:
+    """Parts of continuous actions that an agent does not have are heard as their bound."""
+    args = on_policy_args(True, share_parameters=False, told_through=told)
+    args.action_low[1][2:], args.action_high[1][2:] = [0.5] * (A - 2), [0.5] * (A - 2)
+    batch = check_evaluated_as_drawn(policy_of(Ordered, args), args)
+
+    assert (batch["actions"][:, :T, 1, 2:] == 0.5).all()
 
 
 @pytest.mark.parametrize(("agent", "share", "continuous"), KINDS)
@@ -188,9 +216,13 @@ def test_only_the_chosen_episodes_act() -> None:
 # ---------------------------------------------------------------- who hears whom
 
 
+@pytest.mark.parametrize("told", ["head", "projection"])
+@pytest.mark.parametrize("share", [True, False])
 @pytest.mark.parametrize("name", GRAPHS)
-def test_agents_hear_those_they_hear_and_nobody_else(name: str) -> None:
-    args = on_policy_args(agent="mlp", obs_last_action=False)
+def test_agents_hear_those_they_hear_and_nobody_else(name: str, share: bool, told: str) -> None:
+    """Their outputs change, and the others' stay to the last bit."""
+    kind = {"agent": "mlp", "share_parameters": share, "told_through": told}
+    args = on_policy_args(**kind, obs_last_action=False)
     policy, batch = policy_of(hearing(GRAPHS[name]), args), make_batch(args)
     for speaker in range(N):
         other = make_batch(args)
@@ -200,75 +232,3 @@ def test_agents_hear_those_they_hear_and_nobody_else(name: str) -> None:
         differs = (step_by_step(policy, other) != before).flatten(3).any(dim=3)  # (B, slots, N)
         assert differs[:, 0].all(dim=0).tolist() == GRAPHS[name][:, speaker].bool().tolist()
         assert differs[:, 0].any(dim=0).tolist() == GRAPHS[name][:, speaker].bool().tolist()
-
-
-def test_who_hears_only_those_who_have_spoken_speaks() -> None:
-    chain = torch.tensor([[0, 0, 0], [1, 0, 0], [0, 1, 0]]).bool()
-    fork = torch.tensor([[0, 0, 1], [0, 0, 1], [0, 0, 0]]).bool()
-
-    assert [speaking.tolist() for speaking in turns(chain)] == torch.eye(3).bool().tolist()
-    assert [speaking.tolist() for speaking in turns(fork)] == [
-        [False, False, True],
-        [True, True, False],
-    ]
-    assert len(turns(torch.zeros(5, 5).bool())) == 1
-    for seed in range(20):
-        listens, spoken = graph(seed, 6), torch.zeros(6).bool()
-        for speaking in turns(listens):
-            assert not (listens[speaking] & ~spoken).any()
-            assert not (spoken & speaking).any()
-            spoken |= speaking
-        assert spoken.all()
-
-
-@pytest.mark.parametrize("circle", [torch.eye(2), 1 - torch.eye(2)])
-def test_nobody_hears_itself_even_through_others(circle: Tensor) -> None:
-    with pytest.raises(UserError, match="in a circle"):
-        turns(circle.bool())
-
-
-class Padded(IndependentPolicy):
-    """Sees zeros where others might be heard, so that sums are taken in the same order."""
-
-    def _joined(self, obs: Tensor, last_actions: Tensor | None) -> Tensor:
-        inputs = super()._joined(obs, last_actions)
-        return torch.cat([inputs, inputs.new_zeros(*inputs.shape[:-1], N * A)], dim=-1)
-
-    def input_size(self, scheme: dict[str, Any]) -> int:
-        return super().input_size(scheme) + N * A
-
-
-def played_and_learned(policy: IndependentPolicy, args: Any) -> list[Tensor]:
-    """Memory and actions of acting; what is said after an update; the random numbers left."""
-    batch = make_batch(args, lengths=(T,) * B)
-    torch.manual_seed(3)
-    memory = play(policy, batch)
-    mac, scheme = BasicMAC.of(policy), full_scheme(args)
-    learner: Any = LEARNERS[args.learner](mac, scheme, quiet_logger(), args)
-    learner.train(double_batch(args), 0, 0)
-    said = step_by_step(policy, double_batch(args), T)
-    return [memory, batch["actions"], said, torch.get_rng_state()]
-
-
-@pytest.mark.parametrize("name", ["mappo_learner", "kmappo_learner"])
-@pytest.mark.parametrize(("agent", "share", "continuous"), KINDS)
-def test_with_nobody_heard_it_is_the_independent_policy(
-    name: str, agent: str, share: bool, continuous: bool
-) -> None:
-    """Bit for bit, if that sees zeros for what could be heard; else but for rounding."""
-    args = on_policy_args(continuous, learner=name, agent=agent, share_parameters=share, lr=0.01)
-    deaf = policy_of(hearing(torch.zeros(N, N)), args)
-    padded, plain = policy_of(Padded, args), policy_of(IndependentPolicy, args)
-    for wide, narrow in zip(deaf.parameters(), plain.parameters(), strict=True):
-        narrow.data = wide[tuple(slice(0, width) for width in narrow.shape)].clone().detach()
-    found, expected, close = (played_and_learned(each, args) for each in (deaf, padded, plain))
-
-    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
-    torch.testing.assert_close(found, close)
-
-
-def test_learners_from_replay_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(CONTROLLERS, "told_mac", OrderedPolicy)
-
-    with pytest.raises(UserError, match="learns from what they did before"):
-        check_fit({**default_config(), "mac": "told_mac", "learner": "q_learner"})

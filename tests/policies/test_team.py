@@ -33,7 +33,7 @@ from utils.errors import UserError
 pytestmark = pytest.mark.usefixtures("double_precision")
 
 HEARING = ["mat", "sable"]
-NETWORKS = [*HEARING]
+NETWORKS = [*HEARING, "cmat"]
 KINDS = list(itertools.product(NETWORKS, [False, True]))
 
 
@@ -198,7 +198,7 @@ def test_the_encoder_knows_no_order_without_ids(agent: str) -> None:
     [
         ("mappo", ["agent=mat"], "mac=basic_mac gives each agent its own. Type mac=team_mac"),
         ("mappo", ["mac=team_mac"], "agent=rnn answers for each agent alone. Type agent=mat"),
-        ("qmix", ["mac=team_mac", "agent=mat"], "learner=q_learner does not ask how probable"),
+        ("qmix", ["mac=team_mac", "agent=mat"], "learner=q_learner learns from what they did"),
         (
             "mappo",
             ["mac=team_mac", "agent=mat", "share_parameters=False"],

@@ -38,6 +38,8 @@ MAPPO = {"learner": "mappo_learner"}
 KMAPPO = {"learner": "kmappo_learner", "minibatches": 2, "chunk_length": 3}
 TEAM = {"learner": "team_learner", "mac": "team_mac", "rnn_hidden_dim": 8, "n_heads": 2}
 SABLE = {**TEAM, "agent": "sable"}
+HAPPO = {"learner": "happo_learner", "share_parameters": False, "minibatches": 2}
+A2PO = {"learner": "a2po_learner", "share_parameters": False, "chunk_length": 3}
 COMA = {"learner": "coma_learner", "action_selector": "multinomial", "epsilon_start": 0.5}
 
 
@@ -83,9 +85,11 @@ def three_updates(runner: str = "batched", **settings: Any) -> list[Tensor]:
         ("batched", CLIMBING, 6, MAPPO),
         ("batched", CLIMBING, 6, KMAPPO),
         ("batched", CLIMBING, 6, COMA),
+        ("batched", CLIMBING, 6, HAPPO),
         ("episode", TIMED, 5, MAPPO),
         ("episode", TIMED, 5, KMAPPO),
         ("episode", TIMED, 5, COMA),
+        ("episode", TIMED, 5, A2PO),
         ("parallel", TIMED, 5, KMAPPO),
         ("batched", CLIMBING, 6, SABLE),
         ("episode", TIMED, 5, SABLE),

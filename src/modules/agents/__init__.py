@@ -10,6 +10,7 @@ REGISTRY = Registry(
         "cem": "modules.agents.cem_agent:CEMAgent",
         "cemrnn": "modules.agents.cem_agent:CEMRecurrentAgent",
         "mat": "modules.agents.mat:MATAgent",
+        "cmat": "modules.agents.cmat:CMATAgent",
         "sable": "modules.agents.sable:SableAgent",
     },
 )

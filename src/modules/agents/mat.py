@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from torch import Tensor, nn
 
 from modules.agents.team import Looked, Said, TeamNetwork, shifted
-from modules.attention import BEFORE_ACTIVATION, DecoderBlock, EncoderBlock, layer
+from modules.attention import BEFORE_ACTIVATION, DecoderBlock, EncoderBlock, layer, readout
 
 
 class MATAgent(TeamNetwork):
@@ -30,12 +30,12 @@ class MATAgent(TeamNetwork):
             nn.LayerNorm(H),
         )
         self.encoder = nn.Sequential(*(EncoderBlock(H, args.n_heads) for _ in blocks))
-        self.value = head(H, 1)
+        self.value = readout(H, H, 1)
         self.hear = nn.Sequential(
             layer(1 + n_actions, H, BEFORE_ACTIVATION, bias=False), nn.GELU(), nn.LayerNorm(H)
         )
         self.decoder = nn.ModuleList(DecoderBlock(H, args.n_heads) for _ in blocks)
-        self.action = head(H, n_outputs)
+        self.action = readout(H, H, n_outputs)
 
     def look(self, own: Tensor, start: Tensor | None = None) -> Looked:
         features = self.encoder(self.see(own))  # (R, L, N, H)
@@ -46,13 +46,3 @@ class MATAgent(TeamNetwork):
         for block in self.decoder:
             x = block(x, looked.features)
         return Said(self.action(x))
-
-
-def head(width: int, n_outputs: int) -> nn.Sequential:
-    """From features to values, or to what actions are drawn by."""
-    return nn.Sequential(
-        layer(width, width, BEFORE_ACTIVATION),
-        nn.GELU(),
-        nn.LayerNorm(width),
-        layer(width, n_outputs),
-    )

@@ -22,7 +22,11 @@ class MLPAgent(nn.Module):
         width = args.rnn_hidden_dim
         self.fc1 = nn.Linear(input_shape, width)
         self.fc2 = dense(width, width, args)
-        self.fc3 = nn.Linear(width, args.n_actions)
+        self.fc3: nn.Module = nn.Linear(width, args.n_actions)
+
+    def without_outputs(self) -> None:
+        """Leave out the last layer: what comes first is then its input, the last hidden layer."""
+        self.fc3 = nn.Identity()
 
     def init_hidden(self) -> Tensor:
         return self.fc1.weight.new_zeros(1, self.fc1.out_features)

@@ -23,7 +23,11 @@ class RNNAgent(nn.Module):
         self.hidden_dim = width
         self.fc1 = Dense(input_shape, width)
         self.rnn = nn.GRUCell(width, width)
-        self.fc2 = Dense(width, args.n_actions)
+        self.fc2: nn.Module = Dense(width, args.n_actions)
+
+    def without_outputs(self) -> None:
+        """Leave out the last layer: what comes first is then its input, the hidden state."""
+        self.fc2 = nn.Identity()
 
     def init_hidden(self) -> Tensor:
         """Zeros (1, H) on the model's device."""

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from modules.agents.team import Looked, Said, TeamNetwork, shifted
-from modules.attention import BEFORE_ACTIVATION, layer
-from modules.retention import Retained, Retention, slot_encoding
+from modules.attention import BEFORE_ACTIVATION, layer, readout, sinusoids
+from modules.retention import Retained, Retention
 
 
 class EncoderBlock(nn.Module):
@@ -80,12 +80,12 @@ class SableAgent(TeamNetwork):
             nn.RMSNorm(H),
         )
         self.encoder = nn.ModuleList(EncoderBlock(*of_block) for _ in blocks)
-        self.value = readout(H, 1)
+        self.value = readout(H, H, 1, nn.RMSNorm)
         self.hear = nn.Sequential(
             layer(1 + n_actions, H, BEFORE_ACTIVATION, bias=False), nn.GELU(), nn.RMSNorm(H)
         )
         self.decoder = nn.ModuleList(DecoderBlock(*of_block) for _ in blocks)
-        self.action = readout(H, n_outputs)
+        self.action = readout(H, H, n_outputs, nn.RMSNorm)
 
     def look(self, own: Tensor, start: Tensor | None = None) -> Looked:
         memory = self.memory_of(start, len(own))
@@ -112,7 +112,7 @@ class SableAgent(TeamNetwork):
     def time(self, memory: Memory, L: int) -> Tensor:
         """Which slot of the episode it is. (R, L, 1, H)"""
         slots = memory.slots[:, None, None] + torch.arange(L, device=memory.slots.device)[:, None]
-        encoded = slot_encoding(slots, self.width)
+        encoded = sinusoids(slots, self.width)
         return encoded if self.slot_encoding else torch.zeros_like(encoded)
 
     # Memory
@@ -135,13 +135,3 @@ class SableAgent(TeamNetwork):
         numbers = torch.cat([states.flatten(2), slots.expand(R, L, 1)], dim=2)
         missing = self.n_agents * self.memory_size - numbers.shape[2]
         return F.pad(numbers, (0, missing)).unflatten(2, (self.n_agents, self.memory_size))
-
-
-def readout(width: int, n_outputs: int) -> nn.Sequential:
-    """From features to values, or to what actions are drawn by."""
-    return nn.Sequential(
-        layer(width, width, BEFORE_ACTIVATION),
-        nn.GELU(),
-        nn.RMSNorm(width),
-        layer(width, n_outputs),
-    )

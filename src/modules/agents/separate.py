@@ -24,6 +24,15 @@ class SeparateAgents(nn.Module):
             [agent_class(input_shape, args) for _ in range(args.n_agents)]
         )
 
+    def parameters_of(self, agent: int) -> list[nn.Parameter]:
+        """What is agent's own: no two agents have a parameter in common."""
+        return list(self.agents[agent].parameters())
+
+    def without_outputs(self) -> None:
+        """Leave out every network's last layer."""
+        for agent in self.agents:
+            agent.without_outputs()
+
     def init_hidden(self) -> Tensor:
         """(N, H)."""
         return torch.cat([agent.init_hidden() for agent in self.agents])
