@@ -14,6 +14,7 @@ from configuration.loading import LoadedConfig
 from configuration.unused import uses_of_all
 from configuration.yaml_files import names
 from learners import REGISTRY as LEARNERS
+from modules.agents import REGISTRY as AGENTS
 from modules.critics import REGISTRY as CRITICS
 from modules.mixers import REGISTRY as MIXERS
 from tests.make import (
@@ -214,6 +215,14 @@ def test_mixers_and_critics_read_what_they_say_they_use(registry: Any, kind: str
         if name.startswith("qmix"):
             built.at(make_batch(args)["state"])
         assert read & uses_of_all(kind) == needs_of(part).uses, name
+
+
+@pytest.mark.parametrize("name", ["mat", "sable", "cmat"])
+def test_team_networks_read_what_they_say_they_use(name: str) -> None:
+    args, read = watched(make_args())
+    AGENTS[name](3, 2, 2, args)
+
+    assert read & uses_of_all("agents") == needs_of(AGENTS[name]).uses
 
 
 def test_needs_add_up() -> None:

@@ -38,8 +38,11 @@ KINDS = list(itertools.product(NETWORKS, [False, True]))
 
 
 def team_args(agent: str, continuous: bool = False, **changes: Any) -> SimpleNamespace:
-    sizes = {"rnn_hidden_dim": 8, "n_heads": 2, "n_blocks": 2}
-    return on_policy_args(continuous, mac="team_mac", agent=agent, **{**sizes, **changes})
+    """With continuous actions, the last part of the last agent's is padding."""
+    settings = {"mac": "team_mac", "agent": agent, "rnn_hidden_dim": 8, "n_heads": 2, "n_blocks": 2}
+    if continuous:
+        settings["action_high"] = [[2.0] * A] * (N - 1) + [[2.0] * (A - 1) + [-1.0]]
+    return on_policy_args(continuous, **{**settings, **changes})
 
 
 def team_of(args: SimpleNamespace, seed: int = 0) -> TeamPolicy:
@@ -199,21 +202,33 @@ def test_the_encoder_knows_no_order_without_ids(agent: str) -> None:
         ("mappo", ["agent=mat"], "mac=basic_mac gives each agent its own. Type mac=team_mac"),
         ("mappo", ["mac=team_mac"], "agent=rnn answers for each agent alone. Type agent=mat"),
         ("qmix", ["mac=team_mac", "agent=mat"], "learner=q_learner learns from what they did"),
-        (
-            "mappo",
-            ["mac=team_mac", "agent=mat", "share_parameters=False"],
-            "cannot be split. Type share_parameters=True",
-        ),
-        (
-            "mappo",
-            ["mac=team_mac", "agent=mat", "n_heads=5"],
-            "does not divide rnn_hidden_dim=128.* Type rnn_hidden_dim=130",
-        ),
+        ("mat", ["share_parameters=False"], "cannot be split. Type share_parameters=True"),
+        ("mat", ["n_heads=5"], "does not divide rnn_hidden_dim=64.* Type rnn_hidden_dim=65"),
+        ("mat", ["n_heads=0"], "n_heads"),
+        ("mat", ["learner=coma_learner"], "learner=coma_learner learns from what they did"),
+        ("mat", ["mac=ordered_mac"], "mac=ordered_mac gives each agent its own"),
+        ("mappo", ["learner=team_learner"], "has none that judges. Type mac=team_mac agent=mat"),
+        ("happo", ["mac=team_mac", "agent=mat"], "Type share_parameters=True"),
     ],
 )
 def test_what_does_not_fit_is_refused(config: str, words: list[str], said: str) -> None:
     with pytest.raises(UserError, match=said):
         load_config([f"--config={config}", "--env-config=two_step", "with", *words])
+
+
+def test_what_a_team_has_no_use_for_is_named() -> None:
+    def warning(config: str, word: str) -> str:
+        (found,) = load_config(
+            [f"--config={config}", "--env-config=two_step", "with", word]
+        ).warnings
+        return found
+
+    assert "learner=team_learner does not use critic_lr." in warning("mat", "critic_lr=0.1")
+    assert "learner=team_learner does not use critic_type." in warning(
+        "mat", "critic_type=ac_critic"
+    )
+    assert "agent=mat does not use retention_decay." in warning("mat", "retention_decay=0.5")
+    assert "agent=rnn does not use n_blocks." in warning("mappo", "n_blocks=2")
 
 
 def test_every_network_is_tested() -> None:
