@@ -97,7 +97,7 @@ def cut(values: Tensor, length: int) -> Tensor:
     missing = -T % length
     if missing:
         values = torch.cat([values, values.new_zeros(B, missing, *values.shape[2:])], dim=1)
-    return values.reshape(-1, length, *values.shape[2:])
+    return values.reshape(B * -(-T // length), length, *values.shape[2:])
 
 
 def memory_before(start: Tensor, hidden: Tensor, length: int) -> Tensor:

@@ -40,8 +40,8 @@ def part_of(key: str, name: str, among: str) -> Part:
 def chosen_parts(settings: ReadSettings) -> Iterator[Part]:
     """Those that may declare needs, the learner last: it asks for a list of changes."""
     learner = part_of("learner", settings["learner"], "learners")
-    own_critic = getattr(learner.kind, "default_critic", None)
-    if own_critic is not None:
+    own_critic = getattr(learner.kind, "default_critic", "")
+    if own_critic:
         yield part_of("critic_type", settings["critic_type"] or own_critic, "critics")
     if settings["mixer"] is not None:
         yield part_of("mixer", settings["mixer"], "mixers")
@@ -49,6 +49,7 @@ def chosen_parts(settings: ReadSettings) -> Iterator[Part]:
     yield mac
     selector = getattr(mac.kind, "fixed_selector", None) or settings["action_selector"]
     yield part_of("action_selector", selector, "selectors")
+    yield part_of("agent", settings["agent"], "agents")
     yield part_of("runner", settings["runner"], "runners")
     yield learner
 

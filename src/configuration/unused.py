@@ -24,6 +24,7 @@ DECLARING = (
     "critics",
     "mixers",
     "selectors",
+    "agents",
     "controllers",
 )  # whose parts say what they use
 LEVELS = "k_level"

@@ -9,5 +9,6 @@ REGISTRY = Registry(
         "ordered_mac": "policies.ordered:OrderedPolicy",
         "graph_mac": "policies.graph:GraphPolicy",
         "cem_mac": "controllers.cem_controller:CEMMAC",
+        "team_mac": "policies.team:TeamPolicy",
     },
 )

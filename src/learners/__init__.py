@@ -16,6 +16,7 @@ REGISTRY = Registry(
         "ippo_learner": "learners.mappo_learner:IPPOLearner",
         "coma_learner": "learners.coma_learner:COMALearner",
         "kmappo_learner": "learners.kmappo_learner:KMAPPOLearner",
+        "team_learner": "learners.team_learner:TeamLearner",
         "happo_learner": "learners.happo_learner:HAPPOLearner",
         "hatrpo_learner": "learners.hatrpo_learner:HATRPOLearner",
         "khappo_learner": "learners.khappo_learner:KHAPPOLearner",

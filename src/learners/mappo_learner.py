@@ -17,7 +17,7 @@ from learners.advantages import gae, n_step_returns
 from learners.contract import Statistics
 from learners.objective import ActorStep, Drawing
 from learners.on_policy import OnPolicyLearner
-from learners.round import Rewards, Round, of_round, unrolled_steps, variance
+from learners.round import Judged, Rewards, Round, of_round, unrolled_steps, variance
 from learners.state import Stateful
 from learners.surrogate import Surrogate
 from policies.contract import Policy
@@ -96,11 +96,8 @@ class MAPPOLearner(OnPolicyLearner):
         mask = valid_steps(batch["filled"], batch["terminated"])  # (B, T, 1)
         view = self.policy.whole(batch, T)
         outputs, memory = unrolled_steps(self.policy, view, mask)
-        critic_inputs = self.critic.inputs(batch)  # (B, T + 1, 1 or N, F)
-        predicted = self.critic.values_of(critic_inputs)  # normalised (B, T + 1, N)
-        values = ahead = self.norm.restore(predicted)
-        if self.args.critic_targets:
-            ahead = self.norm.restore(self.target_critic.values_of(critic_inputs))
+        judged = self.judge(batch)
+        values, ahead = self.norm.restore(judged.values), self.norm.restore(judged.ahead)
         rewards = Rewards(batch["reward"][:, :T], batch["terminated"][:, :T].to(values), mask)
         returns = self.returns(rewards, ahead)  # (B, T, N)
         valid = mask.expand_as(returns)
@@ -113,8 +110,8 @@ class MAPPOLearner(OnPolicyLearner):
             avail=avail,
             actions=actions,
             log_probs=self.head.log_prob(outputs, avail, actions),
-            critic_inputs=critic_inputs[:, :T],
-            predicted=predicted[:, :T],
+            critic_inputs=judged.inputs[:, :T],
+            predicted=judged.values[:, :T],
             values=values[:, :T],
             rewards=rewards,
             ahead=ahead,
@@ -122,6 +119,14 @@ class MAPPOLearner(OnPolicyLearner):
             valid=valid,
             deciding=valid * self.head.has_choice(avail) if self.args.dead_mask else valid,
         )
+
+    def judge(self, batch: EpisodeBatch) -> Judged:
+        """What the critic says of every slot."""
+        inputs = self.critic.inputs(batch)
+        values = ahead = self.critic.values_of(inputs)
+        if self.args.critic_targets:
+            ahead = self.target_critic.values_of(inputs)
+        return Judged(inputs, values, ahead)
 
     def returns(self, rewards: Rewards, ahead: Tensor, trace: Tensor | None = None) -> Tensor:
         """The targets of the critic, from the values `ahead` (B, T + 1, N). (B, T, N)"""
@@ -166,15 +171,17 @@ class MAPPOLearner(OnPolicyLearner):
     # One step of each
 
     def improve_critic(self, played: Experience) -> Statistics:
+        loss = self.value_loss(self.critic.values_of(played.critic_inputs), played)
+        norm = self.step(self.args.critic_coef * loss, self.critic_optimiser, self.critic_params)
+        return {"critic_loss": loss.detach(), "critic_grad_norm": norm}
+
+    def value_loss(self, values: Tensor, played: Experience) -> Tensor:
         """Squared error, or with `value_clip` that of a value which moved no further than that."""
-        values = self.critic.values_of(played.critic_inputs)  # (R, L, N)
-        errors = (values - played.returns).square()
+        errors = (values - played.returns).square()  # (R, L, N)
         if self.args.value_clip:
             moved = (values - played.values).clamp(-self.args.eps_clip, self.args.eps_clip)
             errors = torch.max(errors, (played.values + moved - played.returns).square())
-        loss = mean_over(errors, played.valid)
-        norm = self.step(self.args.critic_coef * loss, self.critic_optimiser, self.critic_params)
-        return {"critic_loss": loss.detach(), "critic_grad_norm": norm}
+        return mean_over(errors, played.valid)
 
     def improve_actors(self, played: Experience, t_env: int, diagnose: bool) -> Statistics:
         """One step up the surrogate."""

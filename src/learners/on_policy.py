@@ -33,7 +33,7 @@ class OnPolicyLearner(PolicyLearner):
     learns_from_parts = True  # of episodes, as `rollout_length` makes them
     critic: InputCritic
     target_critic: InputCritic
-    default_critic: str
+    default_critic: str  # empty: the network that acts judges, too
     floor_allowed = True  # whether the learner knows of the epsilon that actors may explore with
 
     def __init__(self, mac: MAC, scheme: Scheme, logger: Logger, args: SimpleNamespace) -> None:

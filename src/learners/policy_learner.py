@@ -46,12 +46,16 @@ class PolicyLearner(Learner):
         self.critic_params = list(self.critic.parameters())
         if self.mixer is not None:
             self.critic_params += list(self.mixer.parameters())
-        self.critic_lr = args.lr if args.critic_lr is None else args.critic_lr
         self.critic_optimiser = self.make_critic_optimiser()
         self.critic_training_steps = 0
 
     def build_critic(self, scheme: Scheme, args: SimpleNamespace) -> Network:
         raise NotImplementedError
+
+    @property
+    def critic_lr(self) -> float:
+        rate: float = self.args.lr if self.args.critic_lr is None else self.args.critic_lr
+        return rate
 
     def make_agent_optimiser(self, params: Iterable[nn.Parameter]) -> Optimizer:
         args = self.args

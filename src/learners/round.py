@@ -13,6 +13,14 @@ from components.minibatch import Steps, View, running_rows
 from learners.contract import Statistics
 
 
+class Judged(NamedTuple):
+    """What a critic says of all slots, the one after the last included; normalised."""
+
+    inputs: Tensor  # that it says so from (B, T + 1, 1 or N, F)
+    values: Tensor  # (B, T + 1, N)
+    ahead: Tensor  # what returns look ahead to: the same, or what its slow copy says (B, T + 1, N)
+
+
 class Rewards(NamedTuple):
     """What returns are made of, besides values."""
 

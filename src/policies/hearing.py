@@ -30,7 +30,7 @@ def learns_from_own_rows(policy: type, given: Given) -> None:
             f"mac={given['mac']} tells agents what others do in the same slot, and "
             f"learner={given['learner']} learns from what they did before, or compares actions as "
             "if nobody had heard them. Use a learner that asks how probable stored actions are: "
-            "mappo_learner, ippo_learner or kmappo_learner."
+            "mappo_learner, ippo_learner or kmappo_learner, or team_learner with mac=team_mac."
         )
 
 

@@ -14,6 +14,7 @@ from configuration.loading import LoadedConfig
 from configuration.unused import uses_of_all
 from configuration.yaml_files import names
 from learners import REGISTRY as LEARNERS
+from modules.agents import REGISTRY as AGENTS
 from modules.critics import REGISTRY as CRITICS
 from modules.mixers import REGISTRY as MIXERS
 from tests.make import (
@@ -178,6 +179,8 @@ def settings_for(learner: str, **more: Any) -> SimpleNamespace:
         return continuous_args(mac="cem_mac", agent="cem", **given)
     if learner in ("q_learner", "qtran_learner"):
         return make_args(mixer="qtran_base" if "qtran" in learner else "vdn", **given)
+    if learner == "team_learner":
+        return on_policy_args(mac="team_mac", agent="mat", **given)
     in_turns = learner.startswith(("happo", "a2po"))
     given["share_parameters"] = not in_turns
     on_policy = in_turns or learner.startswith(("mappo", "ippo", "coma", "kmappo"))
@@ -215,6 +218,14 @@ def test_mixers_and_critics_read_what_they_say_they_use(registry: Any, kind: str
         if name.startswith("qmix"):
             built.at(make_batch(args)["state"])
         assert read & uses_of_all(kind) == needs_of(part).uses, name
+
+
+@pytest.mark.parametrize("name", ["mat", "sable", "cmat"])
+def test_team_networks_read_what_they_say_they_use(name: str) -> None:
+    args, read = watched(make_args())
+    AGENTS[name](3, 2, 2, args)
+
+    assert read & uses_of_all("agents") == needs_of(AGENTS[name]).uses
 
 
 def test_needs_add_up() -> None:

@@ -18,6 +18,7 @@ from configuration.fit import check_fit
 from controllers import REGISTRY as CONTROLLERS
 from learners.advantages import gae
 from learners.coma_learner import taken
+from policies.team import TeamPolicy
 from run import collect_episodes, collect_parts
 from runners import REGISTRY as RUNNERS
 from runners.nonstop import Nonstop
@@ -35,6 +36,8 @@ CLIMBING = {"env": "climbing", "env_args": {"episode_limit": 6}}
 TIMED: dict[str, Any] = {"env": "Timed", "env_args": {}}
 MAPPO = {"learner": "mappo_learner"}
 KMAPPO = {"learner": "kmappo_learner", "minibatches": 2, "chunk_length": 3}
+TEAM = {"learner": "team_learner", "mac": "team_mac", "rnn_hidden_dim": 8, "n_heads": 2}
+SABLE = {**TEAM, "agent": "sable"}
 HAPPO = {"learner": "happo_learner", "share_parameters": False, "minibatches": 2}
 A2PO = {"learner": "a2po_learner", "share_parameters": False, "chunk_length": 3}
 COMA = {"learner": "coma_learner", "action_selector": "multinomial", "epsilon_start": 0.5}
@@ -88,6 +91,8 @@ def three_updates(runner: str = "batched", **settings: Any) -> list[Tensor]:
         ("episode", TIMED, 5, COMA),
         ("episode", TIMED, 5, A2PO),
         ("parallel", TIMED, 5, KMAPPO),
+        ("batched", CLIMBING, 6, SABLE),
+        ("episode", TIMED, 5, SABLE),
     ],
 )
 def test_rollouts_of_an_episode_s_length_are_whole_episodes_bit_for_bit(
@@ -160,6 +165,19 @@ class Diary:
             return self.logits, memory
 
         vector.step, vector.reset, policy.one_slot = write_step, write_reset, write_logits
+        if isinstance(policy, TeamPolicy):
+            self.note_what_is_said(policy)
+
+    def note_what_is_said(self, policy: TeamPolicy) -> None:
+        """Of the last turn, when everybody has heard what it hears."""
+        say = policy.agent.say
+
+        def write_said(*given: Any) -> Any:
+            said = say(*given)
+            self.logits = said.outputs[:, 0]
+            return said
+
+        policy.agent.say = write_said  # type: ignore[method-assign]
 
 
 def probabilities(session: Session, batch: EpisodeBatch) -> Tensor:
@@ -243,11 +261,20 @@ def test_advantages_equal_brute_force_over_the_stream() -> None:
         torch.testing.assert_close(found, expected)
 
 
-@pytest.mark.parametrize("agent", ["rnn", "mlp"])
-@pytest.mark.parametrize("share", [True, False])
-def test_learners_retrace_what_was_said_when_acting(share: bool, agent: str) -> None:
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"agent": "rnn"},
+        {"agent": "mlp"},
+        {"agent": "rnn", "share_parameters": False},
+        {"agent": "mlp", "share_parameters": False},
+        SABLE,
+    ],
+    ids=str,
+)
+def test_learners_retrace_what_was_said_when_acting(settings: dict[str, Any]) -> None:
     """Through ends inside a rollout, and from memory and last actions at its beginning."""
-    settings = {"obs_last_action": True, "share_parameters": share, "agent": agent}
+    settings = {"obs_last_action": True, **settings}
     session, batch, diary = two_rollouts(**settings)
     recomputed = probabilities(session, batch)
     avail = batch["avail_actions"] == 0
@@ -271,9 +298,13 @@ def where(batch: EpisodeBatch, diary: Diary, row: int, t: int) -> tuple[int, int
 
 
 @pytest.mark.parametrize("chunk_length", [None, 1, 2, 4])
-def test_chunks_begin_with_the_memory_of_their_part(chunk_length: int | None) -> None:
+@pytest.mark.parametrize("settings", [MAPPO, SABLE], ids=["mappo", "sable"])
+def test_chunks_begin_with_the_memory_of_their_part(
+    settings: dict[str, Any], chunk_length: int | None
+) -> None:
     """All ratios of the first step are 1, wherever a chunk begins."""
-    session, batch, _ = two_rollouts(chunk_length=chunk_length, epochs=1, minibatches=1)
+    once = {"chunk_length": chunk_length, "epochs": 1, "minibatches": 1}
+    session, batch, _ = two_rollouts(**settings, **once)
     seen: dict[str, float] = {}
     session.logger.log_stat = lambda key, value, t_env: seen.update({key: value})  # type: ignore[method-assign]
     session.learner.train(batch, 0, 0)

@@ -9,5 +9,8 @@ REGISTRY = Registry(
         "mlp": "modules.agents.mlp_agent:MLPAgent",
         "cem": "modules.agents.cem_agent:CEMAgent",
         "cemrnn": "modules.agents.cem_agent:CEMRecurrentAgent",
+        "mat": "modules.agents.mat:MATAgent",
+        "cmat": "modules.agents.cmat:CMATAgent",
+        "sable": "modules.agents.sable:SableAgent",
     },
 )

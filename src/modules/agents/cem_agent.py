@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from modules.kernels import Running, unroll_gru
+from utils.needs import Needs
 
 
 class CEMAgent(nn.Module):
@@ -16,6 +17,7 @@ class CEMAgent(nn.Module):
     The action enters behind the features, so that many actions can be judged for one of them.
     """
 
+    needs = Needs()
     recurrent = False
 
     def __init__(self, input_shape: int, args: SimpleNamespace) -> None:
@@ -50,6 +52,7 @@ class CEMAgent(nn.Module):
 class CEMRecurrentAgent(CEMAgent):
     """With a GRU."""
 
+    needs = Needs()
     recurrent = True
 
     def __init__(self, input_shape: int, args: SimpleNamespace) -> None:

@@ -8,11 +8,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from modules.kernels import Running, dense
+from utils.needs import Needs
 
 
 class MLPAgent(nn.Module):
     """The "hidden state" it returns is its last hidden layer; the one it is given is not used."""
 
+    needs = Needs()
     recurrent = False
 
     def __init__(self, input_shape: int, args: SimpleNamespace) -> None:

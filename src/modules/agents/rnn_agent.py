@@ -8,11 +8,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from modules.kernels import Dense, Running, unroll_gru
+from utils.needs import Needs
 
 
 class RNNAgent(nn.Module):
     """Steps through an episode (`forward`), or takes it whole (`unroll`): the same function."""
 
+    needs = Needs()
     recurrent = True
 
     def __init__(self, input_shape: int, args: SimpleNamespace) -> None:

@@ -1,0 +1,48 @@
+"""The Multi-Agent Transformer (Wen et al. 2022)."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from torch import Tensor, nn
+
+from modules.agents.team import Looked, Said, TeamNetwork, shifted
+from modules.attention import BEFORE_ACTIVATION, DecoderBlock, EncoderBlock, layer, readout
+
+
+class MATAgent(TeamNetwork):
+    """An encoder of what all agents see, which judges, and a decoder of what they do in turns.
+
+    All turns are one pass where the actions are known: the mask alone says who hears whom.
+    """
+
+    needs = TeamNetwork.needs
+
+    def __init__(
+        self, n_inputs: int, n_actions: int, n_outputs: int, args: SimpleNamespace
+    ) -> None:
+        super().__init__(n_inputs, n_actions, n_outputs, args)
+        H, blocks = self.width, range(args.n_blocks)
+        self.see = nn.Sequential(
+            nn.LayerNorm(n_inputs),
+            layer(n_inputs, H, BEFORE_ACTIVATION),
+            nn.GELU(),
+            nn.LayerNorm(H),
+        )
+        self.encoder = nn.Sequential(*(EncoderBlock(H, args.n_heads) for _ in blocks))
+        self.value = readout(H, H, 1)
+        self.hear = nn.Sequential(
+            layer(1 + n_actions, H, BEFORE_ACTIVATION, bias=False), nn.GELU(), nn.LayerNorm(H)
+        )
+        self.decoder = nn.ModuleList(DecoderBlock(H, args.n_heads) for _ in blocks)
+        self.action = readout(H, H, n_outputs)
+
+    def look(self, own: Tensor, start: Tensor | None = None) -> Looked:
+        features = self.encoder(self.see(own))  # (R, L, N, H)
+        return Looked(features, self.value(features).squeeze(-1))
+
+    def say(self, looked: Looked, actions: Tensor) -> Said:
+        x = self.hear(shifted(actions))  # (R, L, N, H)
+        for block in self.decoder:
+            x = block(x, looked.features)
+        return Said(self.action(x))

@@ -1,0 +1,130 @@
+"""Networks that see a whole team at once, act for each of its agents, and judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from modules.kernels import Running
+from utils.errors import UserError
+from utils.needs import Given, Needs
+
+States = tuple[Callable[[], Tensor], ...]  # what memories are after each slot, once asked (R, L, X)
+
+
+class Looked(NamedTuple):
+    """What the agents have seen, which no action of the slot has changed."""
+
+    features: Tensor  # (R, L, N, H)
+    values: Tensor  # (R, L, N)
+    start: Tensor | None = None  # the memory that rows begin with (R, N, M); None is blank
+    states: States = ()
+
+
+class Said(NamedTuple):
+    """What the agents answer to what they have seen and to the actions of the slot."""
+
+    outputs: Tensor  # (R, L, N, A')
+    states: States = ()
+
+
+def team_network(agent: type, given: Given) -> None:
+    """Refuse a team network where somebody asks each agent for itself, and odd sizes."""
+    if given["mac"] != "team_mac":
+        raise UserError(
+            f"agent={given['agent']} sees all agents' rows at once, and mac={given['mac']} gives "
+            "each agent its own. Type mac=team_mac learner=team_learner."
+        )
+    width, n_heads = given["rnn_hidden_dim"], given["n_heads"]
+    if width % n_heads:
+        raise UserError(
+            f"n_heads={n_heads} does not divide rnn_hidden_dim={width}, so the heads of "
+            f"agent={given['agent']} cannot share its width. Type rnn_hidden_dim="
+            f"{-(-width // n_heads) * n_heads}, or another n_heads."
+        )
+
+
+class TeamNetwork(nn.Module):
+    """Subclasses look once a slot, and say as often as others have acted.
+
+    Rows of inputs hold what each agent sees and, where a batch is learned from, its own action of
+    the slot (..., N, F + A); the network decides who hears whom.
+    """
+
+    needs = Needs(demands=(team_network,), uses=frozenset({"n_blocks", "n_heads"}))
+
+    hears: ClassVar[bool] = True  # whether agents' outputs depend on the actions of those before
+    recurrent = False
+
+    def __init__(
+        self, n_inputs: int, n_actions: int, n_outputs: int, args: SimpleNamespace
+    ) -> None:
+        """Widths of what an agent sees, of its action as a vector, and of what it has to say."""
+        super().__init__()
+        self.n_inputs, self.n_actions, self.n_outputs = n_inputs, n_actions, n_outputs
+        self.n_agents, self.width = args.n_agents, args.rnn_hidden_dim
+
+    def look(self, own: Tensor, start: Tensor | None = None) -> Looked:
+        """own (R, L, N, F), start (R, N, M)"""
+        raise NotImplementedError
+
+    def say(self, looked: Looked, actions: Tensor) -> Said:
+        """Outputs of agents that hear those of the `actions` (R, L, N, A) that come before."""
+        raise NotImplementedError
+
+    # Memory
+
+    @property
+    def memory_size(self) -> int:
+        """Numbers an agent; those without memory have one, too, which stays 0."""
+        return 1
+
+    def init_hidden(self) -> Tensor:
+        """Blank, shared out among the agents. (N, M)"""
+        return next(self.parameters()).new_zeros(self.n_agents, self.memory_size)
+
+    def remember(self, looked: Looked, said: Said) -> Tensor:
+        """The memory after each slot. (R, L, N, M)"""
+        R, L = looked.values.shape[:2]
+        return self.init_hidden().expand(R, L, -1, -1)
+
+    # As other agents
+
+    def both(self, inputs: Tensor, start: Tensor | None) -> tuple[Looked, Said]:
+        """Rows with actions (R, L, N, F + A)."""
+        own, actions = inputs.tensor_split([self.n_inputs], dim=-1)
+        looked = self.look(own, start)
+        return looked, self.say(looked, actions)
+
+    def forward(self, inputs: Tensor, hidden_state: Tensor) -> tuple[Tensor, Tensor]:
+        """One slot: inputs (B*N, F + A), hidden (..., M) -> outputs (B*N, A'), hidden (B*N, M)"""
+        N = self.n_agents
+        rows = inputs.reshape(-1, 1, N, inputs.shape[-1])  # (B, 1, N, F + A)
+        outputs, hidden = self.unroll(rows, hidden_state.reshape(len(rows), N, -1))
+        return outputs.flatten(0, 2), hidden.flatten(0, 2)
+
+    def unroll(
+        self, inputs: Tensor, start: Tensor | None = None, running: Running = None
+    ) -> tuple[Tensor, Tensor]:
+        """inputs (R, L, N, F + A) -> outputs (R, L, N, A'), memory (R, L, N, M)"""
+        looked, said = self.both(inputs, start)
+        return said.outputs, self.remember(looked, said)
+
+
+def is_team_network(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, TeamNetwork)
+
+
+def shifted(actions: Tensor) -> Tensor:
+    """What each agent hears first: the action of the one before, or that it begins.
+
+    (..., N, A) -> (..., N, 1 + A), where the first agent's row is 1 and zeros
+    """
+    begins = torch.zeros_like(actions[..., :1])
+    begins[..., 0, :] = 1
+    before = torch.cat([torch.zeros_like(actions[..., :1, :]), actions[..., :-1, :]], dim=-2)
+    return torch.cat([begins, before], dim=-1)

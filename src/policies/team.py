@@ -1,0 +1,107 @@
+"""The policy of a team that one network acts for: agents hear each other inside the network."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from components.minibatch import View
+from components.orders import empty, full
+from modules.agents import REGISTRY as AGENTS
+from modules.agents.team import TeamNetwork, is_team_network
+from policies.contract import Observed
+from policies.hearing import HearingPolicy, learns_from_own_rows
+from policies.independent import EVERY_ROW, IndependentPolicy
+from utils.errors import UserError
+from utils.needs import Given, Needs
+
+
+def one_network_for_all(policy: type, given: Given) -> None:
+    """Refuse agents that answer for themselves."""
+    if not is_team_network(AGENTS[given["agent"]]):
+        raise UserError(
+            f"mac={given['mac']} asks one network for all agents' actions, and "
+            f"agent={given['agent']} answers for each agent alone. Type agent=mat, or "
+            "mac=basic_mac."
+        )
+    if not given["share_parameters"]:
+        raise UserError(
+            f"agent={given['agent']} is one network for the whole team, which cannot be split. "
+            "Type share_parameters=True."
+        )
+
+
+class Evaluated(NamedTuple):
+    """What one pass through the network says of stored actions, and of where they were taken."""
+
+    log_probs: Tensor  # (..., N)
+    outputs: Tensor  # (..., N, A')
+    values: Tensor  # (..., N)
+
+
+class TeamPolicy(HearingPolicy):
+    """The network sees all agents' rows at once, and judges. Its memory may hear actions, too."""
+
+    needs = Needs(demands=(one_network_for_all, learns_from_own_rows))
+    judges = True
+    agent: TeamNetwork
+
+    def __init__(self, scheme: dict[str, Any], groups: Any, args: SimpleNamespace) -> None:
+        super().__init__(scheme, groups, args)
+        self.packs = not self.recurrent  # a memory of matrices takes rows as they are
+
+    def who_hears_whom(self) -> Tensor:
+        return (full if self.agent.hears else empty)(self.n_agents)
+
+    def _build_agent(self, input_size: int) -> TeamNetwork:
+        kind: type[TeamNetwork] = AGENTS[self.args.agent]
+        return kind(input_size, self._action_size, self.head.n_outputs, self.args)
+
+    # Acting
+
+    def act(
+        self,
+        seen: Observed,
+        memory: Tensor,
+        t_env: int,
+        testing: bool = False,
+        rows: Any = EVERY_ROW,
+    ) -> tuple[Tensor, Tensor]:
+        """The network looks once. All agents draw at every turn; what counts is drawn once all
+        have acted that one hears. By the last turn the network has heard all that it remembers.
+        """
+        own = self.inputs_of(seen).unsqueeze(1)  # (B, 1, N, F)
+        avail = seen.avail.to(own.device)[rows]
+        looked = self.agent.look(own, memory)
+        done = own.new_zeros(*own.shape[:3], self._action_size)  # (B, 1, N, A)
+        for speaking in self.turns:  # (N,)
+            said = self.agent.say(looked, done)
+            stored = self.selector.choose(said.outputs[rows, 0], avail, t_env, testing)
+            drawn = self.head.vector(stored).to(done)  # (b, N, A)
+            speaks = speaking.to(done.device).unsqueeze(-1)
+            done[rows, 0] = torch.where(speaks, drawn, done[rows, 0])
+        return self.head.stored(done[rows, 0]), self.agent.remember(looked, said)[:, 0]
+
+    def one_slot(self, inputs: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """As it was played: (B, N, F + A), (B, N, M) -> outputs (B, N, A'), memory (B, N, M)"""
+        outputs, memory = self.agent.unroll(inputs.unsqueeze(1), memory)
+        return outputs[:, 0], memory[:, 0]
+
+    # Learning
+
+    def judge(self, batch: Any) -> Tensor:
+        """Values of every slot of the batch, the one after the last included. (B, T + 1, N)"""
+        view = IndependentPolicy.whole(self, batch, batch.max_seq_length)
+        return self.agent.look(view.inputs, view.start).values
+
+    def evaluate_and_judge(self, view: View, avail: Tensor, actions: Tensor) -> Evaluated:
+        """`evaluate`, and values from the same pass."""
+        looked, said = self.agent.both(view.inputs, view.start)
+        log_probs = self.head.log_prob(said.outputs, avail, actions)
+        return Evaluated(log_probs, said.outputs, looked.values)
+
+    def unroll(self, view: View) -> tuple[Tensor, Tensor]:
+        return IndependentPolicy.unroll(self, view)

@@ -1,0 +1,236 @@
+"""One network for a team: what is learned from is what was drawn, and who hears whom."""
+
+from __future__ import annotations
+
+import itertools
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from components.episode_buffer import EpisodeBatch
+from components.minibatch import Minibatch
+from configuration import load_config
+from modules.agents import REGISTRY as AGENTS
+from policies.contract import Observed
+from policies.independent import IndependentPolicy
+from policies.team import TeamPolicy
+from tests.make import (
+    A,
+    B,
+    N,
+    T,
+    double_batch,
+    full_scheme,
+    make_batch,
+    on_policy_args,
+    step_by_step,
+)
+from utils.errors import UserError
+
+pytestmark = pytest.mark.usefixtures("double_precision")
+
+HEARING = ["mat", "sable"]
+NETWORKS = [*HEARING, "cmat"]
+KINDS = list(itertools.product(NETWORKS, [False, True]))
+
+
+def team_args(agent: str, continuous: bool = False, **changes: Any) -> SimpleNamespace:
+    """With continuous actions, the last part of the last agent's is padding."""
+    settings = {"mac": "team_mac", "agent": agent, "rnn_hidden_dim": 8, "n_heads": 2, "n_blocks": 2}
+    if continuous:
+        settings["action_high"] = [[2.0] * A] * (N - 1) + [[2.0] * (A - 1) + [-1.0]]
+    return on_policy_args(continuous, **{**settings, **changes})
+
+
+def team_of(args: SimpleNamespace, seed: int = 0) -> TeamPolicy:
+    """With weights as large as learning may make them: at first, agents hardly hear each other."""
+    torch.manual_seed(seed)
+    policy = TeamPolicy(full_scheme(args), {"agents": args.n_agents}, args)
+    with torch.no_grad():
+        for param in policy.parameters():
+            param.add_(0.3 * torch.randn_like(param))
+    return policy
+
+
+@torch.no_grad()
+def play(policy: TeamPolicy, batch: EpisodeBatch) -> tuple[Tensor, Tensor]:
+    """Acts through the batch, whose actions become the policy's.
+
+    The outputs that each agent drew from (B, T, N, A'), and the memory after each slot.
+    """
+    choose, drawn_by, said = policy.selector.choose, [], []
+
+    def spy(outputs: Tensor, *rest: Any) -> Tensor:
+        said.append(outputs)
+        return choose(outputs, *rest)
+
+    policy.selector.choose = spy  # type: ignore[method-assign]
+    memory, memories = policy.blank_memory(batch.batch_size), []
+    for t in range(T):
+        said.clear()
+        stored, memory = policy.act(Observed.of(batch, t), memory, t_env=0)
+        batch.update({"actions": stored}, ts=slice(t, t + 1), mark_filled=False)
+        turns = said if len(said) > 1 else said * N
+        drawn_by.append(torch.stack([turns[i][:, i] for i in range(N)], dim=1))
+        memories.append(memory)
+    policy.selector.choose = choose  # type: ignore[method-assign]
+    return torch.stack(drawn_by, dim=1), torch.stack(memories, dim=1)
+
+
+@pytest.mark.parametrize(("agent", "continuous"), KINDS)
+def test_actions_are_evaluated_as_they_were_drawn(agent: str, continuous: bool) -> None:
+    args = team_args(agent, continuous)
+    policy, batch = team_of(args), double_batch(args)
+    drawn_by, memories = play(policy, batch)
+    avail, actions = (batch[key][:, :T] for key in ("avail_actions", "actions"))
+    view = policy.whole(batch, T)
+
+    found, outputs = policy.evaluate(view, avail, actions)
+    torch.testing.assert_close(outputs, drawn_by)
+    torch.testing.assert_close(found, policy.head.log_prob(drawn_by, avail, actions))
+    torch.testing.assert_close(policy.unroll(view)[1], memories)
+    torch.testing.assert_close(step_by_step(policy, batch, T), outputs)
+    judged = policy.evaluate_and_judge(view, avail, actions)
+    torch.testing.assert_close(judged.log_probs, found)
+    torch.testing.assert_close(judged.values, policy.judge(batch)[:, :T])
+
+
+@pytest.mark.parametrize(("agent", "continuous"), KINDS)
+def test_an_action_reaches_those_after_it_and_nobody_else(agent: str, continuous: bool) -> None:
+    args = team_args(agent, continuous, obs_last_action=False)
+    policy, batch = team_of(args), double_batch(args)
+    before, values = policy.say(policy.whole(batch, 1)), policy.judge(batch)
+    field = "actions" if continuous else "actions_onehot"
+    for speaker in range(N):
+        other = double_batch(args)
+        other[field][:, 0, speaker] = other[field][:, 0, speaker].roll(1, dims=-1)
+        differs = (policy.say(policy.whole(other, 1)) != before).any(dim=3).any(dim=1)  # (B, N)
+
+        assert differs.any(dim=0).tolist() == [policy.agent.hears and i > speaker for i in range(N)]
+        assert torch.equal(policy.judge(other)[:, 0], values[:, 0])
+
+
+@pytest.mark.parametrize(("agent", "continuous"), KINDS)
+def test_rows_do_not_touch_each_other(agent: str, continuous: bool) -> None:
+    args = team_args(agent, continuous)
+    policy, batch = team_of(args), double_batch(args)
+    alone = double_batch(args)
+    for field in alone.data.transition_data.values():
+        field[1:] = 0  # as padding is
+
+    outputs, others = policy.say(policy.whole(batch, T)), policy.say(policy.whole(alone, T))
+    torch.testing.assert_close(outputs[0], others[0])
+    torch.testing.assert_close(policy.judge(batch)[0], policy.judge(alone)[0])
+
+
+@pytest.mark.parametrize(("agent", "continuous"), KINDS)
+def test_minibatches_are_evaluated_as_whole_episodes_are(agent: str, continuous: bool) -> None:
+    args = team_args(agent, continuous)
+    policy, batch = team_of(args), double_batch(args)
+    minibatch = Minibatch(batch)
+    views, valid = policy.look(minibatch), minibatch.mask[..., None]
+
+    found = policy.say(views.now) * valid
+    torch.testing.assert_close(found, minibatch.steps.take(step_by_step(policy, batch)) * valid)
+
+
+@pytest.mark.parametrize("agent", HEARING)
+def test_joint_actions_are_drawn_with_the_probabilities_they_are_evaluated_with(agent: str) -> None:
+    args = team_args(agent, n_actions=2)
+    policy = team_of(args)
+    joint = torch.cartesian_prod(*[torch.arange(2)] * N).unsqueeze(-1)  # (2^N, N, 1)
+    batch = make_batch(args, lengths=(1,) * len(joint), slots=2)
+    batch["obs"][:] = batch["obs"][:1]
+    batch["avail_actions"][:] = 1
+    batch.update({"actions": joint.unsqueeze(1)}, ts=slice(0, 1), mark_filled=False)
+    avail, actions = (batch[key][:, :1] for key in ("avail_actions", "actions"))
+    log_probs, _ = policy.evaluate(policy.whole(batch, 1), avail, actions)
+    expected = log_probs.sum(dim=2).exp().squeeze(1).detach()  # (2^N,)
+    seen, memory = Observed.of(batch, 0), policy.blank_memory(len(joint))
+    with torch.no_grad():
+        drawn = torch.cat([policy.act(seen, memory, t_env=0)[0] for _ in range(300)])
+    shares = (drawn == joint.unsqueeze(1)).all(dim=2).all(dim=2).double().mean(dim=1)
+
+    torch.testing.assert_close(expected.sum(), torch.ones(()))
+    torch.testing.assert_close(shares, expected, atol=0.03, rtol=0)
+
+
+@pytest.mark.parametrize("agent", NETWORKS)
+def test_tests_take_the_likeliest_action_given_those_before(agent: str) -> None:
+    args = team_args(agent, test_greedy=True)
+    policy, batch = team_of(args), make_batch(args, lengths=(T,) * B)
+    stored, _ = policy.act(Observed.of(batch, 0), policy.blank_memory(B), 0, testing=True)
+    batch.update({"actions": stored}, ts=slice(0, 1), mark_filled=False)
+    likeliest = policy.greedy(policy.whole(batch, 1), batch["avail_actions"][:, :1])
+
+    assert torch.equal(stored, policy.head.stored(likeliest)[:, 0])
+
+
+@pytest.mark.parametrize("agent", NETWORKS)
+def test_only_the_chosen_episodes_act(agent: str) -> None:
+    args = team_args(agent)
+    policy, batch = team_of(args), make_batch(args, lengths=(T,) * B)
+    with torch.no_grad():
+        stored, memory = policy.act(Observed.of(batch, 0), policy.blank_memory(B), 0, rows=[0, 3])
+
+    assert stored.shape == (2, N, 1)
+    assert memory.shape[:2] == (B, N)
+    assert batch["avail_actions"][[0, 3], 0].gather(2, stored).all()
+
+
+@pytest.mark.parametrize("agent", NETWORKS)
+def test_the_encoder_knows_no_order_without_ids(agent: str) -> None:
+    args = team_args(agent, obs_agent_id=False, obs_last_action=False)
+    policy, batch, order = team_of(args), double_batch(args), torch.tensor([2, 0, 1])
+    view = IndependentPolicy.whole(policy, batch, T)
+    looked = policy.agent.look(view.inputs, view.start)
+    other = policy.agent.look(view.inputs[:, :, order], view.start)
+
+    torch.testing.assert_close(other.features, looked.features[:, :, order], atol=1e-12, rtol=0)
+    torch.testing.assert_close(other.values, looked.values[:, :, order], atol=1e-12, rtol=0)
+
+
+# ---------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize(
+    ("config", "words", "said"),
+    [
+        ("mappo", ["agent=mat"], "mac=basic_mac gives each agent its own. Type mac=team_mac"),
+        ("mappo", ["mac=team_mac"], "agent=rnn answers for each agent alone. Type agent=mat"),
+        ("qmix", ["mac=team_mac", "agent=mat"], "learner=q_learner learns from what they did"),
+        ("mat", ["share_parameters=False"], "cannot be split. Type share_parameters=True"),
+        ("mat", ["n_heads=5"], "does not divide rnn_hidden_dim=64.* Type rnn_hidden_dim=65"),
+        ("mat", ["n_heads=0"], "n_heads"),
+        ("mat", ["learner=coma_learner"], "learner=coma_learner learns from what they did"),
+        ("mat", ["mac=ordered_mac"], "mac=ordered_mac gives each agent its own"),
+        ("mappo", ["learner=team_learner"], "has none that judges. Type mac=team_mac agent=mat"),
+        ("happo", ["mac=team_mac", "agent=mat"], "Type share_parameters=True"),
+    ],
+)
+def test_what_does_not_fit_is_refused(config: str, words: list[str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        load_config([f"--config={config}", "--env-config=two_step", "with", *words])
+
+
+def test_what_a_team_has_no_use_for_is_named() -> None:
+    def warning(config: str, word: str) -> str:
+        (found,) = load_config(
+            [f"--config={config}", "--env-config=two_step", "with", word]
+        ).warnings
+        return found
+
+    assert "learner=team_learner does not use critic_lr." in warning("mat", "critic_lr=0.1")
+    assert "learner=team_learner does not use critic_type." in warning(
+        "mat", "critic_type=ac_critic"
+    )
+    assert "agent=mat does not use retention_decay." in warning("mat", "retention_decay=0.5")
+    assert "agent=rnn does not use n_blocks." in warning("mappo", "n_blocks=2")
+
+
+def test_every_network_is_tested() -> None:
+    assert {name for name in AGENTS if hasattr(AGENTS[name], "hears")} == set(NETWORKS)
+    assert A > 2  # to roll an action is to change it
