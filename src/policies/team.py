@@ -56,7 +56,7 @@ class TeamPolicy(HearingPolicy):
     def who_hears_whom(self) -> Tensor:
         return (full if self.agent.hears else empty)(self.n_agents)
 
-    def _build_agent(self, input_size: int) -> TeamNetwork:
+    def new_agent(self, input_size: int) -> TeamNetwork:
         kind: type[TeamNetwork] = AGENTS[self.args.agent]
         return kind(input_size, self._action_size, self.head.n_outputs, self.args)
 
