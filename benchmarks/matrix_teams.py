@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from components.episode_buffer import EpisodeBatch
 from components.standarize_stream import RunningMeanStd
 from learners import REGISTRY as LEARNER_CLASSES
+from learners.round import Rewards
 from modules.agents import REGISTRY as AGENTS
 from modules.agents.conditioned import conditioned
 from modules.agents.mlp_agent import MLPAgent
@@ -101,6 +101,9 @@ class TeamsHearing(nn.Module):
             [Networks(lambda: HearingAgent(input_shape, args)) for _ in range(args.n_agents)]
         )
         self._inputs = input_shape
+
+    def parameters_of(self, agent: int) -> list[nn.Parameter]:
+        return list(self.agents[agent].parameters())
 
     def init_hidden(self) -> Tensor:
         return self.agents[0].stacked[0].new_zeros(1, 1)
@@ -192,8 +195,10 @@ class Teams(Base):  # named before the learner among a class's bases
         super().__init__(*given)
         self.norm = TeamsNorm()
 
-    def returns(self, batch: EpisodeBatch, mask: Tensor, *values: Tensor) -> Tensor:
-        return super().returns(batch, (mask > 0).to(mask), *values)
+    def returns(self, rewards: Rewards, ahead: Tensor, trace: Tensor | None = None) -> Tensor:
+        once = (rewards.mask > 0).to(rewards.mask)
+        returns: Tensor = super().returns(rewards._replace(mask=once), ahead, trace)
+        return returns
 
     def scaled(self, advantages: Tensor, mask: Tensor) -> Tensor:
         mean, variance = moments(advantages, mask)
