@@ -155,10 +155,14 @@ class MAPPOLearner(OnPolicyLearner):
         )
 
     def advantages(self, episodes: Round) -> Tensor:
-        """Of mean 0 and variance 1 over all agents, if so wished. (B, T, N)"""
-        advantages, mask = episodes.returns - episodes.values, episodes.deciding
+        """What the agents learn from. (B, T, N)"""
+        advantages = episodes.returns - episodes.values
         if not self.args.normalise_advantages:
             return advantages
+        return self.scaled(advantages, episodes.deciding)
+
+    def scaled(self, advantages: Tensor, mask: Tensor) -> Tensor:
+        """Of mean 0 and variance 1 over all agents."""
         spread = variance(advantages, mask).sqrt()
         return (advantages - mean_over(advantages, mask)) / (spread + 1e-8)
 

@@ -14,6 +14,7 @@ from configuration.loading import LoadedConfig
 from configuration.unused import uses_of_all
 from configuration.yaml_files import names
 from learners import REGISTRY as LEARNERS
+from learners.turns import SequentialLearner
 from modules.agents import REGISTRY as AGENTS
 from modules.critics import REGISTRY as CRITICS
 from modules.mixers import REGISTRY as MIXERS
@@ -181,7 +182,7 @@ def settings_for(learner: str, **more: Any) -> SimpleNamespace:
         return make_args(mixer="qtran_base" if "qtran" in learner else "vdn", **given)
     if learner == "team_learner":
         return on_policy_args(mac="team_mac", agent="mat", **given)
-    in_turns = learner.startswith(("happo", "a2po"))
+    in_turns = issubclass(LEARNERS[learner], SequentialLearner)
     given["share_parameters"] = not in_turns
     on_policy = in_turns or learner.startswith(("mappo", "ippo", "coma", "kmappo"))
     return (on_policy_args if on_policy else policy_args)(**given)
