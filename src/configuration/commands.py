@@ -96,6 +96,21 @@ COMMANDS = {
   FOLDER         for the pictures; else results/meetup
   The pictures need: pip install -r requirements/plots.txt""",
     ),
+    "turns": Command(
+        "turns [FOLDER]",
+        "stability of K levels where agents step at once and in turns: a table and pictures",
+        "theory.turns",
+        """\
+  FOLDER         for the pictures; else results/turns
+  The pictures need: pip install -r requirements/plots.txt""",
+    ),
+    "bayes": Command(
+        "bayes [STARTS]",
+        "what agents gain by hearing each other: a coordination game with exact gradients",
+        "theory.bayes",
+        """\
+  STARTS         random tables to begin from, of each graph; else 100, which take 20 s""",
+    ),
     "print_dependencies": Command(
         "print_dependencies --config=ALG --env-config=ENV",
         "source files and packages, as Sacred records them",

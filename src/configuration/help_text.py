@@ -66,6 +66,8 @@ def list_text(topic: str | None = None) -> str:
         hint = did_you_mean(topic, topics)
         there = ", ".join([*topics, "runs"])
         raise UserError(f"--list {topic}: no such list.{hint} There are: {there}.")
+    if topic == "algs":
+        return "".join(f"  {name:<21} {what_it_is(name)}\n" for name in topics["algs"]())
     chosen = topics if topic is None else {topic: topics[topic]}
     lines = []
     for name, entries in chosen.items():
@@ -73,6 +75,12 @@ def list_text(topic: str | None = None) -> str:
         lines.append(textwrap.fill(listed, WIDTH, initial_indent=f"{name + ':':<13}",
                                    subsequent_indent=" " * 13))  # fmt: skip
     return "\n".join(lines) + "\n"
+
+
+def what_it_is(name: str) -> str:
+    """What the first line of an algorithm's file says, in up to six words."""
+    first, *_ = find_yaml("algs", name).path.read_text().splitlines()
+    return first.removeprefix("#").strip() if first.startswith("#") else ""
 
 
 def _registry_lister(kind: str) -> Callable[[], list[str]]:

@@ -83,8 +83,10 @@ def _remedy(error: BaseException) -> str:
     """What to do about an import that fails because the file stands alone here."""
     if "relative import" in str(error):
         return "\nWrite that import in full, as in `from components.epsilon_schedules import ...`."
-    if not isinstance(error, ModuleNotFoundError) or error.name is None:
+    if not isinstance(error, ImportError) or error.name is None:
         return ""
+    if not isinstance(error, ModuleNotFoundError):
+        return _remedy_of_a_name(error.name)
     package, _, rest = error.name.partition(".")
     if not rest or not (SRC / package).is_dir():
         return ""
@@ -92,6 +94,17 @@ def _remedy(error: BaseException) -> str:
     return (
         f"\nPyMARL-K has no {error.name}. Copy that repository's {path}.py, or the folder {path}, "
         "to the same place here."
+    )
+
+
+def _remedy_of_a_name(module: str) -> str:
+    """What to do where a module is here and a name that is imported from it is not."""
+    path = f"{module.replace('.', '/')}.py"
+    if not (SRC / path).is_file():
+        return ""
+    return (
+        f"\nThe {module} of PyMARL-K is another. Copy what is missing from that repository's "
+        f"src/{path} into the file that imports it, in place of the import."
     )
 
 

@@ -17,6 +17,8 @@ from pymarl.selectors import as_registered
 from utils.needs import Needs
 from utils.weights import load_weights, save_weights
 
+BUILDING = ("_get_input_shape", "_build_agents")  # a subclass may replace these, too
+
 
 class BasicMAC:
     """Acts slot by slot and keeps the agents' memory; what to do is the policy's.
@@ -30,6 +32,9 @@ class BasicMAC:
 
     def __init__(self, scheme: dict[str, Any], groups: Any, args: SimpleNamespace) -> None:
         self._wear(self.policy_class(scheme, groups, args))
+        if self._replaces(*BUILDING):
+            self.policy.n_inputs = self._get_input_shape(scheme)
+            self._build_agents(self.policy.n_inputs)
 
     @classmethod
     def of(cls, policy: IndependentPolicy) -> BasicMAC:
@@ -41,15 +46,24 @@ class BasicMAC:
     @classmethod
     def replaced(cls) -> list[str]:
         """Which of the methods that PyMARL's runners and learners call a subclass replaces."""
-        return [name for name in CALLED if getattr(cls, name) is not getattr(BasicMAC, name)]
+        return [name for name in CALLED if cls._replaces(name)]
+
+    @classmethod
+    def _replaces(cls, *names: str) -> bool:
+        return any(getattr(cls, name) is not getattr(BasicMAC, name) for name in names)
 
     def _wear(self, policy: IndependentPolicy) -> None:
         self.policy, self.args, self.n_agents = policy, policy.args, policy.n_agents
+        self.agent_output_type: str = policy.args.agent_output_type
         self.hidden_states: Any = None
 
     @property
     def agent(self) -> Any:
         return self.policy.agent
+
+    @agent.setter
+    def agent(self, network: Any) -> None:
+        self.policy.take(network)
 
     @property
     def action_selector(self) -> Any:
@@ -82,7 +96,7 @@ class BasicMAC:
         stored, self.hidden_states = policy.act(
             self._observed(ep_batch, t_ep), self.hidden_states, t_env, test_mode, bs
         )
-        return policy.head.vector(stored).long() if one_hots else policy.head.to_played(stored)
+        return policy.head.vector(stored) if one_hots else policy.head.to_played(stored)
 
     def _observed(self, ep_batch: EpisodeBatch, t: int) -> Observed:
         seen = Observed.of(ep_batch, t)
@@ -108,8 +122,10 @@ class BasicMAC:
 
     def forward(self, ep_batch: EpisodeBatch, t: int, test_mode: bool = False) -> Tensor:
         """Utilities, or with `pi_logits` probabilities, at slot t. (B, N, A)"""
-        inputs = self._build_inputs(ep_batch, t).reshape(ep_batch.batch_size, self.n_agents, -1)
-        outputs, self.hidden_states = self.policy.one_slot(inputs, self.hidden_states)
+        B, N = ep_batch.batch_size, self.n_agents
+        inputs = self._build_inputs(ep_batch, t).reshape(B, N, -1)
+        outputs, memory = self.policy.one_slot(inputs, self.hidden_states.reshape(B, N, -1))
+        self.hidden_states = memory.flatten(0, 1)  # (B*N, H), which learners of QTRAN read
         avail = ep_batch["avail_actions"][:, t].to(outputs.device)
         return self.policy.selector.probabilities(outputs, avail, testing=test_mode)
 
@@ -119,6 +135,13 @@ class BasicMAC:
         return inputs if self.policy.takes_teams else inputs.flatten(0, 1)
 
     # Networks
+
+    def _get_input_shape(self, scheme: dict[str, Any]) -> int:
+        """F; of a subclass whose `_build_inputs` are wider, its own."""
+        return self.policy.input_size(scheme)
+
+    def _build_agents(self, input_shape: int) -> None:
+        self.agent = self.policy.new_agent(input_shape)
 
     @property
     def device(self) -> torch.device:

@@ -7,6 +7,8 @@ REGISTRY = Registry(
     {
         "climbing": "envs.matrix_games:Climbing",
         "penalty": "envs.matrix_games:Penalty",
+        "nonmonotonic": "envs.matrix_games:Nonmonotonic",
+        "permutation": "envs.matrix_games:Permutation",
         "two_step": "envs.matrix_games:TwoStep",
         "cts_matrix_game": "envs.matrix_games:ContinuousMatrixGame",
         "meet_up": "envs.meet_up:MeetUp",

@@ -9,6 +9,7 @@ from envs.single import single_face
 from envs.spaces import interval
 from envs.toy import ToyEnv, nothing_to_say
 from envs.values import Info
+from utils.errors import UserError
 from utils.needs import CONTINUOUS
 
 
@@ -43,6 +44,37 @@ class PenaltyBatch(MatrixGameBatch):
 
     def __init__(self, n_envs: int, k: float = -100.0, episode_limit: int = 1) -> None:
         super().__init__(n_envs, np.array([[k, 0, 10], [0, 2, 0], [10, 0, k]]), episode_limit)
+
+
+class NonmonotonicBatch(MatrixGameBatch):
+    """Optimum 8 beside -12; no sum or monotonic mixture of utilities can represent the payoffs."""
+
+    def __init__(self, n_envs: int, episode_limit: int = 1) -> None:
+        payoff = np.array([[-12, 0, 0], [-12, 0, 0], [8, -12, -12]])
+        super().__init__(n_envs, payoff, episode_limit)
+
+
+class PermutationBatch(ToyEnv):
+    """As many actions as agents; a step pays 1 if no two agents do the same.
+
+    There are N! optima, and who sees nothing of the others must have agreed on one of them.
+    """
+
+    state_size, obs_size = 2, 2
+
+    def __init__(self, n_envs: int, n_agents: int = 3, episode_limit: int = 1) -> None:
+        if n_agents < 2:
+            raise UserError(f"n_agents is {n_agents}; a permutation takes at least 2.")
+        self.n_agents = self.n_actions = n_agents
+        super().__init__(n_envs, episode_limit)
+
+    def play(self, rows: Array, actions: Array) -> tuple[Array, Array, list[Info]]:
+        distinct = (np.diff(np.sort(actions, axis=1), axis=1) > 0).all(axis=1)
+        return distinct.astype(float), self._t[rows] + 1 >= self.episode_limit, nothing_to_say(rows)
+
+    def observe(self, rows: Array) -> None:
+        self.state[rows] = 1.0
+        self.obs[rows] = 1.0
 
 
 class TwoStepBatch(ToyEnv):
@@ -108,5 +140,7 @@ class ContinuousMatrixGameBatch(ToyEnv):
 
 Climbing = single_face(ClimbingBatch)
 Penalty = single_face(PenaltyBatch)
+Nonmonotonic = single_face(NonmonotonicBatch)
+Permutation = single_face(PermutationBatch)
 TwoStep = single_face(TwoStepBatch)
 ContinuousMatrixGame = single_face(ContinuousMatrixGameBatch)

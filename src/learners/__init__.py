@@ -18,6 +18,8 @@ REGISTRY = Registry(
         "kmappo_learner": "learners.kmappo_learner:KMAPPOLearner",
         "team_learner": "learners.team_learner:TeamLearner",
         "happo_learner": "learners.happo_learner:HAPPOLearner",
+        "hatrpo_learner": "learners.hatrpo_learner:HATRPOLearner",
+        "khappo_learner": "learners.khappo_learner:KHAPPOLearner",
         "a2po_learner": "learners.a2po_learner:A2POLearner",
         # FACMAC's names for discrete actions; here one learner serves both kinds.
         "facmac_learner_discrete": "learners.facmac_learner:FACMACLearner",

@@ -92,12 +92,12 @@ class ActorCriticLearner(PolicyLearner):
     def improve_actors(
         self, minibatch: Minibatch, views: Views, t_env: int, diagnose: bool
     ) -> ActorStep:
-        """One step up the critic as it is now, from freshly drawn actions."""
+        """One step up the gradient of the updated critic, at newly drawn actions."""
         view, avail = views.now, minibatch.now.avail
         own, noise, outputs = self.policy.draw(view, avail)  # (1, n, N, A)
 
         def respond(policy: Policy, how: Drawing) -> Tensor:
-            """The actions of other actors in the same situations. (1, n, N, A)"""
+            """What other actors do, from the same inputs. (1, n, N, A)"""
             return policy.draw(view, avail, None if how.fresh else noise, how.hard).actions
 
         objective = self.objective(minibatch, own)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor
 
+from controllers import REGISTRY as CONTROLLERS
 from learners.base import Learner
 from learners.q_learner import QLearner
 from policies.cem import CEMPolicy
@@ -16,6 +19,13 @@ def searched_values(learner: type, given: Given) -> None:
         raise UserError(
             "learner=cq_learner needs values of continuous actions. Type mac=cem_mac with "
             "agent=cem or agent=cemrnn, or start from --config=comix."
+        )
+    controller: Any = CONTROLLERS[given["mac"]]
+    replaced = controller.replaced() if hasattr(controller, "replaced") else []
+    if replaced:
+        raise UserError(
+            f"mac=cem_mac has a `{replaced[0]}` of its own, and learner=cq_learner asks the policy "
+            "that searches. Override methods of policies.cem.CEMPolicy, and register that."
         )
 
 

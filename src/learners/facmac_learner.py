@@ -60,7 +60,7 @@ class FactoredObjective(CriticObjective):
     def __init__(self, learner: FACMACLearner, minibatch: Minibatch, own: Tensor) -> None:
         super().__init__(own, own.detach(), minibatch, learner.head, learner.args)
         now, mixer = minibatch.now, learner.mixing
-        with torch.no_grad():  # what depends on the situation alone, once for all levels
+        with torch.no_grad():  # what depends on states and observations alone, once for all levels
             self._mixing: Mixing | None = None if mixer is None else mixer.at(now.state)
             self._utilities_of = learner.utilities.at(now.obs)
         self._utilities = by_agent(self._utilities_of, own)  # (1, n, N)
@@ -78,7 +78,10 @@ class FactoredObjective(CriticObjective):
         return self.loss_of(self._mixing.one_by_one(self._utilities, utilities))
 
     def diagnostics(self, others: Tensor | None) -> dict[str, Tensor]:
-        """Also the units of the mixer that answer to others at all: those below their kink."""
+        """Also the share of the mixer's hidden units with negative inputs.
+
+        ELU is linear at positive ones, so only there do others change the gradient of one's own.
+        """
         found = super().diagnostics(others)
         before_activation = getattr(self._mixing, "before_activation", None)
         if before_activation is None:

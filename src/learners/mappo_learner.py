@@ -195,7 +195,9 @@ class MAPPOLearner(OnPolicyLearner):
         entropy = self.head.entropy(outputs, played.avail)
         surrogate = Surrogate(own, entropy, played, self.args, self.reference(played))
         step = self.step_actors(surrogate, respond, t_env, diagnose)
-        return of_update(step, surrogate, entropy, played, self.args.eps_clip) if diagnose else {}
+        if not diagnose:
+            return {}
+        return of_update(step, surrogate.ratio, entropy, played, self.args.eps_clip)
 
     def reference(self, played: Experience) -> Tensor | None:
         """To what the others' ratios are, where they matter; None: their present policies."""
@@ -220,10 +222,10 @@ class IPPOLearner(MAPPOLearner):
 
 @torch.no_grad()
 def of_update(
-    step: ActorStep, surrogate: Surrogate, entropy: Tensor, played: Experience, clip: float
+    step: ActorStep, ratio: Tensor, entropy: Tensor, played: Experience, clip: float
 ) -> Statistics:
     """How far this step's policy has come from the one that played."""
-    ratio, where = surrogate.ratio, played.deciding
+    where = played.deciding
     return {
         "pg_loss": step.loss,
         "agent_grad_norm": step.grad_norm,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -58,6 +58,23 @@ class ActorStep:
     diagnostics: Mapping[str, Tensor | float] = field(default_factory=dict)
 
 
+class TurnObjective(Protocol):
+    """The agents' objectives J_i(own_i, others_-i) one by one, as losses."""
+
+    @property
+    def own(self) -> Tensor: ...  # (B, T, N, ...)
+
+    def in_turn(self, agent: int, others: Tensor) -> Tensor:
+        """Minus J_i of agent i; `others`, shaped as `own`, is constant, and its place i unused."""
+
+    def diagnostics(self, others: Tensor | None) -> Mapping[str, Tensor | float]:
+        """As of an `Objective`."""
+
+
+RespondAlone = Callable[[Actors, Drawing, int], Tensor]  # what one agent does (B, T, 1, ...)
+Order = Sequence[tuple[int, Sequence[nn.Parameter]]]  # agents, and what moves in their turns
+
+
 def about_levels(found: Mapping[str, Tensor | float]) -> dict[str, Tensor | float]:
     """Under the names by which the log shows what levels do, or could do."""
     return {f"k/{key}": value for key, value in found.items()}
@@ -87,7 +104,7 @@ class CriticObjective:
     ) -> None:
         self.own, self.level0 = own, level0  # (1, n, N, A)
         self._mask, self._head, self._args = minibatch.mask, head, args  # (1, n, 1)
-        # FACMAC's weak pull of continuous actions to zero.
+        # FACMAC's L2 penalty on continuous actions.
         self._penalty: Tensor | float = 0.0
         if args.action_l2:
             self._penalty = args.action_l2 * self.mean(own.square().mean(dim=(2, 3)).unsqueeze(2))

@@ -36,8 +36,14 @@ class Losses(NamedTuple):
 
 def joint_mixer(learner: type, given: Given) -> None:
     name = given["mixer"]
-    if name is None or not issubclass(MIXERS[name], QTranBase):
-        raise UserError(f"learner=qtran_learner needs mixer=qtran_base, not '{name}'.")
+    if name is not None and issubclass(MIXERS[name], QTranBase):
+        return
+    if name == "qtran_base":
+        raise UserError(
+            "learner=qtran_learner needs our mixer of that name, and a plugin has registered "
+            "another as qtran_base. It goes with the learner that it was written for."
+        )
+    raise UserError(f"learner=qtran_learner needs mixer=qtran_base, not '{name}'.")
 
 
 class QTranLearner(Learner):
@@ -63,9 +69,9 @@ class QTranLearner(Learner):
         best = utilities[:, :-1].gather(3, greedy[:, :-1]).squeeze(3)  # (B, T, N)
         chosen = utilities[:, :-1].gather(3, batch["actions"][:, :-1]).squeeze(3)
         states, features = batch["state"][:, :-1], features[:, :-1]
-        joint, state_value = self.mixer(states, features, batch["actions_onehot"][:, :-1])
+        joint, state_value = self.mixer.values(states, features, batch["actions_onehot"][:, :-1])
         with torch.no_grad():  # L_opt and L_nopt hold the joint value fixed
-            joint_of_greedy, _ = self.mixer(states, features, self._one_hot(greedy[:, :-1]))
+            joint_of_greedy, _ = self.mixer.values(states, features, self._one_hot(greedy[:, :-1]))
             targets = self.targets(batch, view, greedy)
 
         mask = valid_steps(batch["filled"], batch["terminated"])  # (B, T, 1)
@@ -107,7 +113,7 @@ class QTranLearner(Learner):
         if not self.args.double_q:
             greedy = self.greedy(batch, utilities)
         actions = self._one_hot(greedy[:, 1:])
-        following, _ = self.target_mixer(batch["state"][:, 1:], features[:, 1:], actions)
+        following, _ = self.target_mixer.values(batch["state"][:, 1:], features[:, 1:], actions)
         going_on = 1 - batch["terminated"][:, :-1].float()
         return batch["reward"][:, :-1] + self.args.gamma * going_on * following
 

@@ -94,5 +94,10 @@ def coppo(ratio: Tensor, others: Tensor, advantages: Tensor, clip: float) -> Ten
     return joint(ratio, others.clamp(1 - clip / 2, 1 + clip / 2), advantages, clip)
 
 
+def weighted(ratio: Tensor, others: Tensor, advantages: Tensor, clip: float) -> Tensor:
+    """Without any clip, for steps that something else holds back."""
+    return others * ratio * advantages
+
+
 Form = Callable[[Tensor, Tensor, Tensor, float], Tensor]
 FORMS: dict[str, Form] = {"outside": outside, "joint": joint, "coppo": coppo}

@@ -63,20 +63,22 @@ class SequentialLearner(MAPPOLearner):
     def __init__(self, mac: MAC, scheme: Scheme, logger: Logger, args: SimpleNamespace) -> None:
         super().__init__(mac, scheme, logger, args)
         self.agents = [OneAgent(self.policy, i) for i in range(args.n_agents)]
-        self.own_params = [self.params_of(i) for i in range(args.n_agents)]
+        self.own_params = self.params_by_agent()
 
-    def params_of(self, i: int) -> list[nn.Parameter]:
-        """What moves in the agent's turn."""
-        if self.args.n_agents == 1:
-            return self.agent_params
-        if not hasattr(self.policy.agent, "parameters_of"):
+    def params_by_agent(self) -> list[list[nn.Parameter]]:
+        """What moves in each agent's turn."""
+        N, networks = self.args.n_agents, self.policy.agent
+        if N == 1:
+            return [self.agent_params]
+        apart = hasattr(networks, "parameters_of")
+        found = [networks.parameters_of(i) for i in range(N)] if apart else []
+        if sum(map(len, found)) != len(self.agent_params):
             raise UserError(
-                f"learner={self.args.learner} lets agents learn one after the other, and the "
-                f"networks of mac={self.args.mac} do not say what belongs to whom: they have no "
-                "method `parameters_of`. Type mac=basic_mac share_parameters=False"
+                f"learner={self.args.learner} lets agents learn one after the other, and of the "
+                f"networks of mac={self.args.mac} it is not known what belongs to whom: their "
+                "method `parameters_of` says so. Type mac=basic_mac share_parameters=False"
             )
-        own: list[nn.Parameter] = self.policy.agent.parameters_of(i)
-        return own
+        return found
 
     def learn(self, episodes: Round, t_env: int, diagnose: bool) -> Statistics:
         rows, now = self.in_rows(episodes), episodes.log_probs.clone()  # (B, T, N)
@@ -85,7 +87,7 @@ class SequentialLearner(MAPPOLearner):
         for turn in turns:
             moved = self.moved(episodes, now)
             played = self.in_turn(self.credit(rows, episodes, moved), turn, moved)
-            found.append(self.in_epochs(played, self.improving(turn), diagnose))
+            found.append(self.take_turn(turn, played, diagnose))
             self.agent_optimiser.zero_grad()  # nobody moves in the turns of others
             now[..., turn.agent] = self.log_probs_of(turn.agent, episodes)
         return of_sweep(turns, found, self.moved(episodes, now), episodes) if diagnose else {}
@@ -139,6 +141,10 @@ class SequentialLearner(MAPPOLearner):
         )
         return (own if self.critic_learns(turn) else own.for_actors()).without_padding()
 
+    def take_turn(self, turn: Turn, played: Experience, diagnose: bool) -> Statistics:
+        """All its epochs."""
+        return self.in_epochs(played, self.improving(turn), diagnose)
+
     def improving(self, turn: Turn) -> Callable[[Experience, bool], Statistics]:
         """One step of the critic, if it learns in this turn, and one of the agent."""
 
@@ -158,7 +164,7 @@ class SequentialLearner(MAPPOLearner):
         loss = surrogate.base()
         norm = self.step(loss, self.agent_optimiser, self.own_params[turn.agent])
         step = ActorStep(loss.detach(), norm)
-        return of_update(step, surrogate, entropy, played, clip) if diagnose else {}
+        return of_update(step, surrogate.ratio, entropy, played, clip) if diagnose else {}
 
     @torch.no_grad()
     def log_probs_of(self, i: int, episodes: Round) -> Tensor:

@@ -143,6 +143,17 @@ class HearingPolicy(IndependentPolicy):
         actions, noise = told
         return self.agent.say(looked, actions, self.listens(own, noise)), memory
 
+    def alone(self, agent: int, view: View) -> View:
+        """All inputs, for it may hear all."""
+        return view._replace(start=super().alone(agent, view).start)
+
+    def unroll_alone(self, agent: int, view: View) -> tuple[Tensor, Tensor]:
+        own, actions, noise = view.inputs.split(self._widths, dim=-1)
+        mine = view._replace(inputs=own[..., agent : agent + 1, :])
+        looked, memory = super().unroll_alone(agent, mine)
+        listens = self.listens(own, noise)
+        return self.agent.say_alone(agent, looked, actions, listens), memory
+
     def look(self, minibatch: Minibatch) -> Views:
         views = super().look(minibatch)
         if not self.packs:  # they are those of `whole`
@@ -167,11 +178,11 @@ class HearingPolicy(IndependentPolicy):
 
     # Networks
 
-    def _build_agent(self, input_size: int) -> Any:
+    def new_agent(self, input_size: int) -> Any:
         kind = AGENTS[self.args.agent]
         if getattr(kind, "hears", False):
             return kind(input_size, self.args)
-        base, listens = super()._build_agent(input_size), self.who_hears_whom()
+        base, listens = super().new_agent(input_size), self.who_hears_whom()
         return conditioned(base, self._action_size, self.head.n_outputs, listens, self.args)
 
 

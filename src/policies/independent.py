@@ -34,14 +34,8 @@ class IndependentPolicy:
         self.head: ActionHead = build_head(args)
         self._action_field = action_field(scheme)
         self._ids = torch.eye(self.n_agents)
-        self.agent = self._build_agent(self.input_size(scheme))
-        self._any_weight = next(self.agent.parameters())  # tells the device; to search takes long
-        self.takes_teams = knows_slots_only(self.agent) and takes_teams(
-            self.agent, self.input_size(scheme), self.n_agents, self.head.n_outputs, args.agent
-        )
-        self._unrolling = unrolling(self.agent, self.takes_teams)
-        self.recurrent = bool(getattr(self._unrolling, "recurrent", True))
-        self.packs = takes_packed_rows(self._unrolling)
+        self.n_inputs = self.input_size(scheme)
+        self.take(self.new_agent(self.n_inputs))
         self.selector = choosing(SELECTORS[args.action_selector](args), self.head)
 
     # Acting
@@ -126,6 +120,17 @@ class IndependentPolicy:
         outputs, memory = self._unrolling.unroll(inputs, start, running)
         return at_slots(outputs, asked), memory
 
+    def alone(self, agent: int, view: View) -> View:
+        """What `unroll_alone` needs of rows of all slots."""
+        own = slice(agent, agent + 1)
+        start = None if view.start is None else view.start[:, own]
+        return View(view.inputs[:, :, own], start, view.running)
+
+    def unroll_alone(self, agent: int, view: View) -> tuple[Tensor, Tensor]:
+        """`unroll` of one agent by its own network: (R, L, 1, A), (R, L, 1, H)."""
+        network = unrolling(self.agent.network_of(agent))
+        return network.unroll(view.inputs, view.start, view.running)
+
     def say(self, view: View) -> Tensor:
         """The networks' raw outputs. (..., N, A)"""
         return self.unroll(view)[0]
@@ -187,7 +192,19 @@ class IndependentPolicy:
 
     # Networks
 
-    def _build_agent(self, input_size: int) -> Any:
+    def take(self, agent: Any) -> None:
+        """Make `agent` the network, whose inputs are `n_inputs` wide."""
+        self.agent = agent
+        self._any_weight = next(agent.parameters())  # tells the device; to search takes long
+        self.takes_teams = knows_slots_only(agent) and takes_teams(
+            agent, self.n_inputs, self.n_agents, self.head.n_outputs, self.args.agent
+        )
+        self._unrolling = unrolling(agent, self.takes_teams)
+        self.recurrent = bool(getattr(self._unrolling, "recurrent", True))
+        self.packs = takes_packed_rows(self._unrolling)
+
+    def new_agent(self, input_size: int) -> Any:
+        """The network that `agent:` names, or one for each agent."""
         args = self.args
         if self.head.n_outputs != args.n_actions:  # agents are as wide as there are actions
             args = copy.copy(args)

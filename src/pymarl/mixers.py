@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from learners.objective import joint_of
 from modules.contract import Mixer, Mixing
 from modules.mixers import REGISTRY as MIXERS
+from pymarl.acting import described
 from pymarl.overrides import speaks_for
+from utils.errors import UserError
 
 
 class ForeignMixer:
@@ -22,7 +24,16 @@ class ForeignMixer:
         self._mixer = mixer
 
     def __call__(self, qs: Tensor, states: Tensor) -> Tensor:
-        return self._mixer(qs, states).reshape(*qs.shape[:2], 1)
+        B, T, N = qs.shape
+        joint = self._mixer(qs, states)
+        if tuple(joint.shape) not in ((B, T, 1), (B, T), (B * T, 1), (B * T, 1, 1)):
+            raise UserError(
+                f"The mixer {type(self._mixer).__name__} gave {described(joint)} for the values "
+                f"({B}, {T}, {N}) of episodes, steps and agents. Mixers give one joint value a "
+                f"step, ({B}, {T}, 1). FACMAC's VDNMixer adds over another dimension: leave it "
+                "out, and mixer=vdn is our sum."
+            )
+        return joint.reshape(B, T, 1)
 
     def at(self, states: Tensor) -> Mixing:
         return RepeatedStates(self, states)

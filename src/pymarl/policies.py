@@ -15,7 +15,7 @@ from components.minibatch import Index, Minibatch, View, Views
 from policies.contract import Observed, Policy
 from policies.in_place import in_place
 from pymarl.acting import Acting
-from pymarl.agents import unrolling
+from pymarl.agents import takes_teams, unrolling
 from utils.errors import UserError
 
 # What PyMARL's runners and learners call.
@@ -39,8 +39,8 @@ class ForeignPolicy:
         self.mac, self.args = mac, mac.args
         self.n_agents: int = mac.n_agents
         self.head: ActionHead = build_head(mac.args)
-        policy = getattr(mac, "policy", None)
-        self._unrolling = unrolling(mac.agent, getattr(policy, "takes_teams", False))
+        ours = getattr(mac, "policy", None)
+        self._unrolling = unrolling(mac.agent, ours.takes_teams if ours else self._finds_teams)
         self.recurrent = bool(getattr(self._unrolling, "recurrent", True))
         self._acting = Acting(mac, mac.args)
 
@@ -96,6 +96,10 @@ class ForeignPolicy:
         slots = [self.mac._build_inputs(batch, t).reshape(B, N, -1) for t in range(n_slots)]
         return torch.stack(slots, dim=1), self.blank_memory(B)
 
+    def _finds_teams(self, n_inputs: int, memory: Tensor | None) -> bool:
+        sizes = n_inputs, self.n_agents, self.head.n_outputs
+        return takes_teams(self.agent, *sizes, self.args.agent, memory)
+
     def unroll(self, view: View) -> tuple[Tensor, Tensor]:
         outputs, memory = self._unrolling.unroll(view.inputs, view.start, view.running)
         return asked(outputs, view.asked), memory
@@ -145,7 +149,8 @@ class ForwardPolicy(ForeignPolicy):
         outputs, memory = [], []
         for t in range(n_slots):
             outputs.append(mac.forward(batch, t=t).reshape(B, self.n_agents, -1))
-            memory.append(mac.hidden_states.reshape(B, self.n_agents, -1))
+            held = outputs[-1][..., :0] if mac.hidden_states is None else mac.hidden_states
+            memory.append(held.reshape(B, self.n_agents, -1))
         whole = torch.stack(outputs, dim=1)
         return asked(whole, view.asked), torch.stack(memory, dim=1)
 

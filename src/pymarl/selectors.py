@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, Protocol
 
 from torch import Tensor
 
 from components.action_heads import ActionHead
 from components.action_selectors.selector import ActionSelector
+from components.discrete_head import mask_unavailable
 
 
 class Choosing(Protocol):
@@ -23,19 +25,30 @@ class Choosing(Protocol):
 
 
 class ForeignSelector:
-    """Gets values or probabilities, as PyMARL's controller hands them over."""
+    """Gets values or probabilities, as PyMARL's controller hands them over.
+
+    One that calls its first argument logits, as FACMAC's and PyMARL2's "gumbel" do, gets masked
+    logits. One that is told whether to `explore` is FACMAC's, whose learners ask for one-hots.
+    """
 
     def __init__(self, selector: Any, head: ActionHead) -> None:
         self.selector, self._head = selector, head
         self.explores = hasattr(selector, "epsilon")
+        parameters = list(inspect.signature(selector.select_action).parameters)
+        self._takes_logits = "logits" in parameters[0]
+        self.gives_one_hots = "explore" in parameters
 
     @property
     def epsilon(self) -> float | None:
         return self.selector.epsilon if self.explores else None
 
     def choose(self, outputs: Tensor, avail: Tensor, t_env: int, testing: bool = False) -> Tensor:
-        preferences = self.probabilities(outputs, avail, t_env, testing)
-        played = self.selector.select_action(preferences, avail, t_env, test_mode=testing)
+        if self._takes_logits:
+            given = mask_unavailable(outputs, avail)
+        else:
+            given = self.probabilities(outputs, avail, t_env, testing)
+        told = {"explore": not testing} if self.gives_one_hots else {}
+        played = self.selector.select_action(given, avail, t_env, test_mode=testing, **told)
         if played.shape == avail.shape:  # one-hots, or continuous actions
             return self._head.stored(played)
         return self._head.to_stored(played)

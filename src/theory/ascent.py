@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import SimpleNamespace
 
 import torch
@@ -21,11 +21,18 @@ def sgd(rate: float, momentum: float = 0.0) -> MakeOptimiser:
 
 
 class Players(nn.Module):
-    """Where a network would be: parameters that are the policy themselves. (B, 1, N, D)"""
+    """Where a network would be: parameters that are the policy themselves, agent by agent."""
 
     def __init__(self, theta: Tensor) -> None:
+        """theta (B, N, D)"""
         super().__init__()
-        self.theta = nn.Parameter(theta.clone().unsqueeze(1))
+        alone = theta.clone().unsqueeze(1).split(1, dim=2)
+        self.thetas = nn.ParameterList([nn.Parameter(own.contiguous()) for own in alone])
+
+    @property
+    def theta(self) -> Tensor:
+        """(B, 1, N, D)"""
+        return torch.cat(list(self.thetas), dim=2)
 
 
 class Exact:
@@ -40,6 +47,9 @@ class Exact:
     def against(self, others: Tensor) -> Tensor:
         return -self._payoff(joint_of(self.own, others).squeeze(1)).sum()
 
+    def in_turn(self, agent: int, others: Tensor) -> Tensor:
+        return -self._payoff(joint_of(self.own, others).squeeze(1))[:, agent].sum()
+
     def diagnostics(self, others: Tensor | None) -> dict[str, Tensor]:
         return {}
 
@@ -47,6 +57,10 @@ class Exact:
 def parameters_of(players: Players, how: Drawing) -> Tensor:
     """What the others do is what their parameters are; nothing is drawn."""
     return players.theta.detach().clone()
+
+
+def parameters_alone(players: Players, how: Drawing, agent: int) -> Tensor:
+    return players.thetas[agent].detach().clone()
 
 
 class Ascent:
@@ -59,9 +73,10 @@ class Ascent:
         make_optimiser: MakeOptimiser,
         k_level: int,
         k_opt_state: str = "rollback",
+        in_turns: Sequence[int] = (),
     ) -> None:
-        """theta (B, N, D) is where the players start."""
-        self._payoff = payoff
+        """theta (B, N, D) is where the players start; `in_turns` is who moves, one by one."""
+        self._payoff, self._in_turns = payoff, in_turns
         self._players = Players(theta)
         settings = SimpleNamespace(
             k_level=k_level,
@@ -75,8 +90,12 @@ class Ascent:
 
     def step(self) -> Tensor:
         """One update; returns theta(K), (B, N, D)."""
-        objective = Exact(self._payoff, self._players.theta + 0)
-        self._levels.step(objective, parameters_of, t_env=0)
+        objective = Exact(self._payoff, self._players.theta)
+        if self._in_turns:
+            order = [(i, [self._players.thetas[i]]) for i in self._in_turns]
+            self._levels.step_in_turns(objective, parameters_alone, order, t_env=0)
+        else:
+            self._levels.step(objective, parameters_of, t_env=0)
         return self.theta
 
     @property
@@ -84,6 +103,8 @@ class Ascent:
         return self._players.theta.detach().squeeze(1).clone()
 
 
-def one_update(payoff: Payoff, theta: Tensor, rate: float, k_level: int) -> Tensor:
+def one_update(
+    payoff: Payoff, theta: Tensor, rate: float, k_level: int, in_turns: Sequence[int] = ()
+) -> Tensor:
     """theta(k) after one update by plain ascent. (N, D)"""
-    return Ascent(payoff, theta.unsqueeze(0), sgd(rate), k_level).step()[0]
+    return Ascent(payoff, theta.unsqueeze(0), sgd(rate), k_level, in_turns=in_turns).step()[0]

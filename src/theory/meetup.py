@@ -6,18 +6,14 @@ The paper states neither the step size nor the momentum of its figures; ours are
 from __future__ import annotations
 
 import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from theory.ascent import Ascent, one_update, sgd
+from theory.drawing import draw, folder_of
 from theory.games import MEETING, START, meet_up
-from utils.errors import UserError
-from utils.files import reason
-from utils.places import results_folder
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,43 +54,6 @@ def trajectory(k_level: int, rate: float, momentum: float) -> Tensor:
     ascent = Ascent(meet_up, ORIGIN.unsqueeze(0), sgd(rate, momentum), k_level)
     points = [ORIGIN.flatten()] + [ascent.step().flatten() for _ in range(UPDATES)]
     return torch.stack(points)
-
-
-def draw(folder: Path) -> list[Path]:
-    """Figures 2a, 2b and 3."""
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise UserError(
-            "The pictures need a package: pip install -r requirements/plots.txt"
-        ) from error
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    paths = []
-    for name, paint in (
-        ("figure_2a", paint_actions),
-        ("figure_2b", paint_trajectories),
-        ("figure_3", paint_distances),
-    ):
-        figure, axes = pyplot.subplots(figsize=(6, 4.5), layout="constrained")
-        paint(axes)
-        paths.append(folder / f"{name}.png")
-        figure.savefig(paths[-1], dpi=120)
-        pyplot.close(figure)
-    return paths
-
-
-def prepare(folder: Path) -> None:
-    """Make the folder of the pictures, and find out before they are computed if it takes files."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise UserError(
-            f"The pictures cannot be written to {folder}: {reason(error)}. "
-            "Give another folder: meetup FOLDER"
-        ) from error
 
 
 def shade(k: int) -> tuple[float, float, float]:
@@ -149,11 +108,15 @@ def paint_distances(axes: Axes) -> None:
 
 def main(argv: list[str]) -> int:
     """`meetup [FOLDER]`: print the table, draw the pictures into FOLDER (results/meetup)."""
-    if len(argv) > 1 or any(word.startswith("-") for word in argv):
-        raise UserError(f"meetup {' '.join(argv)}: give nothing, or one folder for the pictures.")
-    folder = Path(argv[0]) if argv else results_folder() / "meetup"
-    prepare(folder)
+    folder = folder_of("meetup", argv)
     sys.stdout.write(table())
-    for path in draw(folder):
+    for path in draw(folder, PICTURES):
         sys.stdout.write(f"drawn: {path}\n")
     return 0
+
+
+PICTURES = {
+    "figure_2a": paint_actions,
+    "figure_2b": paint_trajectories,
+    "figure_3": paint_distances,
+}

@@ -334,7 +334,8 @@ def test_help_lists_every_setting_with_its_meaning() -> None:
 
 
 def test_lists_name_what_there_is() -> None:
-    assert "qmix" in list_text("algs")
+    assert "  armappo               MAPPO; each agent hears earlier ones\n" in list_text("algs")
+    assert all(1 <= len(line.split()[1:]) <= 6 for line in list_text("algs").splitlines())
     assert "two_step" in list_text("envs")
     assert "q_learner" in list_text("learners")
     assert "sc2/corridor" in list_text("maps")

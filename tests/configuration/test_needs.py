@@ -113,6 +113,8 @@ def test_no_levels_are_refused_or_named(name: str) -> None:
         ("mappo", "optim_alpha=0.9", "optimizer=adam does not use optim_alpha."),
         ("qmix", "target_update_tau=0.1", "target_update_mode=hard does not use target_update_tau"),
         ("qmix", "learn_interval=9", "runner_scope=episodic does not use learn_interval: "),
+        ("mappo", "agent_order=reverse", "mac=basic_mac does not use agent_order."),
+        ("armappo", "graph=chain", "mac=ordered_mac does not use graph."),
         ("kmappo", "k_noise=fresh", "learner=kmappo_learner does not use k_noise."),
     ],
 )
@@ -124,6 +126,7 @@ def test_what_is_typed_in_vain_is_named(config: str, word: str, said: str) -> No
 
 def test_what_is_typed_and_used_is_not_named() -> None:
     """K-FACMAC's actors have RMSProp, whatever its critic has."""
+    assert load("armappo", "agent_order=random", "told_through=projection").warnings == []
     assert load("kfacmac", "optimizer=adam", "optim_alpha=0.9", "k_noise=fresh").warnings == []
     rollouts = load("mappo", "rollout_length=9", "batch_size=7").warnings
     assert rollouts == ["rollout_length=9 does not use batch_size."]

@@ -124,6 +124,12 @@ def test_a_missing_module_of_another_repository_is_named(tmp_path: Path) -> None
         load(tmp_path, "from modules.mixers.nmix import Mixer\n")
 
 
+def test_a_name_that_our_module_of_that_path_lacks_is_told(tmp_path: Path) -> None:
+    told = r"utils.rl_utils of PyMARL-K is another. Copy .* src/utils/rl_utils.py into the file"
+    with pytest.raises(UserError, match=told):
+        load(tmp_path, "from utils.rl_utils import build_gae_targets\n")
+
+
 def test_a_setting_that_a_plugin_misses_is_named() -> None:
     args = Arguments(lr=0.1)
 

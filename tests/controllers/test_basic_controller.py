@@ -37,6 +37,19 @@ def test_it_speaks_for_its_policy_slot_by_slot() -> None:
     assert torch.equal(inputs, mac.policy.inputs_at(batch, 1).flatten(0, 1))
 
 
+def test_memory_after_a_slot_lies_as_pymarl_s_learner_of_qtran_reads_it() -> None:
+    args = make_args()
+    mac, batch, memories = make_mac(args), make_batch(args), []
+    mac.init_hidden(B)
+    for t in range(T + 1):
+        mac.forward(batch, t)
+        memories.append(mac.hidden_states)
+
+    laid = torch.stack(memories, dim=1).reshape(B, N, T + 1, -1).transpose(1, 2)
+    _, memory = mac.policy.unroll(mac.policy.whole(batch, T + 1))
+    torch.testing.assert_close(laid, memory)
+
+
 def test_an_episode_that_is_being_played_goes_on_while_its_policy_learns() -> None:
     args = make_args()
     mac, batch = make_mac(args), make_batch(args)
@@ -96,6 +109,7 @@ def test_gumbel_policies_give_one_hots_of_available_actions() -> None:
         mac.init_hidden(B)
         actions = mac.select_actions(batch, t_ep=0, t_env=0, **mode)
         assert actions.shape == (B, N, A)
+        assert actions.dtype == torch.float32  # FACMAC's learners give them to critics
         assert torch.equal(actions.sum(dim=2), torch.ones(B, N))
         assert actions.requires_grad == ("explore" in mode)
         chosen = actions.argmax(dim=2, keepdim=True)

@@ -12,17 +12,17 @@ PLUGIN = Path(__file__).resolve().parents[1] / "data" / "ordered.py"
 
 
 @pytest.mark.parametrize(
-    "chosen",
+    ("chosen", "said"),
     [
-        ["--config=kmappo", f"plugins=['{PLUGIN}']", "mac=ordered"],
-        ["--config=karmappo", "agent_order=random", "told_through=projection"],
-        ["--config=mat", "rnn_hidden_dim=8"],
-        ["--config=sable", "rnn_hidden_dim=8"],
+        (["--config=kmappo", f"plugins=['{PLUGIN}']", "mac=ordered"], "others: 1 hears 0"),
+        (["--config=karmappo", "agent_order=random", "told_through=projection"], "in an order dr"),
+        (["--config=mat", "rnn_hidden_dim=8"], "others: 1 hears 0"),
+        (["--config=sable", "rnn_hidden_dim=8"], "others: 1 hears 0"),
     ],
     ids=["plugin", "drawn", "mat", "sable"],
 )
 def test_agents_that_hear_learn_from_rollouts_and_resume_bit_for_bit(
-    chosen: list[str], run_main: Command, results: Results, tmp_path: Path
+    chosen: list[str], said: str, run_main: Command, results: Results, tmp_path: Path
 ) -> None:
     words = [chosen[0], "--env-config=grid", "with", *chosen[1:]]
     words += ["runner=batched", "batch_size_run=4", "rollout_length=10", "seed=1"]
@@ -36,9 +36,10 @@ def test_agents_that_hear_learn_from_rollouts_and_resume_bit_for_bit(
     alone = Results(tmp_path / "alone")
     run_main(*words, f"local_results_path={alone.root}")
 
-    run_main(*words, "t_max=40")
+    done = run_main(*words, "t_max=40")
     run_main(*words, "resume=1")
 
+    assert said in done.stdout + done.stderr
     assert results.status() == "COMPLETED"
     assert results.last("updates") == 4
     assert timeless(results) == timeless(alone)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from envs.batched import BatchedEnv
 from envs.build import make_batched, make_env
 from envs.check import check_batched, check_env, draw_actions
 from envs.meet_up import START, alignment
+from utils.errors import UserError
 
 # Those of packages have tests of their own, and other tests may have registered environments.
 OF_PACKAGES = (
@@ -91,6 +93,22 @@ def test_penalty_pays_its_matrix() -> None:
     table = [[reward_of("penalty", (i, j), k=-7)[0] for j in range(3)] for i in range(3)]
 
     assert table == [[-7, 0, 10], [0, 2, 0], [10, 0, -7]]
+
+
+def test_nonmonotonic_pays_its_matrix() -> None:
+    table = [[reward_of("nonmonotonic", (i, j))[0] for j in range(3)] for i in range(3)]
+
+    assert table == [[-12, 0, 0], [-12, 0, 0], [8, -12, -12]]
+
+
+@pytest.mark.parametrize("n_agents", [2, 3])
+def test_permutation_pays_where_all_act_differently(n_agents: int) -> None:
+    moves = list(itertools.product(range(n_agents), repeat=n_agents))
+    paid = [reward_of("permutation", move, n_agents=n_agents)[0] for move in moves]
+
+    assert paid == [float(len(set(move)) == n_agents) for move in moves]
+    with pytest.raises(UserError, match="at least 2"):
+        reward_of("permutation", n_agents=1)
 
 
 def test_the_first_action_of_agent_one_picks_the_matrix() -> None:

@@ -1,4 +1,4 @@
-"""MAPPO and K-MAPPO settle where theory says: K does not undo overgeneralisation.
+"""Who settles where on matrix games: neither K nor hearing alone undoes overgeneralisation.
 
 The table of all forms is made by `python benchmarks/matrix_games.py`; docs/on-policy.md has it.
 """
@@ -16,6 +16,7 @@ from benchmarks.matrix_games import TEAMS, outcomes
         ("mappo", "climbing", 7.0, 100),
         ("mappo", "penalty", 2.0, 25),  # all are there after three
         ("k2-outside", "climbing", 7.0, 100),
+        ("armappo", "climbing", 7.0, 100),
     ],
 )
 def test_on_policy_learners_settle_for_the_safe_outcome(

@@ -90,6 +90,20 @@ def test_pymarl_s_function_takes_a_last_slot_that_does_not_count() -> None:
     assert torch.equal(found, targets(rewards, terminated, mask, target_qs))
 
 
+def test_q_lambda_adds_what_greedy_actions_are_worth_more() -> None:
+    """PyMARL2's, by its recursion; with greedy actions alone it is TD(lambda)."""
+    rewards, terminated, filled, values = random_inputs()
+    mask, taken = valid_steps(filled, terminated), torch.randn(B, T + 1, 1)
+    steps = rewards, terminated, mask
+
+    found = rl_utils.build_q_lambda_targets(*steps, values, taken, GAMMA, LAMBDA)
+    greedy = rl_utils.build_q_lambda_targets(*steps, values, values, GAMMA, LAMBDA)
+
+    corrected = rewards + values[:, :-1] - taken[:, :-1]
+    torch.testing.assert_close(found, plain_recursion(corrected, terminated, mask, values))
+    torch.testing.assert_close(greedy, targets(*steps, values))
+
+
 def test_lambda_one_is_the_discounted_return() -> None:
     rewards, terminated, filled, target_qs = random_inputs()
     mask = valid_steps(filled, terminated)

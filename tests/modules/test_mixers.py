@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
 
 from modules.mixers import REGISTRY as MIXERS
 from modules.mixers.sums import VDNMixer
-from tests.make import B, N, S, T, make_args
+from pymarl.mixers import mixer_of
+from tests.make import B, N, S, T, make_args, make_batch
 from utils.errors import UserError
 
 VALUE_MIXERS = ["vdn", "vdn-s", "qmix", "qmix-nonmonotonic"]
@@ -133,8 +135,8 @@ def test_qtran_values_the_agents_as_a_set() -> None:
     actions, states = torch.randn(B, T, N, args.n_actions), torch.randn(B, T, S)
     order = [2, 0, 1]
 
-    joint, value = mixer(states, features, actions)
-    swapped, _ = mixer(states, features[:, :, order], actions[:, :, order])
+    joint, value = mixer.values(states, features, actions)
+    swapped, _ = mixer.values(states, features[:, :, order], actions[:, :, order])
 
     assert joint.shape == value.shape == (B, T, 1)
     torch.testing.assert_close(joint, swapped)
@@ -145,3 +147,35 @@ def test_unknown_names_are_answered() -> None:
         MIXERS["qmx"]
     with pytest.raises(UserError, match="1 or 2"):
         MIXERS["qmix"](make_args(hypernet_layers=3))
+
+
+def test_qtran_answers_pymarl_s_learner() -> None:
+    """Which gives it the batch, and has a row for each step."""
+    args = make_args(mixer="qtran_base")
+    mixer, batch = MIXERS["qtran_base"](args), make_batch(args)[:, :-1]
+    features = torch.randn(B, T, N, args.rnn_hidden_dim)
+    taken = batch["actions_onehot"].float()
+
+    joint, value = mixer(batch, features)
+    other, _ = mixer(batch, hidden_states=features, actions=taken.flip(-1))
+
+    expected = mixer.values(batch["state"], features, taken)
+    torch.testing.assert_close((joint, value), tuple(each.reshape(B * T, 1) for each in expected))
+    assert not torch.equal(joint, other)
+
+
+class AddingSteps(torch.nn.Module):
+    """FACMAC's VDN, which its learners give (B*T, N, 1)."""
+
+    def forward(self, qs: Tensor, states: Tensor) -> Tensor:
+        return qs.sum(dim=1, keepdim=True)
+
+
+@pytest.mark.parametrize("steps", [N, T])
+def test_a_mixer_that_adds_over_steps_is_refused(steps: int) -> None:
+    """With as many steps as agents, too, where the numbers would be as many."""
+    mixer = mixer_of(AddingSteps())
+    assert mixer is not None
+
+    with pytest.raises(UserError, match=r"AddingSteps gave a tensor \(1, 1, 3\).*adds over"):
+        mixer(torch.ones(1, steps, N), torch.ones(1, steps, S))

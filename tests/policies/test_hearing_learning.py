@@ -32,6 +32,7 @@ from tests.make import (
     make_learner,
     on_policy_args,
     quiet_logger,
+    rows_of,
     step_by_step,
 )
 from tests.policies.test_hearing import DRAWN, KINDS, play, policy_of
@@ -144,7 +145,8 @@ def test_one_level_is_the_ordered_base_algorithm_bit_for_bit(told: str) -> None:
 def test_first_ratios_are_exactly_one(agent: str, order: str) -> None:
     kind = {"agent": agent, "agent_order": order, "told_through": "projection"}
     learner = make_learner(on_policy_args(learner="mappo_learner", mac="ordered_mac", **kind))
-    played = learner.look_back(double_batch(learner.args, lengths=(T,) * B))[0]
+    batch = double_batch(learner.args, lengths=(T,) * B)
+    played = rows_of(learner, batch)
     view = View(played.inputs, played.memory, played.running)
     again, _ = learner.policy.evaluate(view, played.avail, played.actions)
 

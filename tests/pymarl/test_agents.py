@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -14,8 +15,11 @@ from components.minibatch import Minibatch
 from controllers import REGISTRY as CONTROLLERS
 from modules.agents import REGISTRY as AGENTS
 from modules.agents.rnn_agent import RNNAgent
+from pymarl.policies import policy_of
 from tests.data.ordered import OrderedPolicy
 from tests.make import (
+    N,
+    T,
     actors,
     all_at_once,
     double_batch,
@@ -138,6 +142,90 @@ def test_networks_of_teams_act_and_learn_as_those_of_rows(monkeypatch: pytest.Mo
 
     torch.testing.assert_close(step_by_step(teams, batch), step_by_step(rows, batch))
     torch.testing.assert_close(all_at_once(teams, batch), all_at_once(rows, batch))
+
+
+class Theirs:
+    """A controller that is not ours: PyMARL2's, whose networks take what it builds."""
+
+    def __init__(self, args: Any) -> None:
+        self._ours = make_mac(args)
+        self.args, self.n_agents, self.agent = args, N, self._ours.agent
+
+    def _build_inputs(self, batch: Any, t: int) -> Tensor:
+        return self._ours._build_inputs(batch, t).reshape(batch.batch_size, N, -1)
+
+    def init_hidden(self, batch_size: int) -> None:
+        self.hidden_states = self.agent.init_hidden().unsqueeze(0).expand(batch_size, N, -1)
+
+    def forward(self, batch: Any, t: int, test_mode: bool = False) -> Tensor:
+        outputs, self.hidden_states = self.agent(self._build_inputs(batch, t), self.hidden_states)
+        return outputs
+
+    def select_actions(
+        self, batch: Any, t_ep: int, t_env: int, bs: Any = slice(None), test_mode: bool = False
+    ) -> Tensor:
+        return self.forward(batch, t_ep)[bs].argmax(dim=2)
+
+    def parameters(self) -> Any:
+        return self.agent.parameters()
+
+
+def test_networks_of_teams_learn_with_the_controller_they_were_written_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(AGENTS, "theirs", OfTeams)
+    args = policy_args(agent="theirs")
+    batch, minibatch = make_batch(args), Minibatch(make_batch(args))
+    policy, rows = policy_of(Theirs(args), reads="rows"), make_mac(policy_args()).policy
+
+    expected = minibatch.steps.take(all_at_once(rows, batch))
+    for each in (policy, copy.deepcopy(policy)):  # a target reads the views of another
+        torch.testing.assert_close(each.say(policy.look(minibatch).now), expected)
+
+
+class Forgetful(Theirs):
+    """Remembers nothing: its networks' memory is always the first."""
+
+    def init_hidden(self, batch_size: int) -> None:
+        self.hidden_states: Any = None
+
+    def forward(self, batch: Any, t: int, test_mode: bool = False) -> Tensor:
+        super().init_hidden(batch.batch_size)
+        outputs = super().forward(batch, t)
+        self.init_hidden(batch.batch_size)
+        return outputs
+
+
+def test_a_controller_without_memory_is_learned_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(AGENTS, "theirs", OfTeams)
+    args = make_args(agent="theirs")
+    batch, mac = make_batch(args), Forgetful(args)
+    expected = torch.stack([mac.forward(batch, t) for t in range(T + 1)], dim=1)
+
+    assert torch.equal(all_at_once(policy_of(mac), batch), expected)
+
+
+class WithTwoMemories(RNNAgent):
+    """As an LSTM."""
+
+    def forward(self, inputs: Any, hidden_state: Any) -> Any:
+        outputs, hidden = super().forward(inputs, hidden_state[0])
+        return outputs, (hidden, hidden)
+
+
+class TheirsWithTwo(Theirs):
+    def init_hidden(self, batch_size: int) -> None:
+        super().init_hidden(batch_size)
+        self.hidden_states = (self.hidden_states, self.hidden_states)
+
+
+def test_networks_with_two_memories_take_rows() -> None:
+    args, rows = policy_args(), make_mac(policy_args()).policy
+    batch, mac = make_batch(args), TheirsWithTwo(args)
+    mac.agent.__class__ = WithTwoMemories
+    policy = policy_of(mac, reads="rows")
+
+    torch.testing.assert_close(all_at_once(policy, batch), all_at_once(rows, batch))
 
 
 def test_asking_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,9 +13,11 @@ from torch import Tensor
 from components.episode_buffer import EpisodeBatch
 from controllers import REGISTRY as CONTROLLERS
 from controllers.basic_controller import BasicMAC
+from controllers.cem_controller import CEMMAC
 from modules.agents import REGISTRY as AGENTS
 from modules.agents.rnn_agent import RNNAgent
-from tests.make import T, make_batch
+from pymarl.policies import CALLED
+from tests.make import T, continuous_args, make_batch, make_learner
 from tests.runners.test_nonstop import session_of
 from utils.errors import UserError
 
@@ -25,16 +27,20 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "q_learner": {"mixer": "qmix", **VALUES},
     "qtran_learner": {"mixer": "qtran_base", **VALUES},
     "kfacmac_learner": {"mixer": "qmix", **REPLAY},
+    "facmac_learner": {"mixer": "qmix", **REPLAY},
     "kmaddpg_learner": REPLAY,
+    "maddpg_learner": REPLAY,
     "mappo_learner": {},
+    "ippo_learner": {},
     "kmappo_learner": {},
     "coma_learner": {},
 }
 # What one update logs of the actors before it moves them.
 TELLS = {
     **{"q_learner": "loss", "qtran_learner": "td_loss"},
-    **dict.fromkeys(("kfacmac_learner", "kmaddpg_learner"), "pg_loss"),
-    **dict.fromkeys(("mappo_learner", "kmappo_learner", "coma_learner"), "entropy"),
+    **dict.fromkeys(("facmac_learner", "kfacmac_learner"), "pg_loss"),
+    **dict.fromkeys(("maddpg_learner", "kmaddpg_learner"), "pg_loss"),
+    **dict.fromkeys(("mappo_learner", "ippo_learner", "kmappo_learner", "coma_learner"), "entropy"),
 }
 ONCE = {
     **{"mac": "own", "env": "climbing", "env_args": {"episode_limit": 6}, "epochs": 1},
@@ -69,7 +75,7 @@ class Stubborn(BasicMAC):
 
     def select_actions(self, *given: Any, **named: Any) -> Tensor:
         actions = super().select_actions(*given, **named)
-        return actions.new_full(actions.shape[:2], 2)
+        return torch.full(actions.shape[:2], 2)
 
 
 class Earlier(BasicMAC):
@@ -77,6 +83,29 @@ class Earlier(BasicMAC):
 
     def build_all_inputs(self, batch: Any, T: int) -> Tensor:
         raise NotImplementedError
+
+
+class Twice(BasicMAC):
+    """Is given what it sees a second time, and says how wide that is, as PyMARL's would."""
+
+    def _build_inputs(self, batch: Any, t: int) -> Tensor:
+        seen = batch["obs"][:, t].flatten(0, 1)
+        return torch.cat([super()._build_inputs(batch, t), seen], dim=1)
+
+    def _get_input_shape(self, scheme: Any) -> int:
+        return super()._get_input_shape(scheme) + scheme["obs"]["vshape"]
+
+
+class Halving(BasicMAC):
+    """Builds its networks itself."""
+
+    def _build_agents(self, input_shape: int) -> None:
+        self.agent = HalvingAgent(input_shape, self.args)
+
+
+class HalvingAgent(RNNAgent):
+    def forward(self, inputs: Any, hidden_state: Any) -> Any:
+        return super().forward(inputs / 2, hidden_state)
 
 
 class RememberingAgent(RNNAgent):
@@ -92,6 +121,20 @@ def flipped(agent: Any) -> None:
 
 def halved(agent: Any) -> None:
     agent.fc1.weight.data /= 2
+
+
+def drawn(extra: int = 0, weight: float = 0.0) -> Callable[[Any], None]:
+    """The same weights whatever a network's width, and `weight` for its `extra` last inputs."""
+
+    def alter(agent: Any) -> None:
+        random = torch.Generator().manual_seed(3)
+        first = agent.fc1.weight.data
+        first[:, first.shape[1] - extra :] = weight
+        narrow = first[:, : first.shape[1] - extra]
+        for param in (narrow, *(each.data for each in list(agent.parameters())[1:])):
+            param.copy_(torch.randn(param.shape, generator=random))
+
+    return alter
 
 
 def as_it_is(agent: Any) -> None:
@@ -116,6 +159,7 @@ def outcome(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
                 param.mul_(3)  # so that actions differ
             alter(agent)
         session.learner.target_policy.agent.load_state_dict(agent.state_dict())
+        draw_judges(session.learner)
         actions = session.runner.run(test_mode=True)["actions"]
         session.runner.close_env()
         session.logger.log_stat = lambda key, value, t_env: seen.update({key: value})  # type: ignore[method-assign]
@@ -124,6 +168,17 @@ def outcome(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
         return actions, seen[TELLS[learner]]
 
     return play_and_learn
+
+
+def draw_judges(learner: Any) -> None:
+    """Critics and mixers of the same weights, however many random numbers were drawn before."""
+    for name in ("critic", "mixer"):
+        network = getattr(learner, name, None)
+        if network is not None:
+            random = torch.Generator().manual_seed(7)
+            for param in network.parameters():
+                param.data = torch.randn(param.shape, generator=random) / 4
+            getattr(learner, f"target_{name}").load_state_dict(network.state_dict())
 
 
 def full_batch(args: Any) -> EpisodeBatch:
@@ -140,9 +195,10 @@ ALTERED = {
     "init_hidden": (Remembering, {"agent": "remembering"}),
     "forward": (Upside, {"alter": flipped}),
 }
+ASK_FORWARD = ("q_learner", "qtran_learner", "coma_learner")
 HONOURED = [
     *itertools.product(("_build_inputs", "init_hidden"), SETTINGS),
-    *itertools.product(["forward"], ("q_learner", "qtran_learner", "coma_learner")),
+    *itertools.product(["forward"], ASK_FORWARD),
 ]
 
 
@@ -180,11 +236,40 @@ def test_select_actions_is_acted_with_and_changes_nothing_in_learning(
     assert told == pytest.approx(plain, rel=1e-4)
 
 
+@pytest.mark.parametrize("learner", SETTINGS)
+def test_networks_that_a_subclass_builds_are_acted_and_learned_with(
+    learner: str, outcome: Callable[..., Outcome]
+) -> None:
+    def drawn_and_halved(agent: Any) -> None:
+        drawn()(agent)
+        halved(agent)
+
+    actions, told = outcome(Halving, learner, alter=drawn())
+    expected_actions, expected = outcome(BasicMAC, learner, alter=drawn_and_halved)
+    _, plain = outcome(BasicMAC, learner, alter=drawn())
+
+    assert torch.equal(actions, expected_actions)
+    assert told == pytest.approx(expected, rel=1e-4) != pytest.approx(plain, rel=1e-3)
+
+
+@pytest.mark.parametrize("learner", SETTINGS)
+def test_networks_are_as_wide_as_a_subclass_says(
+    learner: str, outcome: Callable[..., Outcome]
+) -> None:
+    extra = 2  # the observations of `climbing`
+    actions, told = outcome(Twice, learner, alter=drawn(extra))
+    expected_actions, expected = outcome(BasicMAC, learner, alter=drawn())
+    _, heard = outcome(Twice, learner, alter=drawn(extra, weight=1.0))
+
+    assert torch.equal(actions, expected_actions)
+    assert told == pytest.approx(expected, rel=1e-4) != pytest.approx(heard, rel=1e-3)
+
+
 # ---------------------------------------------------------------- refused
 
 
 @pytest.mark.parametrize(
-    "learner", ["kfacmac_learner", "kmaddpg_learner", "mappo_learner", "kmappo_learner"]
+    "learner", [name for name in SETTINGS if ("forward", name) not in HONOURED]
 )
 def test_a_forward_that_a_learner_would_not_ask_is_refused(
     learner: str, outcome: Callable[..., Outcome]
@@ -198,6 +283,20 @@ def test_a_forward_that_a_learner_would_not_ask_is_refused(
 def test_what_nothing_calls_is_refused(learner: str, outcome: Callable[..., Outcome]) -> None:
     with pytest.raises(UserError, match=r"mac=own defines build_all_inputs.*Override _build"):
         outcome(Earlier, learner)
+
+
+@pytest.mark.parametrize(
+    "method", ["forward", "select_actions", "_build_inputs", "init_hidden", "build_all_inputs"]
+)
+def test_controllers_that_search_are_not_overridden(
+    method: str, outcome: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their learner asks the policy itself."""
+    monkeypatch.setitem(CONTROLLERS, "cem_mac", type("Own", (CEMMAC,), {method: None}))  # type: ignore[arg-type]
+
+    told = "defines build_all_inputs" if method not in CALLED else f"has a `{method}` of its own"
+    with pytest.raises(UserError, match=f"mac=cem_mac {told}"):
+        make_learner(continuous_args(learner="cq_learner", mac="cem_mac", agent="cemrnn"))
 
 
 def test_parts_of_episodes_need_a_controller_that_builds_no_inputs_of_its_own(

@@ -55,4 +55,4 @@ class GumbelSoftmax(ActionSelector):
         uniform = self.epsilon / avail.sum(dim=-1, keepdim=True).clamp_min(1)  # (b, N, 1)
         mixed = (1 - self.epsilon) * policy + uniform
         chosen = draw(mixed.masked_fill(absent, 0.0))  # (b, N)
-        return torch.zeros_like(avail, dtype=torch.long).scatter_(-1, chosen.unsqueeze(-1), 1)
+        return torch.zeros_like(logits).scatter_(-1, chosen.unsqueeze(-1), 1)

@@ -13,7 +13,9 @@ from modules.sizes import action_size, flat_size
 
 
 class FACMACCritic(nn.Module):
-    """Q_i(o_i, a_i), one network for all agents: it is told neither the state nor who it is."""
+    """Q_i(o_i, a_i), one network for all agents. Its inputs hold neither state nor agent id."""
+
+    hidden_states: None = None  # FACMAC's learners ask critics for a memory; this one has none
 
     def __init__(self, scheme: Scheme, args: SimpleNamespace) -> None:
         super().__init__()
@@ -28,6 +30,9 @@ class FACMACCritic(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """inputs (..., O), actions (..., A) -> utilities (..., 1), `hidden_state` as it came."""
         return self.at(inputs)(actions).unsqueeze(-1), hidden_state
+
+    def init_hidden(self, batch_size: int) -> None:
+        """Forget every episode, which is nothing to do."""
 
     def at(self, obs: Tensor) -> Callable[[Tensor], Tensor]:
         """The utilities (...) of actions (..., A) given observations `obs` (..., O)."""

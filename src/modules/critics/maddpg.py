@@ -27,8 +27,12 @@ class MADDPGCritic(nn.Module):
     def forward(
         self, inputs: Tensor, actions: Tensor, hidden_state: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """inputs (..., S), actions (..., N, A) -> values (..., 1), `hidden_state` as it came."""
-        return self._rest(self.fc1(torch.cat([inputs, actions.flatten(-2)], dim=-1))), hidden_state
+        """inputs (..., S), actions (..., N, A) -> values (..., 1), `hidden_state` as it came.
+
+        FACMAC's learners give states (B, S) and actions (B, 1, N, A) of one slot.
+        """
+        joint = actions.reshape(*inputs.shape[:-1], -1)  # (..., N * A)
+        return self._rest(self.fc1(torch.cat([inputs, joint], dim=-1))), hidden_state
 
     def counterfactual(self, inputs: Tensor, own: Tensor, others: Tensor) -> Tensor:
         """The N values in which agent i plays own_i against the others' `others`.

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor, nn
 
+from components.episode_batch import EpisodeBatch
 from modules.sizes import flat_size
 from utils.errors import UserError
 from utils.needs import Given, Needs
@@ -40,7 +41,15 @@ class QTranBase(nn.Module):
         self.Q = perceptron(state + pair, width, 1, depth + 1)
         self.V = perceptron(state, width, 1, depth + 1)
 
-    def forward(self, states: Tensor, features: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, batch: EpisodeBatch, hidden_states: Tensor, actions: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """As PyMARL's learner asks; None are the actions taken. -> Q_jt, V (B*T, 1)"""
+        actions = batch["actions_onehot"].float() if actions is None else actions
+        joint, state_value = self.values(batch["state"], hidden_states, actions)
+        return joint.flatten(0, 1), state_value.flatten(0, 1)
+
+    def values(self, states: Tensor, features: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """states (B, T, S), features (B, T, N, H), one-hots (B, T, N, A) -> Q_jt, V (B, T, 1)."""
         states = states.reshape(*states.shape[:2], -1)
         each = self.encode(torch.cat([features, actions], dim=-1))  # (B, T, N, H + A)

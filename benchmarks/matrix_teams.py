@@ -1,0 +1,212 @@
+"""Many teams that learn in one batch, each with networks, moves and a normalisation of its own.
+
+Used by `matrix_games.py`. Rows of a batch are outcomes of a game, team by team; the last number
+that is seen says whose they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+
+from components.episode_buffer import EpisodeBatch
+from components.standarize_stream import RunningMeanStd
+from learners import REGISTRY as LEARNER_CLASSES
+from modules.agents import REGISTRY as AGENTS
+from modules.agents.conditioned import conditioned
+from modules.agents.mlp_agent import MLPAgent
+from modules.critics import REGISTRY as CRITICS
+from modules.critics.per_agent import SharedMLP
+from modules.critics.values import CentralCritic, LocalCritic
+from utils.value_norm import ValueNorm
+
+Base: Any = object  # mixins speak of what the class they are mixed into has
+
+TEAMS, ACTIONS = 20, 3
+
+
+class Networks(nn.Module):
+    """One network for each team, asked for a single row."""
+
+    def __init__(self, make: Callable[[], nn.Module]) -> None:
+        super().__init__()
+        networks = [make() for _ in range(TEAMS)]
+        self._names = [name for name, _ in networks[0].named_parameters()]
+        stacked, _ = stack_module_state(networks)
+        self.stacked = nn.ParameterList([stacked[name] for name in self._names])
+        self._one = [networks[0]]  # in a list, so that its parameters are not ours
+
+    def ask(self, *row: Any) -> Any:
+        """What every team's network says: (teams, ...)."""
+        weights = dict(zip(self._names, self.stacked, strict=True))
+        return vmap(lambda of_team: functional_call(self._one[0], of_team, row))(weights)
+
+
+def team_of(inputs: Tensor) -> Tensor:
+    """What is seen is the same in all moves, but for a last number that says whose they are."""
+    return inputs[..., -1].long()
+
+
+class TeamsAgent(Networks):
+    recurrent = False
+
+    def __init__(self, input_shape: int, args: SimpleNamespace) -> None:
+        super().__init__(lambda: MLPAgent(input_shape, args))
+        self._width = args.rnn_hidden_dim
+
+    def init_hidden(self) -> Tensor:
+        return self.stacked[0].new_zeros(1, self._width)
+
+    def forward(self, inputs: Tensor, hidden_state: Tensor | None) -> tuple[Tensor, Tensor]:
+        """inputs (..., F) -> (..., A), (..., H)"""
+        outputs, last = self.ask(inputs.new_ones(inputs.shape[-1]), None)
+        team = team_of(inputs)
+        return outputs[team], last[team]
+
+    def unroll(self, inputs: Tensor, start: Any = None, running: Any = None) -> Any:
+        """inputs (B, T, 1, F) -> (B, T, 1, A), (B, T, 1, H)"""
+        return self(inputs, None)
+
+
+class HearingAgent(nn.Module):
+    """One agent that hears others: its own network, and what tells it."""
+
+    def __init__(self, input_shape: int, args: SimpleNamespace) -> None:
+        super().__init__()
+        anybody, own = torch.ones(args.n_agents, args.n_agents), MLPAgent(input_shape, args)
+        self.net = conditioned(own, ACTIONS, args.n_actions, anybody, args)
+
+    def forward(self, own: Tensor, actions: Tensor, listens: Tensor, place: slice) -> Tensor:
+        """own (cells, F), actions (cells, N, A), listens (1, N) -> (cells, A)"""
+        seen, _ = self.net(own, own)
+        return self.net.tellers[0](seen.unsqueeze(1), actions, listens, place).squeeze(1)
+
+
+class TeamsHearing(nn.Module):
+    """One network for each agent of each team, asked for all outcomes of a move.
+
+    All that agents see is whose they are, so this is what they look at.
+    """
+
+    hears, recurrent = True, False
+
+    def __init__(self, input_shape: int, args: SimpleNamespace) -> None:
+        super().__init__()
+        self.agents: Any = nn.ModuleList(
+            [Networks(lambda: HearingAgent(input_shape, args)) for _ in range(args.n_agents)]
+        )
+        self._inputs = input_shape
+
+    def init_hidden(self) -> Tensor:
+        return self.agents[0].stacked[0].new_zeros(1, 1)
+
+    def forward(self, inputs: Tensor, hidden_state: Tensor | None) -> tuple[Tensor, Tensor]:
+        """inputs (..., F) -> (..., 1), twice"""
+        return inputs[..., -1:], inputs[..., -1:]
+
+    def unroll(self, inputs: Tensor, start: Any = None, running: Any = None) -> Any:
+        return self(inputs, None)
+
+    def say(self, seen: Tensor, actions: Tensor, listens: Tensor) -> Tensor:
+        """seen (..., N, 1), actions (..., N, A), listens (N, N) -> (..., N, A)"""
+        team, row, column = team_of(seen[..., 0, :]), *actions.argmax(dim=-1).unbind(dim=-1)
+        outputs = [self.say_one(i, listens) for i in range(len(self.agents))]
+        return torch.stack(outputs, dim=2)[team, row * ACTIONS + column]
+
+    def say_one(self, i: int, listens: Tensor) -> Tensor:
+        """What agent i of every team says in every outcome. (teams, outcomes, A)"""
+        cells = torch.cartesian_prod(*[torch.arange(ACTIONS)] * 2)  # (outcomes, N)
+        heard, place = nn.functional.one_hot(cells, ACTIONS).float(), slice(i, i + 1)
+        return self.agents[i].ask(
+            torch.ones(len(cells), self._inputs), heard, listens[place], place
+        )
+
+
+class TeamsMLP(Networks):
+    def __init__(self, n_inputs: int, width: int, n_outputs: int, n_agents: int) -> None:
+        super().__init__(lambda: SharedMLP(n_inputs, width, n_outputs, n_agents))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """inputs (..., 1 or N, F) -> (..., N, outputs)"""
+        return self.ask(inputs.new_ones(1, inputs.shape[-1]))[team_of(inputs[..., 0, :])]
+
+
+class TeamsCentral(CentralCritic):
+    networks = TeamsMLP
+
+
+class TeamsLocal(LocalCritic):
+    networks = TeamsMLP
+
+
+def by_team(values: Tensor) -> Tensor:
+    """(ROWS, ...) -> (outcomes, ..., TEAMS)"""
+    return values.unflatten(0, (TEAMS, -1)).movedim(0, -1)
+
+
+def in_rows(values: Tensor) -> Tensor:
+    """The inverse."""
+    return values.movedim(-1, 0).flatten(0, 1)
+
+
+def moments(values: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Each team's mean and variance of `values` (ROWS, ...)."""
+    teams, weights = by_team(values).flatten(0, -2), by_team(weights).flatten(0, -2)
+    weights = weights / weights.sum(0)
+    mean = (weights * teams).sum(0)
+    return mean, (weights * (teams - mean).square()).sum(0)
+
+
+class TeamsNorm(ValueNorm):
+    """Mean and variance of each team's returns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.returns = RunningMeanStd(shape=(TEAMS,))
+
+    def update(self, returns: Tensor, mask: Tensor) -> None:
+        count = int(mask.sum()) // TEAMS
+        self.returns.update_from_moments(*moments(returns, mask), count)
+
+    def normalise(self, returns: Tensor) -> Tensor:
+        return in_rows(super().normalise(by_team(returns)))
+
+    def restore(self, normalised: Tensor) -> Tensor:
+        return in_rows(super().restore(by_team(normalised)))
+
+
+class Teams(Base):  # named before the learner among a class's bases
+    """A learner whose teams have nothing to do with each other.
+
+    Its batches hold every outcome once, and what is filled there says how often it came up.
+    """
+
+    stateful = ()  # `norm` is declared already
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.norm = TeamsNorm()
+
+    def returns(self, batch: EpisodeBatch, mask: Tensor, *values: Tensor) -> Tensor:
+        return super().returns(batch, (mask > 0).to(mask), *values)
+
+    def scaled(self, advantages: Tensor, mask: Tensor) -> Tensor:
+        mean, variance = moments(advantages, mask)
+        return in_rows((by_team(advantages) - mean) / (variance.sqrt() + 1e-8))
+
+
+def learner_of_teams(name: str) -> str:
+    """The name under which the learner `name` serves many teams, as it does from now on."""
+    of_teams = f"teams_{name}"
+    if of_teams not in LEARNER_CLASSES:
+        LEARNER_CLASSES[of_teams] = type(of_teams, (Teams, LEARNER_CLASSES[name]), {})
+    return of_teams
+
+
+AGENTS.update(teams=TeamsAgent, teams_hearing=TeamsHearing)
+CRITICS.update(teams_central=TeamsCentral, teams_local=TeamsLocal)

@@ -1,0 +1,102 @@
+"""HATRPO: agents take one trust-region step each, in turns (Kuba et al. 2022, Algorithm 3)."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor
+
+from components.experience import Experience, mean_over
+from components.minibatch import View
+from components.scheme import Scheme
+from controllers.contract import MAC
+from learners.contract import Statistics
+from learners.mappo_learner import of_update
+from learners.objective import ActorStep
+from learners.surrogate import weighted
+from learners.trust_region import Limits, TrustRegion, TrustStep
+from learners.turns import SequentialLearner, Turn, TurnSurrogate
+from utils.errors import UserError
+from utils.logging import Logger
+from utils.needs import Given
+
+
+def whole_rounds(learner: type, given: Given) -> None:
+    """The limit is on the KL over all that was played."""
+    if given["minibatches"] > 1:
+        raise UserError(
+            f"learner={given['learner']} takes one step in a turn, from the whole round, and "
+            f"minibatches={given['minibatches']} would split it. Add: minibatches=1"
+        )
+
+
+class HATRPOLearner(SequentialLearner):
+    """J_i = M r_i A while KL(old || new) of agent i stays below `kl_limit` (their Eq. 9 and 10).
+
+    The critic takes its `epochs` steps in the first turn. The actors' optimiser is never asked.
+    """
+
+    needs = SequentialLearner.needs.also(
+        demands=(whole_rounds,),
+        uses={
+            *("kl_limit", "fisher_damping", "cg_steps"),
+            *("search_steps", "search_shrink", "search_accept"),
+        },
+    )
+    gain = staticmethod(weighted)
+
+    def __init__(self, mac: MAC, scheme: Scheme, logger: Logger, args: SimpleNamespace) -> None:
+        super().__init__(mac, scheme, logger, args)
+        self.limits = Limits(
+            args.kl_limit,
+            args.fisher_damping,
+            args.cg_steps,
+            args.search_steps,
+            args.search_shrink,
+            args.search_accept,
+        )
+
+    def take_turn(self, turn: Turn, played: Experience, diagnose: bool) -> Statistics:
+        found: Statistics = {}
+        if self.critic_learns(turn):
+            found = self.in_epochs(played, lambda some, last: self.improve_critic(some), diagnose)
+        whole = played.packed() if self.policy.packs else played
+        return {**found, **self.improve_agent(turn, whole, diagnose)}
+
+    def improve_agent(self, turn: Turn, played: Experience, diagnose: bool) -> Statistics:
+        """One step, of the length that the trust region allows."""
+        agent, where = self.agents[turn.agent], played.deciding
+        view = View(played.inputs, played.memory, played.running)
+        with torch.no_grad():
+            old = agent.unroll(view)[0]
+
+        def surrogate() -> tuple[TurnSurrogate, Tensor]:
+            own, outputs = agent.evaluate(view, played.avail, played.actions)  # (R, L, 1)
+            entropy = agent.head.entropy(outputs, played.avail)
+            made = TurnSurrogate(own, entropy, played, self.args, self.gain, self.clip(turn))
+            return made, entropy
+
+        def divergence() -> Tensor:
+            return mean_over(agent.head.kl(old, agent.unroll(view)[0], played.avail), where)
+
+        region = TrustRegion(
+            self.own_params[turn.agent], lambda: -surrogate()[0].base(), divergence, self.limits
+        )
+        step = region.step()
+        self.note_norm(step.grad_norm)
+        if not diagnose:
+            return {}
+        with torch.no_grad():
+            now, entropy = surrogate()
+            reached = ActorStep(now.base(), step.grad_norm, of_step(step))
+        return of_update(reached, now.ratio, entropy, played, self.clip(turn))
+
+
+def of_step(step: TrustStep) -> Statistics:
+    return {
+        "trust/kl": step.divergence,
+        "trust/gain": step.gain,
+        "trust/length": step.length,
+        "trust/moved": (step.length > 0).to(step.length.dtype),
+    }
