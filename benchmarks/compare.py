@@ -23,11 +23,12 @@ import loop
 import rollout
 import startup
 import transition_scope
+import turns
 import updates
 from interleave import UNITS, Case, checkout, in_turn, spread
 from problems import FULL, MUJOCO, SMAC
 
-PEERS = ("facmac", "pymarl", "epymarl")
+PEERS = ("facmac", "pymarl", "epymarl", "harl")
 SHAPES = (*SMAC, *FULL, *MUJOCO)
 BENCHMARKS = {  # what makes the cases, and the shapes they can have
     "kfacmac": (partial(updates.cases, "kfacmac_learner"), (*SMAC, *MUJOCO)),
@@ -37,6 +38,7 @@ BENCHMARKS = {  # what makes the cases, and the shapes they can have
         partial(updates.single_cases, "maddpg_learner", "epymarl", "EPyMARL"),
         ("3m", "corridor", *FULL),
     ),
+    "turns": (turns.cases, ("3m", "2s3z", "MMM2")),
     "loop": (loop.cases, ("3m", "2s3z")),
     "rollout": (rollout.cases, ("3m",)),
     "growth": (growth.cases, ("corridor",)),

@@ -45,8 +45,8 @@ UNITS: Mapping[str, Callable[[float], float]] = {
 
 def checkout(path: str) -> str:
     """The path of a peer's tree."""
-    if not Path(path, "src").is_dir():
-        raise argparse.ArgumentTypeError(f"{path} is no checkout: it has no folder src")
+    if not any(Path(path, folder).is_dir() for folder in ("src", "harl")):
+        raise argparse.ArgumentTypeError(f"{path} is no checkout: it has no folder src, or harl")
     return path
 
 

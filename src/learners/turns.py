@@ -63,20 +63,22 @@ class SequentialLearner(MAPPOLearner):
     def __init__(self, mac: MAC, scheme: Scheme, logger: Logger, args: SimpleNamespace) -> None:
         super().__init__(mac, scheme, logger, args)
         self.agents = [OneAgent(self.policy, i) for i in range(args.n_agents)]
-        self.own_params = [self.params_of(i) for i in range(args.n_agents)]
+        self.own_params = self.params_by_agent()
 
-    def params_of(self, i: int) -> list[nn.Parameter]:
-        """What moves in the agent's turn."""
-        if self.args.n_agents == 1:
-            return self.agent_params
-        if not hasattr(self.policy.agent, "parameters_of"):
+    def params_by_agent(self) -> list[list[nn.Parameter]]:
+        """What moves in each agent's turn."""
+        N, networks = self.args.n_agents, self.policy.agent
+        if N == 1:
+            return [self.agent_params]
+        apart = hasattr(networks, "parameters_of")
+        found = [networks.parameters_of(i) for i in range(N)] if apart else []
+        if sum(map(len, found)) != len(self.agent_params):
             raise UserError(
-                f"learner={self.args.learner} lets agents learn one after the other, and the "
-                f"networks of mac={self.args.mac} do not say what belongs to whom: they have no "
-                "method `parameters_of`. Type mac=basic_mac share_parameters=False"
+                f"learner={self.args.learner} lets agents learn one after the other, and of the "
+                f"networks of mac={self.args.mac} it is not known what belongs to whom: their "
+                "method `parameters_of` says so. Type mac=basic_mac share_parameters=False"
             )
-        own: list[nn.Parameter] = self.policy.agent.parameters_of(i)
-        return own
+        return found
 
     def learn(self, episodes: Round, t_env: int, diagnose: bool) -> Statistics:
         rows, now = self.in_rows(episodes), episodes.log_probs.clone()  # (B, T, N)

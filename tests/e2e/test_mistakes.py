@@ -166,6 +166,8 @@ NOTHING_RECORDED = {
     "--config=qmix --env-config=grid with checkpoint_path=/no/such/place": "/no/such/place",
     "--config=qmix --env-config=grid with rollout_length=5": "knows whole episodes only",
     "--config=qmix --env-config=grid with runner_scope=transition": "looks back",
+    "--config=happo --env-config=grid with share_parameters=True": "Add: share_parameters=False",
+    "--config=a2po --env-config=grid with return_steps=5": "Type return_steps=0",
 }
 
 

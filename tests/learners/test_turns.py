@@ -430,6 +430,37 @@ def test_agents_that_only_all_can_be_asked_learn_the_same(
     assert torch.equal(*ends)
 
 
+@pytest.mark.parametrize("agent", ["rnn", "mlp"])
+def test_agents_that_hear_nobody_learn_as_plain_ones_bit_for_bit(agent: str) -> None:
+    ends = []
+    for mac in ({}, {"mac": "graph_mac", "graph": "empty"}):
+        learner = learner_of("happo_learner", agent=agent, minibatches=2, **mac)
+        trained(learner)
+        ends.append(everything(learner))
+
+    assert torch.equal(*ends)
+
+
+@pytest.mark.parametrize("told_through", ["head", "projection"])
+def test_agents_that_hear_move_in_their_own_turns(told_through: str) -> None:
+    settings = {"mac": "ordered_mac", "told_through": told_through, "turn_order": "reverse"}
+    learner = learner_of("happo_learner", agent="rnn", epochs=1, **settings)
+    moves: list[list[int]] = []
+    improve = learner.improve_agent
+
+    def noting(*given: Any) -> Any:
+        before = [flat(own) for own in learner.own_params]
+        noted = improve(*given)
+        after = [flat(own) for own in learner.own_params]
+        moves.append([i for i in range(N) if not torch.equal(before[i], after[i])])
+        return noted
+
+    learner.improve_agent = noting
+    trained(learner, rounds=1)
+
+    assert moves == [[2], [1], [0]]
+
+
 # ---------------------------------------------------------------- what is logged and refused
 
 

@@ -54,6 +54,11 @@ class Conditioned(nn.Module):
         self.recurrent = bool(getattr(base, "recurrent", True))
         self.tellers = nn.ModuleList([make_teller() for _ in range(n_tellers)])
 
+    def parameters_of(self, agent: int) -> list[nn.Parameter]:
+        """Those of its network and of its teller, if there is one each."""
+        own: list[nn.Parameter] = self.base.parameters_of(agent)
+        return own + list(self.tellers[agent : agent + 1].parameters())
+
     def init_hidden(self) -> Tensor:
         return self.base.init_hidden()
 
