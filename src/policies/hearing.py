@@ -143,6 +143,12 @@ class HearingPolicy(IndependentPolicy):
         actions, noise = told
         return self.agent.say(looked, actions, self.listens(own, noise)), memory
 
+    def open_to_actions(self, view: View) -> tuple[View, Tensor]:
+        """The view with actions (..., N, A) that what is said can be differentiated by."""
+        own, actions, noise = view.inputs.split(self._widths, dim=-1)
+        actions = actions.detach().clone().requires_grad_()
+        return view._replace(inputs=side_by_side(own, actions, noise)), actions
+
     def look(self, minibatch: Minibatch) -> Views:
         views = super().look(minibatch)
         if not self.packs:  # they are those of `whole`

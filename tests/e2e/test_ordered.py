@@ -16,8 +16,9 @@ PLUGIN = Path(__file__).resolve().parents[1] / "data" / "ordered.py"
     [
         ["--config=kmappo", f"plugins=['{PLUGIN}']", "mac=ordered"],
         ["--config=karmappo", "agent_order=random", "told_through=projection"],
+        ["--config=bppo"],
     ],
-    ids=["plugin", "drawn"],
+    ids=["plugin", "drawn", "in turns"],
 )
 def test_an_ordered_policy_learns_from_rollouts_and_resumes(
     chosen: list[str], run_main: Command, results: Results, tmp_path: Path
@@ -38,7 +39,8 @@ def test_an_ordered_policy_learns_from_rollouts_and_resumes(
     run_main(*words, "resume=1")
 
     assert results.status() == "COMPLETED"
-    assert results.last("k/level") == 2
+    key, value = ("turns/agent_1", 1) if chosen == ["--config=bppo"] else ("k/level", 2)
+    assert results.last(key) == value
     assert timeless(results) == timeless(alone)
 
 
