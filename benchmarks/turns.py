@@ -1,11 +1,12 @@
 """Rounds of agents that learn in turns, beside as many single agents, and HARL's HAPPO.
 
 Run by `compare.py`. A round is one `train()` call on 32 episodes of full length: 5 epochs of one
-minibatch, recurrent agents in chunks of 10 slots. "one by one" is N times the update of MAPPO for a
-team of one agent with the same observation, which has to train N critics. HARL's round is its
-runner's `train`, layers as wide, with the returns that are part of ours; values and log-probabilities at the time
-of acting, which ours computes, it has already. Its critic values each agent's state, as it does for
-SMAC ("FP") and as ours does.
+minibatch, recurrent agents in chunks of 10 slots, layers of 128. "one by one" is N times the update
+of MAPPO for a team of one agent with the same observation, which has to train N critics. HARL's
+round is its runner's `train` with layers as wide, and the returns that are part of ours; values and
+log-probabilities at the time of acting, which ours computes, it has already. Its critic values each
+agent's state, as it does for SMAC ("FP") and as ours does; recurrent agents of HARL's have a
+recurrent critic.
 """
 
 from __future__ import annotations

@@ -143,6 +143,18 @@ class HearingPolicy(IndependentPolicy):
         actions, noise = told
         return self.agent.say(looked, actions, self.listens(own, noise)), memory
 
+    def alone(self, agent: int, view: View) -> View:
+        """All inputs, for it may hear all."""
+        return view._replace(start=super().alone(agent, view).start)
+
+    def unroll_alone(self, agent: int, view: View) -> tuple[Tensor, Tensor]:
+        own, actions, noise = view.inputs.split(self._widths, dim=-1)
+        # Memory hears no actions: who differentiates by them need not go back through it.
+        mine = view._replace(inputs=own[..., agent : agent + 1, :].detach())
+        looked, memory = super().unroll_alone(agent, mine)
+        listens = self.listens(own, noise)
+        return self.agent.say_alone(agent, looked, actions, listens), memory
+
     def open_to_actions(self, view: View) -> tuple[View, Tensor]:
         """The view with actions (..., N, A) that what is said can be differentiated by."""
         own, actions, noise = view.inputs.split(self._widths, dim=-1)

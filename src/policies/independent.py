@@ -126,6 +126,17 @@ class IndependentPolicy:
         outputs, memory = self._unrolling.unroll(inputs, start, running)
         return at_slots(outputs, asked), memory
 
+    def alone(self, agent: int, view: View) -> View:
+        """What `unroll_alone` needs of rows of all slots."""
+        own = slice(agent, agent + 1)
+        start = None if view.start is None else view.start[:, own]
+        return View(view.inputs[:, :, own], start, view.running)
+
+    def unroll_alone(self, agent: int, view: View) -> tuple[Tensor, Tensor]:
+        """`unroll` of one agent by its own network: (R, L, 1, A), (R, L, 1, H)."""
+        network = unrolling(self.agent.network_of(agent))
+        return network.unroll(view.inputs, view.start, view.running)
+
     def say(self, view: View) -> Tensor:
         """The networks' raw outputs. (..., N, A)"""
         return self.unroll(view)[0]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor
 
 from components.minibatch import View
-from modules.agents.separate import SeparateAgents
 from policies.contract import Policy
-from policies.independent import IndependentPolicy
-from pymarl.agents import unrolling
+from pymarl.overrides import speaks_for
 
 
 class OneAgent:
@@ -20,24 +20,24 @@ class OneAgent:
     def __init__(self, policy: Policy, i: int) -> None:
         self.head = policy.head.of(i)
         self.packs = policy.packs
-        self._policy, self._own = policy, slice(i, i + 1)
-        self._network = unrolling(policy.agent.agents[i]) if asked_apart(policy) else None
+        self._policy: Any = policy
+        self._i, self._apart = i, asked_apart(policy)
 
     def view(self, view: View) -> View:
         """What its evaluation needs of everybody's rows."""
-        if self._network is None:
+        if not self._apart:
             return view
-        inputs, start, running, _ = view
-        return View(
-            inputs[:, :, self._own], None if start is None else start[:, self._own], running
-        )
+        own: View = self._policy.alone(self._i, view)
+        return own
 
     def unroll(self, view: View) -> tuple[Tensor, Tensor]:
         """Raw outputs (R, L, 1, A) and memory (R, L, 1, H) of its view."""
-        if self._network is not None:
-            return self._network.unroll(view.inputs, view.start, view.running)
+        if self._apart:
+            own: tuple[Tensor, Tensor] = self._policy.unroll_alone(self._i, view)
+            return own
         outputs, memory = self._policy.unroll(view)
-        return outputs[:, :, self._own], memory[:, :, self._own]
+        i = slice(self._i, self._i + 1)
+        return outputs[:, :, i], memory[:, :, i]
 
     def evaluate(self, view: View, avail: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Log-probabilities of its stored actions (R, L, 1), and the outputs they come from."""
@@ -45,9 +45,8 @@ class OneAgent:
         return self.head.log_prob(outputs, avail, actions), outputs
 
 
-def asked_apart(policy: Policy) -> bool:
-    """Whether each agent's rows go through a network of its own, and through nothing else."""
-    plain = isinstance(policy, IndependentPolicy) and (
-        type(policy).unroll is IndependentPolicy.unroll
-    )
-    return plain and isinstance(policy.agent, SeparateAgents)
+def asked_apart(policy: Any) -> bool:
+    """Whether the policy's `unroll` has a way for one agent, and each agent a network."""
+    if not speaks_for(type(policy), "unroll_alone", "unroll"):
+        return False
+    return not policy.args.share_parameters and hasattr(policy.agent, "network_of")

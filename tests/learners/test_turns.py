@@ -415,19 +415,30 @@ def test_an_agent_is_asked_apart_as_all_are_together(agent: str, continuous: boo
     assert torch.equal(each(apart), policy.evaluate(view, avail, actions)[0])
 
 
+MACS = (
+    {},
+    *({"mac": "ordered_mac", "told_through": through} for through in ("head", "projection")),
+)
+
+
 @pytest.mark.parametrize("agent", ["rnn", "mlp"])
-def test_agents_that_only_all_can_be_asked_learn_the_same(
-    agent: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("mac", MACS, ids=str)
+def test_agents_asked_apart_learn_as_if_all_were_asked(
+    agent: str, mac: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Policies with an `unroll` of their own: agents that hear others, and those of PyMARL."""
+    """The slower way is that of policies that only know an `unroll`, and of those of PyMARL."""
     ends = []
     for apart in (True, False):
-        monkeypatch.setattr(one_agent, "asked_apart", lambda policy, apart=apart: apart)
-        learner = learner_of("happo_learner", agent=agent, turn_order="cyclic", minibatches=2)
+        learner = learner_of("happo_learner", agent=agent, minibatches=2, lr=0.001, **mac)
+        assert one_agent.asked_apart(learner.policy)
+        with monkeypatch.context() as patch:
+            if not apart:
+                patch.setattr(one_agent, "asked_apart", lambda policy: False)
+            learner.agents = [OneAgent(learner.policy, i) for i in range(N)]
         trained(learner)
-        ends.append(everything(learner))
+        ends.append(flat([*learner.mac.parameters(), *learner.critic_params]))
 
-    assert torch.equal(*ends)
+    torch.testing.assert_close(*ends)
 
 
 @pytest.mark.parametrize("agent", ["rnn", "mlp"])

@@ -54,6 +54,10 @@ class Conditioned(nn.Module):
         self.recurrent = bool(getattr(base, "recurrent", True))
         self.tellers = nn.ModuleList([make_teller() for _ in range(n_tellers)])
 
+    def network_of(self, agent: int) -> Any:
+        """By which the agent looks."""
+        return self.base.network_of(agent)
+
     def parameters_of(self, agent: int) -> list[nn.Parameter]:
         """Those of its network and of its teller, if there is one each."""
         own: list[nn.Parameter] = self.base.parameters_of(agent)
@@ -76,10 +80,18 @@ class Conditioned(nn.Module):
         if len(self.tellers) == 1:
             return self.tellers[0](seen, actions, listens, slice(None))
         each = [
-            teller(seen[..., i : i + 1, :], actions, listens[..., i : i + 1, :], slice(i, i + 1))
-            for i, teller in enumerate(self.tellers)
+            self.say_alone(i, seen[..., i : i + 1, :], actions, listens)
+            for i in range(len(self.tellers))
         ]
         return torch.cat(each, dim=-2)  # (..., N, A')
+
+    def say_alone(self, agent: int, seen: Tensor, actions: Tensor, listens: Tensor) -> Tensor:
+        """The same of one agent that sees `seen` (..., 1, X), where each has its own teller."""
+        if not self.tellers:
+            return seen
+        own = slice(agent, agent + 1)
+        said: Tensor = self.tellers[agent](seen, actions, listens[..., own, :], own)
+        return said  # (..., 1, A')
 
 
 class HeadTeller(nn.Module):

@@ -24,6 +24,10 @@ class SeparateAgents(nn.Module):
             [agent_class(input_shape, args) for _ in range(args.n_agents)]
         )
 
+    def network_of(self, agent: int) -> Any:
+        """One of an agent class, for that agent's rows."""
+        return self.agents[agent]
+
     def parameters_of(self, agent: int) -> list[nn.Parameter]:
         """What is agent's own: no two agents have a parameter in common."""
         return list(self.agents[agent].parameters())
