@@ -59,6 +59,7 @@ class SequentialLearner(MAPPOLearner):
     needs = MAPPOLearner.needs.also(
         demands=(separate_networks,), uses={"turn_order", "others_clip"}
     )
+    in_turns = True  # parameters that are nobody's own would never move
 
     def __init__(self, mac: MAC, scheme: Scheme, logger: Logger, args: SimpleNamespace) -> None:
         super().__init__(mac, scheme, logger, args)

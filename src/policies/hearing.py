@@ -18,6 +18,8 @@ from modules.agents.conditioned import conditioned
 from modules.sizes import flat_size
 from policies.contract import Observed
 from policies.independent import EVERY_ROW, IndependentPolicy, at_slots
+from pymarl.runners import is_ours
+from runners import REGISTRY as RUNNERS
 from utils.errors import UserError
 from utils.needs import Given, Needs
 
@@ -31,6 +33,15 @@ def learns_from_own_rows(policy: type, given: Given) -> None:
             f"learner={given['learner']} learns from what they did before, or compares actions as "
             "if nobody had heard them. Use a learner that asks how probable stored actions are: "
             "mappo_learner, ippo_learner or kmappo_learner."
+        )
+
+
+def refuse_runners_that_forget(what: str, instead: str, given: Given) -> None:
+    """Only ours keep the random numbers that acting depended on."""
+    if not is_ours(RUNNERS[given["runner"]]):
+        raise UserError(
+            f"{what} that have to be kept, and runner={given['runner']} does not know of them. "
+            f"Type {instead}, or runner=batched."
         )
 
 
@@ -115,7 +126,7 @@ class HearingPolicy(IndependentPolicy):
         if listens.ndim > 2:
             listens = listens[rows]  # (b, N, N)
         done = looked.new_zeros(*looked.shape[:2], self._action_size)  # (b, N, A)
-        for speaking in self.turns or turns(listens):  # (N,) or (b, N)
+        for speaking in self.turns or turns(listens.bool()):  # (N,) or (b, N)
             outputs = self.agent.say(looked, done, listens)
             drawn = self.head.vector(self.selector.choose(outputs, avail, t_env, testing)).to(done)
             done = torch.where(speaking.to(done.device).unsqueeze(-1), drawn, done)

@@ -28,7 +28,7 @@ from tests.make import (
 from utils.errors import UserError
 from utils.needs import Needs, declares_uses, needs_of
 
-ON_POLICY = ("mappo", "ippo", "kmappo", "coma", "happo", "a2po", "bppo")
+ON_POLICY = ("mappo", "ippo", "kmappo", "coma", "happo", "a2po", "bppo", "bnmappo")
 SIZES = ("batch_size_run", "batch_size", "buffer_size")
 
 
@@ -179,7 +179,9 @@ def settings_for(learner: str, **more: Any) -> SimpleNamespace:
     given["share_parameters"] = not in_turns
     if learner == "bppo_learner":
         given["mac"] = "ordered_mac"
-    on_policy = in_turns or learner.startswith(("mappo", "ippo", "coma", "kmappo"))
+    if learner == "bnmappo_learner":
+        given |= {"mac": "graph_mac", "graph": "learned"}
+    on_policy = in_turns or learner.startswith(("mappo", "ippo", "coma", "kmappo", "bnmappo"))
     return (on_policy_args if on_policy else policy_args)(**given)
 
 

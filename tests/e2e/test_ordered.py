@@ -8,6 +8,7 @@ import pytest
 
 from tests.support import Command, Results
 
+SHOWN = {"--config=bppo": ("turns/agent_1", 1), "--config=bnmappo": ("graph/budget", 1)}
 PLUGIN = Path(__file__).resolve().parents[1] / "data" / "ordered.py"
 
 
@@ -17,8 +18,9 @@ PLUGIN = Path(__file__).resolve().parents[1] / "data" / "ordered.py"
         ["--config=kmappo", f"plugins=['{PLUGIN}']", "mac=ordered"],
         ["--config=karmappo", "agent_order=random", "told_through=projection"],
         ["--config=bppo"],
+        ["--config=bnmappo"],
     ],
-    ids=["plugin", "drawn", "in turns"],
+    ids=["plugin", "drawn", "in turns", "graphs"],
 )
 def test_an_ordered_policy_learns_from_rollouts_and_resumes(
     chosen: list[str], run_main: Command, results: Results, tmp_path: Path
@@ -39,7 +41,7 @@ def test_an_ordered_policy_learns_from_rollouts_and_resumes(
     run_main(*words, "resume=1")
 
     assert results.status() == "COMPLETED"
-    key, value = ("turns/agent_1", 1) if chosen == ["--config=bppo"] else ("k/level", 2)
+    key, value = SHOWN.get(chosen[0], ("k/level", 2))
     assert results.last(key) == value
     assert timeless(results) == timeless(alone)
 
