@@ -133,9 +133,6 @@ class TeamsHearing(nn.Module):
         """By which it looks: none has weights for that."""
         return self
 
-    def parameters_of(self, agent: int) -> list[nn.Parameter]:
-        return list(self.agents[agent].parameters())
-
 
 class TeamsMLP(Networks):
     def __init__(self, n_inputs: int, width: int, n_outputs: int, n_agents: int) -> None:

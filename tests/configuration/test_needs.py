@@ -30,7 +30,7 @@ from tests.make import (
 from utils.errors import UserError
 from utils.needs import Needs, declares_uses, needs_of
 
-ON_POLICY = ("mappo", "ippo", "kmappo", "coma", "happo", "a2po")
+ON_POLICY = ("mappo", "ippo", "kmappo", "coma", "happo", "a2po", "bppo", "bnmappo")
 SIZES = ("batch_size_run", "batch_size", "buffer_size")
 
 
@@ -184,7 +184,11 @@ def settings_for(learner: str, **more: Any) -> SimpleNamespace:
         return on_policy_args(mac="team_mac", agent="mat", **given)
     in_turns = issubclass(LEARNERS[learner], SequentialLearner)
     given["share_parameters"] = not in_turns
-    on_policy = in_turns or learner.startswith(("mappo", "ippo", "coma", "kmappo"))
+    if learner == "bppo_learner":
+        given["mac"] = "ordered_mac"
+    if learner == "bnmappo_learner":
+        given |= {"mac": "graph_mac", "graph": "learned"}
+    on_policy = in_turns or learner.startswith(("mappo", "ippo", "coma", "kmappo", "bnmappo"))
     return (on_policy_args if on_policy else policy_args)(**given)
 
 
