@@ -102,9 +102,6 @@ class TeamsHearing(nn.Module):
         )
         self._inputs = input_shape
 
-    def parameters_of(self, agent: int) -> list[nn.Parameter]:
-        return list(self.agents[agent].parameters())
-
     def init_hidden(self) -> Tensor:
         return self.agents[0].stacked[0].new_zeros(1, 1)
 
