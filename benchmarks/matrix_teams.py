@@ -102,6 +102,9 @@ class TeamsHearing(nn.Module):
         )
         self._inputs = input_shape
 
+    def parameters_of(self, agent: int) -> list[nn.Parameter]:
+        return list(self.agents[agent].parameters())
+
     def init_hidden(self) -> Tensor:
         return self.agents[0].stacked[0].new_zeros(1, 1)
 
@@ -129,9 +132,6 @@ class TeamsHearing(nn.Module):
     def network_of(self, agent: int) -> nn.Module:
         """By which it looks: none has weights for that."""
         return self
-
-    def parameters_of(self, agent: int) -> list[nn.Parameter]:
-        return list(self.agents[agent].parameters())
 
 
 class TeamsMLP(Networks):

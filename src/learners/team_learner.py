@@ -106,7 +106,7 @@ class TeamLearner(MAPPOLearner):
         if not diagnose:
             return {}
         step = ActorStep(of_actors.detach(), norm)
-        noted = of_update(step, surrogate, entropy, played, self.args.eps_clip)
+        noted = of_update(step, surrogate.ratio, entropy, played, self.args.eps_clip)
         return {**noted, "critic_loss": of_values.detach()}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 # How much of a slot is kept in the next one: 1 - 1/32 by the first head, 1 - 1/512 by the last.
 FORGOTTEN_FIRST, FORGOTTEN_LAST = 1 / 32, 1 / 512
+TOKENS = 32  # of a chunk, about: fewer make more products, more make larger ones
 
 
 def decays(n_heads: int, scale: float) -> Tensor:
@@ -31,12 +32,12 @@ class Retention(nn.Module):
     """Several heads over rows of slots, in each of which N tokens stand.
 
     Recurrently, S <- kappa S at every slot, S <- S + k'v at every token, and the answer is q S.
-    Here all slots of a row are answered at once:
+    Here a row is cut into chunks of a few slots, and those of a chunk are answered at once:
 
         answers = ((q k') * D) v + xi (q S_before)
         D_nm = kappa^(t_n - t_m),   xi_n = kappa^(t_n + 1)
 
-    where t is the slot of a token in its row. D is 0 for later slots; with `causal` it is so for
+    where t is the slot of a token in its chunk. D is 0 for later slots; with `causal` it is so for
     later tokens of the same slot, too, else these see each other.
     """
 
@@ -53,34 +54,53 @@ class Retention(nn.Module):
         """queries, keys (R, L, N, H) and the state before the first slot (R, heads, d, d)."""
         L, N = keys.shape[1:3]
         q, k, v = self._split(self.query(queries), self.key(keys), self.value(keys))
-        decay, since = self._decay(L, N)  # (heads, L*N, L*N), (heads, L*N, 1)
-        answers = (q @ k.transpose(-1, -2) * decay) @ v + since * (q @ before)
-        answers = self.norm(answers).transpose(1, 2).flatten(2).unflatten(1, (L, N))  # (R, L, N, H)
+        slots = min(L, max(1, TOKENS // N))  # of a chunk
+        q_, k_, v_ = in_chunks(slots, q, k, v)
+        answers = self._answer(q_, k_, v_, before, slots)  # (R, chunks, heads, slots * N, d)
+        answers = self.norm(answers.transpose(2, 3)).flatten(3).flatten(1, 2)
+        answers = answers[:, : L * N].unflatten(1, (L, N))  # (R, L, N, H)
         gated = self.out(F.silu(self.gate(keys)) * answers)
-        return Retained(gated, lambda: self._states(k, v, before, L))
+        return Retained(gated, lambda: self._states(k, v, before))
 
     def _split(self, *projected: Tensor) -> list[Tensor]:
-        """(R, L, N, H) -> (R, heads, L*N, d)"""
-        tokens = (x.flatten(1, 2).unflatten(-1, (self.n_heads, -1)) for x in projected)
-        return [x.transpose(1, 2) for x in tokens]
+        """(R, L, N, H) -> (R, L, N, heads, d)"""
+        return [x.unflatten(-1, (self.n_heads, -1)) for x in projected]
 
-    def _decay(self, L: int, N: int) -> tuple[Tensor, Tensor]:
-        """D and xi."""
+    def _answer(self, q: Tensor, k: Tensor, v: Tensor, before: Tensor, slots: int) -> Tensor:
+        """Chunks (R, chunks, heads, slots * N, d) -> the same."""
         kappa = self.kappa.reshape(-1, 1, 1)
-        slots = torch.arange(L, device=kappa.device).repeat_interleave(N)  # (L*N,)
-        apart = (slots[:, None] - slots).to(kappa)  # (L*N, L*N)
-        decay = kappa ** apart.clamp_min(0) * (apart >= 0)
-        return decay.tril() if self.causal else decay, kappa ** (slots[:, None] + 1).to(kappa)
+        places = torch.arange(slots, device=kappa.device).repeat_interleave(k.shape[3] // slots)
+        apart = (places[:, None] - places).to(kappa)
+        decay = kappa ** apart.clamp_min(0) * (apart >= 0)  # D (heads, slots * N, slots * N)
+        since, left = (x[:, None].to(kappa) for x in (places + 1, slots - 1 - places))
+        added = (k * kappa**left).transpose(-1, -2) @ v  # (R, chunks, heads, d, d)
+        states = running(before, added[:, :-1], kappa**slots)  # before each chunk
+        scores = q @ k.transpose(-1, -2) * (decay.tril() if self.causal else decay)
+        return scores @ v + kappa**since * (q @ states)
 
-    def _states(self, k: Tensor, v: Tensor, before: Tensor, L: int) -> Tensor:
-        """After each slot."""
-        k, v = (x.unflatten(2, (L, -1)) for x in (k, v))  # (R, heads, L, N, d)
-        added = (k.transpose(-1, -2) @ v).transpose(1, 2)  # (R, L, heads, d, d)
-        kappa, state, states = self.kappa.reshape(-1, 1, 1), before, []
-        for t in range(L):
-            state = kappa * state + added[:, t]
-            states.append(state)
-        return torch.stack(states, dim=1)
+    def _states(self, k: Tensor, v: Tensor, before: Tensor) -> Tensor:
+        """After each slot. k, v (R, L, N, heads, d)"""
+        added = k.permute(0, 1, 3, 4, 2) @ v.transpose(2, 3)  # (R, L, heads, d, d)
+        return running(before, added, self.kappa.reshape(-1, 1, 1))[:, 1:]
+
+
+def in_chunks(slots: int, *rows: Tensor) -> Iterator[Tensor]:
+    """Rows cut into chunks of so many slots, the last filled up with zeros, which S does not keep.
+
+    (R, L, N, heads, d) -> (R, chunks, heads, slots * N, d) each
+    """
+    for tokens in rows:
+        missing = -tokens.shape[1] % slots
+        full = F.pad(tokens, (0, 0, 0, 0, 0, 0, 0, missing)) if missing else tokens
+        yield full.unflatten(1, (-1, slots)).flatten(2, 3).transpose(2, 3)
+
+
+def running(first: Tensor, added: Tensor, kept: Tensor) -> Tensor:
+    """What S is at first and after each S <- kept S + added. (R, n, ...) -> (R, n + 1, ...)"""
+    states = [first]
+    for each in added.unbind(1):
+        states.append(kept * states[-1] + each)
+    return torch.stack(states, dim=1)
 
 
 def _narrow(width: int) -> nn.Linear:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import torch
@@ -49,14 +48,14 @@ class TeamPolicy(HearingPolicy):
     judges = True
     agent: TeamNetwork
 
-    def __init__(self, scheme: dict[str, Any], groups: Any, args: SimpleNamespace) -> None:
-        super().__init__(scheme, groups, args)
-        self.packs = not self.recurrent  # a memory of matrices takes rows as they are
-
     def who_hears_whom(self) -> Tensor:
         return (full if self.agent.hears else empty)(self.n_agents)
 
-    def _build_agent(self, input_size: int) -> TeamNetwork:
+    def take(self, agent: TeamNetwork) -> None:
+        super().take(agent)
+        self.packs = not agent.recurrent  # a memory of matrices takes rows as they are
+
+    def new_agent(self, input_size: int) -> TeamNetwork:
         kind: type[TeamNetwork] = AGENTS[self.args.agent]
         return kind(input_size, self._action_size, self.head.n_outputs, self.args)
 

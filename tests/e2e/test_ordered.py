@@ -1,4 +1,4 @@
-"""An ordered policy as a plugin of one class, from the command line to the results folder."""
+"""Agents that hear others, in settings of ours and by a plugin of one class: runs that resume."""
 
 from __future__ import annotations
 
@@ -16,10 +16,14 @@ PLUGIN = Path(__file__).resolve().parents[1] / "data" / "ordered.py"
     [
         (["--config=kmappo", f"plugins=['{PLUGIN}']", "mac=ordered"], "others: 1 hears 0"),
         (["--config=karmappo", "agent_order=random", "told_through=projection"], "in an order dr"),
+        (["--config=bppo"], "others: 1 hears 0"),
+        (["--config=bnmappo"], "others: "),
+        (["--config=mat", "rnn_hidden_dim=8"], "others: 1 hears 0"),
+        (["--config=sable", "rnn_hidden_dim=8"], "others: 1 hears 0"),
     ],
-    ids=["plugin", "drawn"],
+    ids=["plugin", "drawn", "in turns", "graphs", "mat", "sable"],
 )
-def test_an_ordered_policy_learns_from_rollouts_and_resumes(
+def test_agents_that_hear_learn_from_rollouts_and_resume_bit_for_bit(
     chosen: list[str], said: str, run_main: Command, results: Results, tmp_path: Path
 ) -> None:
     words = [chosen[0], "--env-config=grid", "with", *chosen[1:]]
@@ -39,7 +43,7 @@ def test_an_ordered_policy_learns_from_rollouts_and_resumes(
 
     assert said in done.stdout + done.stderr
     assert results.status() == "COMPLETED"
-    assert results.last("k/level") == 2
+    assert results.last("updates") == 4
     assert timeless(results) == timeless(alone)
 
 

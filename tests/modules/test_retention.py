@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from modules import retention
 from modules.agents.sable import SableAgent
 from modules.attention import sinusoids
 from modules.retention import Retention, decays
@@ -62,15 +63,26 @@ def tokens(seed: int) -> tuple[Tensor, Tensor, Tensor]:
     return *rows, torch.randn(R, HEADS, H // HEADS, H // HEADS, generator=random)
 
 
+@pytest.mark.parametrize("slots", [1, 2, 3, 7, 100])  # of a chunk
 @pytest.mark.parametrize("decay", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("causal", [False, True])
-def test_whole_rows_equal_the_recurrence(causal: bool, decay: float) -> None:
+def test_whole_rows_equal_the_recurrence(
+    causal: bool, decay: float, slots: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "TOKENS", slots * N)
     made, (queries, keys, before) = retention_of(causal, decay), tokens(1)
     answers, states = recurrent(made, queries, keys, before)
     found = made(queries, keys, before)
 
     torch.testing.assert_close(found.answers, answers, rtol=0, atol=1e-10)
     torch.testing.assert_close(found.states(), states, rtol=0, atol=1e-10)
+    for one, other in zip(*(slopes(made, x) for x in (found.answers, answers)), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-10)
+
+
+def slopes(made: Retention, answers: Tensor) -> tuple[Tensor, ...]:
+    weighed = (answers * torch.arange(1.0, answers.numel() + 1).reshape_as(answers)).mean()
+    return torch.autograd.grad(weighed, list(made.parameters()), retain_graph=True)
 
 
 @pytest.mark.parametrize("split", [[7], [1] * 7, [3, 4], [1, 5, 1], [2, 2, 3]])
