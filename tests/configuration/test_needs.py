@@ -28,7 +28,7 @@ from tests.make import (
 from utils.errors import UserError
 from utils.needs import Needs, declares_uses, needs_of
 
-ON_POLICY = ("mappo", "ippo", "kmappo", "coma", "happo", "a2po")
+ON_POLICY = ("mappo", "ippo", "kmappo", "coma", "happo", "a2po", "hatrpo", "khappo")
 SIZES = ("batch_size_run", "batch_size", "buffer_size")
 
 
@@ -175,7 +175,7 @@ def settings_for(learner: str, **more: Any) -> SimpleNamespace:
         return continuous_args(mac="cem_mac", agent="cem", **given)
     if learner in ("q_learner", "qtran_learner"):
         return make_args(mixer="qtran_base" if "qtran" in learner else "vdn", **given)
-    in_turns = learner.startswith(("happo", "a2po"))
+    in_turns = learner.startswith(("happo", "a2po", "hatrpo", "khappo"))
     given["share_parameters"] = not in_turns
     on_policy = in_turns or learner.startswith(("mappo", "ippo", "coma", "kmappo"))
     return (on_policy_args if on_policy else policy_args)(**given)

@@ -36,6 +36,8 @@ TIMED: dict[str, Any] = {"env": "Timed", "env_args": {}}
 MAPPO = {"learner": "mappo_learner"}
 KMAPPO = {"learner": "kmappo_learner", "minibatches": 2, "chunk_length": 3}
 HAPPO = {"learner": "happo_learner", "share_parameters": False, "minibatches": 2}
+HATRPO = {"learner": "hatrpo_learner", "share_parameters": False}
+KHAPPO = {"learner": "khappo_learner", "share_parameters": False, "minibatches": 2}
 A2PO = {"learner": "a2po_learner", "share_parameters": False, "chunk_length": 3}
 COMA = {"learner": "coma_learner", "action_selector": "multinomial", "epsilon_start": 0.5}
 
@@ -87,6 +89,8 @@ def three_updates(runner: str = "batched", **settings: Any) -> list[Tensor]:
         ("episode", TIMED, 5, KMAPPO),
         ("episode", TIMED, 5, COMA),
         ("episode", TIMED, 5, A2PO),
+        ("episode", TIMED, 5, HATRPO),
+        ("batched", CLIMBING, 6, KHAPPO),
         ("parallel", TIMED, 5, KMAPPO),
     ],
 )
