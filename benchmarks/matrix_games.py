@@ -76,6 +76,7 @@ SETTINGS: dict[str, Any] = {
 }
 GAMES = {"climbing": ClimbingBatch, "penalty": PenaltyBatch}
 HEARING = {"agent": "teams_hearing", "mac": "ordered_mac"}
+PROJECTED = {**HEARING, "told_through": "projection"}
 BEHAVIOUR = {"learner": "kmappo_learner", "kmappo_ref": "behaviour"}
 # Another learner is another line, whatever its policy: {"learner": "its_learner", ...}.
 LEARNERS: dict[str, dict[str, Any]] = {
@@ -89,10 +90,13 @@ LEARNERS: dict[str, dict[str, Any]] = {
     "k2-joint-behaviour": {**BEHAVIOUR, "kmappo_ratio": "joint"},
     "k2-coppo-behaviour": {**BEHAVIOUR, "kmappo_ratio": "coppo"},
     "coppo": {**BEHAVIOUR, "kmappo_ratio": "coppo", "k_level": 1},
+    "happo": {"learner": "happo_learner"},
+    "a2po": {"learner": "a2po_learner", "others_clip": 0.1, "turn_order": "cyclic"},
     "armappo": {"learner": "mappo_learner", **HEARING},
-    "armappo_proj": {"learner": "mappo_learner", **HEARING, "told_through": "projection"},
+    "armappo_proj": {"learner": "mappo_learner", **PROJECTED},
+    "happo_proj": {"learner": "happo_learner", **PROJECTED, "turn_order": "reverse"},
     "karmappo": {"learner": "kmappo_learner", **HEARING},
-    "karmappo_proj": {"learner": "kmappo_learner", **HEARING, "told_through": "projection"},
+    "karmappo_proj": {"learner": "kmappo_learner", **PROJECTED},
 }
 
 
@@ -204,7 +208,7 @@ def joint_policy_maps(ends: dict[tuple[str, str], Ends]) -> Figure:
                 panel.text(column, row, f"{reward:g}", ha="center", va="center",
                            color="white" if light else "black")  # fmt: skip
             panel.set(title=f"{name}: {game}", xticks=range(ACTIONS), yticks=range(ACTIONS))
-            panel.set(xlabel="agent 2", ylabel="agent 1")
+            panel.set(xlabel="agent 1", ylabel="agent 0")
         figure.colorbar(image, ax=axes, label="probability, mean of 20 teams", shrink=0.7)
     return figure
 

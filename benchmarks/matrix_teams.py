@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from components.episode_buffer import EpisodeBatch
 from components.standarize_stream import RunningMeanStd
 from learners import REGISTRY as LEARNER_CLASSES
+from learners.round import Rewards
 from modules.agents import REGISTRY as AGENTS
 from modules.agents.conditioned import conditioned
 from modules.agents.mlp_agent import MLPAgent
@@ -102,6 +102,9 @@ class TeamsHearing(nn.Module):
         )
         self._inputs = input_shape
 
+    def parameters_of(self, agent: int) -> list[nn.Parameter]:
+        return list(self.agents[agent].parameters())
+
     def init_hidden(self) -> Tensor:
         return self.agents[0].stacked[0].new_zeros(1, 1)
 
@@ -114,17 +117,21 @@ class TeamsHearing(nn.Module):
 
     def say(self, seen: Tensor, actions: Tensor, listens: Tensor) -> Tensor:
         """seen (..., N, 1), actions (..., N, A), listens (N, N) -> (..., N, A)"""
-        team, row, column = team_of(seen[..., 0, :]), *actions.argmax(dim=-1).unbind(dim=-1)
-        outputs = [self.say_one(i, listens) for i in range(len(self.agents))]
-        return torch.stack(outputs, dim=2)[team, row * ACTIONS + column]
+        agents = range(len(self.agents))
+        return torch.cat([self.say_alone(i, seen, actions, listens) for i in agents], dim=-2)
 
-    def say_one(self, i: int, listens: Tensor) -> Tensor:
-        """What agent i of every team says in every outcome. (teams, outcomes, A)"""
+    def say_alone(self, agent: int, seen: Tensor, actions: Tensor, listens: Tensor) -> Tensor:
+        """One agent of every team is asked what it says in every outcome. (..., 1, A)"""
         cells = torch.cartesian_prod(*[torch.arange(ACTIONS)] * 2)  # (outcomes, N)
-        heard, place = nn.functional.one_hot(cells, ACTIONS).float(), slice(i, i + 1)
-        return self.agents[i].ask(
-            torch.ones(len(cells), self._inputs), heard, listens[place], place
-        )
+        heard, place = nn.functional.one_hot(cells, ACTIONS).float(), slice(agent, agent + 1)
+        own = torch.ones(len(cells), self._inputs)
+        outputs = self.agents[agent].ask(own, heard, listens[place], place)  # (teams, outcomes, A)
+        row, column = actions.argmax(dim=-1).unbind(dim=-1)
+        return outputs[team_of(seen[..., 0, :]), row * ACTIONS + column].unsqueeze(-2)
+
+    def network_of(self, agent: int) -> nn.Module:
+        """By which it looks: none has weights for that."""
+        return self
 
 
 class TeamsMLP(Networks):
@@ -192,8 +199,10 @@ class Teams(Base):  # named before the learner among a class's bases
         super().__init__(*given)
         self.norm = TeamsNorm()
 
-    def returns(self, batch: EpisodeBatch, mask: Tensor, *values: Tensor) -> Tensor:
-        return super().returns(batch, (mask > 0).to(mask), *values)
+    def returns(self, rewards: Rewards, ahead: Tensor, trace: Tensor | None = None) -> Tensor:
+        once = (rewards.mask > 0).to(rewards.mask)
+        returns: Tensor = super().returns(rewards._replace(mask=once), ahead, trace)
+        return returns
 
     def scaled(self, advantages: Tensor, mask: Tensor) -> Tensor:
         mean, variance = moments(advantages, mask)

@@ -30,6 +30,7 @@ class Experience(NamedTuple):
     valid: Tensor  # 1 at real steps, 0 at padding (R, L, N)
     deciding: Tensor  # 1 where, besides, the agent counts for the policy (R, L, N)
     weight: Tensor | None = None  # of a step for its agent, where they differ (R, L, N)
+    pull: Tensor | None = None  # of others on the agent's action, if there is any (R, L, N, A)
     running: Running = None  # how many rows reach each slot, once they are laid end to end
 
     def minibatches(self, count: int) -> Iterator[Experience]:
@@ -70,6 +71,7 @@ class Experience(NamedTuple):
             log_probs=self.log_probs[:, :, own],
             advantages=self.advantages[:, :, own],
             deciding=self.deciding[:, :, own],
+            pull=None if self.pull is None else self.pull[:, :, own],
         )
 
     def for_actors(self) -> Experience:

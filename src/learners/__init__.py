@@ -21,6 +21,8 @@ REGISTRY = Registry(
         "hatrpo_learner": "learners.hatrpo_learner:HATRPOLearner",
         "khappo_learner": "learners.khappo_learner:KHAPPOLearner",
         "a2po_learner": "learners.a2po_learner:A2POLearner",
+        "bppo_learner": "learners.bppo_learner:BPPOLearner",
+        "bnmappo_learner": "learners.bnmappo_learner:BNMAPPOLearner",
         # FACMAC's names for discrete actions; here one learner serves both kinds.
         "facmac_learner_discrete": "learners.facmac_learner:FACMACLearner",
         "kfacmac_learner_discrete": "learners.kfacmac_learner:KFACMACLearner",

@@ -155,10 +155,14 @@ class MAPPOLearner(OnPolicyLearner):
         )
 
     def advantages(self, episodes: Round) -> Tensor:
-        """Of mean 0 and variance 1 over all agents, if so wished. (B, T, N)"""
-        advantages, mask = episodes.returns - episodes.values, episodes.deciding
+        """What the agents learn from. (B, T, N)"""
+        advantages = episodes.returns - episodes.values
         if not self.args.normalise_advantages:
             return advantages
+        return self.scaled(advantages, episodes.deciding)
+
+    def scaled(self, advantages: Tensor, mask: Tensor) -> Tensor:
+        """Of mean 0 and variance 1 over all agents."""
         spread = variance(advantages, mask).sqrt()
         return (advantages - mean_over(advantages, mask)) / (spread + 1e-8)
 
@@ -193,11 +197,15 @@ class MAPPOLearner(OnPolicyLearner):
 
         own, outputs = self.policy.evaluate(view, played.avail, played.actions)  # (R, L, N)
         entropy = self.head.entropy(outputs, played.avail)
-        surrogate = Surrogate(own, entropy, played, self.args, self.reference(played))
+        surrogate = self.objective(own, entropy, played, t_env)
         step = self.step_actors(surrogate, respond, t_env, diagnose)
         if not diagnose:
             return {}
         return of_update(step, surrogate.ratio, entropy, played, self.args.eps_clip)
+
+    def objective(self, own: Tensor, entropy: Tensor, played: Experience, t_env: int) -> Surrogate:
+        """What the actors' step climbs."""
+        return Surrogate(own, entropy, played, self.args, self.reference(played))
 
     def reference(self, played: Experience) -> Tensor | None:
         """To what the others' ratios are, where they matter; None: their present policies."""

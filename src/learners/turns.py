@@ -59,6 +59,7 @@ class SequentialLearner(MAPPOLearner):
     needs = MAPPOLearner.needs.also(
         demands=(separate_networks,), uses={"turn_order", "others_clip"}
     )
+    in_turns = True  # parameters that are nobody's own would never move
 
     def __init__(self, mac: MAC, scheme: Scheme, logger: Logger, args: SimpleNamespace) -> None:
         super().__init__(mac, scheme, logger, args)
@@ -98,6 +99,10 @@ class SequentialLearner(MAPPOLearner):
     def gain(ratio: Tensor, others: Tensor, advantages: Tensor, clip: float) -> Tensor:
         """What the agent's steps are worth to it: see `learners.surrogate.FORMS`. (R, L, 1)"""
         raise NotImplementedError
+
+    def form(self, turn: Turn, outputs: Tensor, played: Experience) -> Form:
+        """How a weight and a ratio become a gain, where that depends on the agent's outputs."""
+        return self.gain
 
     def credit(self, rows: Experience, episodes: Round, moved: Tensor) -> Experience:
         """The rows, with what actions are worth when the team's log-ratio is `moved` (B, T, 1)."""
@@ -160,7 +165,8 @@ class SequentialLearner(MAPPOLearner):
         view = View(played.inputs, played.memory, played.running)
         own, outputs = agent.evaluate(view, played.avail, played.actions)  # (R, L, 1)
         entropy = agent.head.entropy(outputs, played.avail)
-        surrogate = TurnSurrogate(own, entropy, played, self.args, self.gain, clip)
+        form = self.form(turn, outputs, played)
+        surrogate = TurnSurrogate(own, entropy, played, self.args, form, clip)
         loss = surrogate.base()
         norm = self.step(loss, self.agent_optimiser, self.own_params[turn.agent])
         step = ActorStep(loss.detach(), norm)
@@ -169,6 +175,10 @@ class SequentialLearner(MAPPOLearner):
     @torch.no_grad()
     def log_probs_of(self, i: int, episodes: Round) -> Tensor:
         """How probable agent i holds its stored actions now. (B, T)"""
+        return self.evaluated(i, episodes)
+
+    def evaluated(self, i: int, episodes: Round) -> Tensor:
+        """The same, differentiable."""
         agent, own = self.agents[i], slice(i, i + 1)
         outputs, _ = unrolled_steps(agent, agent.view(episodes.view), episodes.rewards.mask)
         avail, actions = episodes.avail[:, :, own], episodes.actions[:, :, own]

@@ -18,6 +18,8 @@ from modules.agents.conditioned import conditioned
 from modules.sizes import flat_size
 from policies.contract import Observed
 from policies.independent import EVERY_ROW, IndependentPolicy, at_slots
+from pymarl.runners import is_ours
+from runners import REGISTRY as RUNNERS
 from utils.errors import UserError
 from utils.needs import Given, Needs
 
@@ -31,6 +33,15 @@ def learns_from_own_rows(policy: type, given: Given) -> None:
             f"learner={given['learner']} learns from what they did before, or compares actions as "
             "if nobody had heard them. Use a learner that asks how probable stored actions are: "
             "mappo_learner, ippo_learner or kmappo_learner, or team_learner with mac=team_mac."
+        )
+
+
+def refuse_runners_that_forget(what: str, instead: str, given: Given) -> None:
+    """Only ours keep the random numbers that acting depended on."""
+    if not is_ours(RUNNERS[given["runner"]]):
+        raise UserError(
+            f"{what} that have to be kept, and runner={given['runner']} does not know of them. "
+            f"Type {instead}, or runner=batched."
         )
 
 
@@ -115,7 +126,7 @@ class HearingPolicy(IndependentPolicy):
         if listens.ndim > 2:
             listens = listens[rows]  # (b, N, N)
         done = looked.new_zeros(*looked.shape[:2], self._action_size)  # (b, N, A)
-        for speaking in self.turns or turns(listens):  # (N,) or (b, N)
+        for speaking in self.turns or turns(listens.bool()):  # (N,) or (b, N)
             outputs = self.agent.say(looked, done, listens)
             drawn = self.head.vector(self.selector.choose(outputs, avail, t_env, testing)).to(done)
             done = torch.where(speaking.to(done.device).unsqueeze(-1), drawn, done)
@@ -149,10 +160,17 @@ class HearingPolicy(IndependentPolicy):
 
     def unroll_alone(self, agent: int, view: View) -> tuple[Tensor, Tensor]:
         own, actions, noise = view.inputs.split(self._widths, dim=-1)
-        mine = view._replace(inputs=own[..., agent : agent + 1, :])
+        # Memory hears no actions: who differentiates by them need not go back through it.
+        mine = view._replace(inputs=own[..., agent : agent + 1, :].detach())
         looked, memory = super().unroll_alone(agent, mine)
         listens = self.listens(own, noise)
         return self.agent.say_alone(agent, looked, actions, listens), memory
+
+    def open_to_actions(self, view: View) -> tuple[View, Tensor]:
+        """The view with actions (..., N, A) that what is said can be differentiated by."""
+        own, actions, noise = view.inputs.split(self._widths, dim=-1)
+        actions = actions.detach().clone().requires_grad_()
+        return view._replace(inputs=side_by_side(own, actions, noise)), actions
 
     def look(self, minibatch: Minibatch) -> Views:
         views = super().look(minibatch)

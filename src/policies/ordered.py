@@ -8,10 +8,7 @@ import torch
 from torch import Tensor
 
 from components.orders import ORDERS, earlier
-from policies.hearing import HearingPolicy
-from pymarl.runners import is_ours
-from runners import REGISTRY as RUNNERS
-from utils.errors import UserError
+from policies.hearing import HearingPolicy, refuse_runners_that_forget
 from utils.needs import Given
 
 RANDOM = "random"
@@ -19,11 +16,9 @@ RANDOM = "random"
 
 def drawn_orders_are_kept(policy: type, given: Given) -> None:
     """Learning has to know the order that actions were drawn in."""
-    if given["agent_order"] == RANDOM and not is_ours(RUNNERS[given["runner"]]):
-        raise UserError(
-            f"agent_order=random draws orders that have to be kept, and runner={given['runner']} "
-            "does not know of them. Type agent_order=sequential, or runner=batched."
-        )
+    if given["agent_order"] == RANDOM:
+        what = "agent_order=random draws orders"
+        refuse_runners_that_forget(what, "agent_order=sequential", given)
 
 
 class OrderedPolicy(HearingPolicy):

@@ -14,6 +14,7 @@ from configuration.loading import LoadedConfig
 from configuration.unused import uses_of_all
 from configuration.yaml_files import names
 from learners import REGISTRY as LEARNERS
+from learners.turns import SequentialLearner
 from modules.agents import REGISTRY as AGENTS
 from modules.critics import REGISTRY as CRITICS
 from modules.mixers import REGISTRY as MIXERS
@@ -29,7 +30,7 @@ from tests.make import (
 from utils.errors import UserError
 from utils.needs import Needs, declares_uses, needs_of
 
-ON_POLICY = ("mappo", "ippo", "kmappo", "coma", "happo", "a2po")
+ON_POLICY = ("mappo", "ippo", "kmappo", "coma", "happo", "a2po", "bppo", "bnmappo")
 SIZES = ("batch_size_run", "batch_size", "buffer_size")
 
 
@@ -181,9 +182,13 @@ def settings_for(learner: str, **more: Any) -> SimpleNamespace:
         return make_args(mixer="qtran_base" if "qtran" in learner else "vdn", **given)
     if learner == "team_learner":
         return on_policy_args(mac="team_mac", agent="mat", **given)
-    in_turns = learner.startswith(("happo", "a2po"))
+    in_turns = issubclass(LEARNERS[learner], SequentialLearner)
     given["share_parameters"] = not in_turns
-    on_policy = in_turns or learner.startswith(("mappo", "ippo", "coma", "kmappo"))
+    if learner == "bppo_learner":
+        given["mac"] = "ordered_mac"
+    if learner == "bnmappo_learner":
+        given |= {"mac": "graph_mac", "graph": "learned"}
+    on_policy = in_turns or learner.startswith(("mappo", "ippo", "coma", "kmappo", "bnmappo"))
     return (on_policy_args if on_policy else policy_args)(**given)
 
 

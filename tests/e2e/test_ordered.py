@@ -16,10 +16,12 @@ PLUGIN = Path(__file__).resolve().parents[1] / "data" / "ordered.py"
     [
         (["--config=kmappo", f"plugins=['{PLUGIN}']", "mac=ordered"], "others: 1 hears 0"),
         (["--config=karmappo", "agent_order=random", "told_through=projection"], "in an order dr"),
+        (["--config=bppo"], "others: 1 hears 0"),
+        (["--config=bnmappo"], "others: "),
         (["--config=mat", "rnn_hidden_dim=8"], "others: 1 hears 0"),
         (["--config=sable", "rnn_hidden_dim=8"], "others: 1 hears 0"),
     ],
-    ids=["plugin", "drawn", "mat", "sable"],
+    ids=["plugin", "drawn", "in turns", "graphs", "mat", "sable"],
 )
 def test_agents_that_hear_learn_from_rollouts_and_resume_bit_for_bit(
     chosen: list[str], said: str, run_main: Command, results: Results, tmp_path: Path

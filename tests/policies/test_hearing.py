@@ -11,8 +11,8 @@ from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
 from components.minibatch import Minibatch
-from components.orders import earlier, turns
-from components.parts import NOISE
+from components.orders import turns
+from policies.graph import GraphPolicy
 from policies.hearing import HearingPolicy
 from policies.independent import Observed
 from policies.ordered import OrderedPolicy as Ordered
@@ -93,9 +93,13 @@ def outputs_of_turns(policy: Any) -> list[Tensor]:
 POLICIES: dict[str, type[HearingPolicy]] = {
     **{name: hearing(listens) for name, listens in GRAPHS.items()},
     "drawn": Ordered,
+    "learned": GraphPolicy,
 }
-WAYS = [*((name, "head") for name in POLICIES), ("full", "projection"), ("drawn", "projection")]
+TOLD_BY_TWO_LAYERS = ("full", "drawn", "learned")
+WAYS = [*((name, "head") for name in POLICIES), *((n, "projection") for n in TOLD_BY_TWO_LAYERS)]
 DRAWN = {"mac": "ordered_mac", "agent_order": "random"}
+LEARNED = {"mac": "graph_mac", "graph": "learned"}
+SETTINGS = {"drawn": DRAWN, "learned": LEARNED}
 
 
 @pytest.mark.parametrize(("name", "told"), WAYS)
@@ -105,7 +109,7 @@ def test_actions_are_evaluated_as_they_were_drawn(
 ) -> None:
     """Whatever is heard, by all networks, in whatever order."""
     kind = {"agent": agent, "share_parameters": share, "told_through": told}
-    args = on_policy_args(continuous, **kind, **(DRAWN if name == "drawn" else {}))
+    args = on_policy_args(continuous, **kind, **SETTINGS.get(name, {}))
     check_evaluated_as_drawn(policy_of(POLICIES[name], args), args)
 
 
@@ -138,7 +142,8 @@ def turns_at(policy: Any, batch: EpisodeBatch, t: int) -> list[Tensor]:
     """Who spoke at slot t, turn by turn. (1 or B, N)"""
     if policy.turns:
         return [speaking.unsqueeze(0) for speaking in policy.turns]
-    return turns(earlier(batch[NOISE][:, t].squeeze(-1)))
+    seen = Observed.of(batch, t)
+    return turns(policy.listens(policy.inputs_of(seen), seen.noise).bool())
 
 
 @pytest.mark.parametrize("told", ["head", "projection"])

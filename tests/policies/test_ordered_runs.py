@@ -19,6 +19,13 @@ from training.session import Session
 MAPPO: dict[str, Any] = {"learner": "mappo_learner"}
 DRAWN: dict[str, Any] = {**MAPPO, "mac": "ordered_mac", "agent_order": "random"}
 KMAPPO: dict[str, Any] = {"learner": "kmappo_learner", "k_level": 2, "minibatches": 2}
+BPPO: dict[str, Any] = {
+    "learner": "bppo_learner",
+    "mac": "ordered_mac",
+    "turn_order": "reverse",
+    "told_through": "projection",
+    "share_parameters": False,
+}
 MEET: dict[str, Any] = {"env": "meet_up", "env_args": {"episode_limit": 5}, "continuous": True}
 
 
@@ -54,6 +61,21 @@ def test_learners_from_the_present_policy_need_not_know(
     assert isinstance(session.learner.policy, kind)
     assert logged["approx_kl"] == pytest.approx(0, abs=1e-6)
     assert logged["clip_fraction"] == 0
+    assert not torch.equal(flat(session.mac.parameters()), before)
+
+
+@pytest.mark.parametrize("env", [{}, MEET])
+@pytest.mark.parametrize("rollout_length", [None, 7])
+def test_who_is_heard_learns_last_and_is_pulled(
+    rollout_length: int | None, env: dict[str, Any]
+) -> None:
+    session = session_of(rollout_length=rollout_length, **BPPO, **env, minibatches=2)
+    before = flat(session.mac.parameters())
+    logged = trained(session)
+
+    agents = range(session.args.n_agents)
+    assert [logged[f"turns/agent_{i + 1}"] for i in agents] == list(reversed(agents))
+    assert 0 < logged["turns/pull"] < 10
     assert not torch.equal(flat(session.mac.parameters()), before)
 
 
