@@ -30,7 +30,18 @@ from tests.make import (
 from utils.errors import UserError
 from utils.needs import Needs, declares_uses, needs_of
 
-ON_POLICY = ("mappo", "ippo", "kmappo", "coma", "happo", "a2po", "bppo", "bnmappo")
+ON_POLICY = (
+    "mappo",
+    "ippo",
+    "kmappo",
+    "coma",
+    "happo",
+    "a2po",
+    "hatrpo",
+    "khappo",
+    "bppo",
+    "bnmappo",
+)
 SIZES = ("batch_size_run", "batch_size", "buffer_size")
 
 

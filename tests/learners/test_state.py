@@ -31,7 +31,7 @@ from tests.make import (
 
 CEM = {"learner": "cq_learner", "mac": "cem_mac", "agent": "cem", "action_selector": None}
 OF_THE_RUN = ("args", "logger", "scheme")
-SCRATCH = ("levels.shadow.", "levels.shadow_params.")  # set anew from the actors before each use
+SCRATCH = ("levels.shadow.", "levels.shadow_params.", "shadows.")  # set anew before each use
 TEAM = {"learner": "team_learner", "mac": "team_mac", "mixer": None, "rnn_hidden_dim": 8}
 KLEVEL = {"k_level": 3, "k_opt_state": "per_level"}
 APART = {"share_parameters": False, "turn_order": "semi_greedy"}
@@ -51,6 +51,10 @@ SETTINGS = {
     "sable": on_policy_args(**TEAM, agent="sable", critic_targets=True, team_ratio="joint"),
     "kmappo": on_policy_args(learner="kmappo_learner", mixer=None, minibatches=2, **KLEVEL),
     "happo": on_policy_args(learner="happo_learner", mixer=None, minibatches=2, **APART),
+    "hatrpo": on_policy_args(learner="hatrpo_learner", mixer=None, **APART),
+    "khappo": on_policy_args(
+        learner="khappo_learner", mixer=None, k_level=3, k_opt_state="per_level", **APART
+    ),
     "a2po": on_policy_args(True, learner="a2po_learner", mixer=None, critic_targets=True, **APART),
 }
 

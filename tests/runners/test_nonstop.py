@@ -39,6 +39,8 @@ KMAPPO = {"learner": "kmappo_learner", "minibatches": 2, "chunk_length": 3}
 TEAM = {"learner": "team_learner", "mac": "team_mac", "rnn_hidden_dim": 8, "n_heads": 2}
 SABLE = {**TEAM, "agent": "sable"}
 HAPPO = {"learner": "happo_learner", "share_parameters": False, "minibatches": 2}
+HATRPO = {"learner": "hatrpo_learner", "share_parameters": False}
+KHAPPO = {"learner": "khappo_learner", "share_parameters": False, "minibatches": 2}
 A2PO = {"learner": "a2po_learner", "share_parameters": False, "chunk_length": 3}
 COMA = {"learner": "coma_learner", "action_selector": "multinomial", "epsilon_start": 0.5}
 
@@ -90,6 +92,8 @@ def three_updates(runner: str = "batched", **settings: Any) -> list[Tensor]:
         ("episode", TIMED, 5, KMAPPO),
         ("episode", TIMED, 5, COMA),
         ("episode", TIMED, 5, A2PO),
+        ("episode", TIMED, 5, HATRPO),
+        ("batched", CLIMBING, 6, KHAPPO),
         ("parallel", TIMED, 5, KMAPPO),
         ("batched", CLIMBING, 6, SABLE),
         ("episode", TIMED, 5, SABLE),
