@@ -55,6 +55,10 @@ SETTINGS = {
     "khappo": on_policy_args(
         learner="khappo_learner", mixer=None, k_level=3, k_opt_state="per_level", **APART
     ),
+    "bppo": on_policy_args(learner="bppo_learner", mac="ordered_mac", mixer=None, **APART),
+    "bnmappo": on_policy_args(
+        learner="bnmappo_learner", mac="graph_mac", graph="learned", mixer=None
+    ),
     "a2po": on_policy_args(True, learner="a2po_learner", mixer=None, critic_targets=True, **APART),
 }
 
