@@ -38,6 +38,8 @@ MAPPO = {"learner": "mappo_learner"}
 KMAPPO = {"learner": "kmappo_learner", "minibatches": 2, "chunk_length": 3}
 TEAM = {"learner": "team_learner", "mac": "team_mac", "rnn_hidden_dim": 8, "n_heads": 2}
 SABLE = {**TEAM, "agent": "sable"}
+GUIDE = {"mac": "guided_mac", "guide_agent": "sable", "n_heads": 2, "rnn_hidden_dim": 8}
+GUIDED = {**GUIDE, "learner": "magpo_learner"}
 HAPPO = {"learner": "happo_learner", "share_parameters": False, "minibatches": 2}
 A2PO = {"learner": "a2po_learner", "share_parameters": False, "chunk_length": 3}
 COMA = {"learner": "coma_learner", "action_selector": "multinomial", "epsilon_start": 0.5}
@@ -93,6 +95,8 @@ def three_updates(runner: str = "batched", **settings: Any) -> list[Tensor]:
         ("parallel", TIMED, 5, KMAPPO),
         ("batched", CLIMBING, 6, SABLE),
         ("episode", TIMED, 5, SABLE),
+        ("batched", CLIMBING, 6, GUIDED),
+        ("episode", TIMED, 5, GUIDED),
     ],
 )
 def test_rollouts_of_an_episode_s_length_are_whole_episodes_bit_for_bit(
@@ -298,7 +302,7 @@ def where(batch: EpisodeBatch, diary: Diary, row: int, t: int) -> tuple[int, int
 
 
 @pytest.mark.parametrize("chunk_length", [None, 1, 2, 4])
-@pytest.mark.parametrize("settings", [MAPPO, SABLE], ids=["mappo", "sable"])
+@pytest.mark.parametrize("settings", [MAPPO, SABLE, GUIDED], ids=["mappo", "sable", "guided"])
 def test_chunks_begin_with_the_memory_of_their_part(
     settings: dict[str, Any], chunk_length: int | None
 ) -> None:
