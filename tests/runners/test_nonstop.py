@@ -148,6 +148,7 @@ class Diary:
 
     def __init__(self, runner: Any) -> None:
         vector, policy = runner._train.vector, runner._train.policy
+        policy = getattr(policy, "guide", policy)  # who acts
         step, reset, one_slot = vector.step, vector.reset, policy.one_slot
         self.steps: list[dict[str, Any]] = []
         self.fresh: set[int] = set()  # rows that begin an episode with their next step
@@ -273,6 +274,7 @@ def test_advantages_equal_brute_force_over_the_stream() -> None:
         {"agent": "rnn", "share_parameters": False},
         {"agent": "mlp", "share_parameters": False},
         SABLE,
+        GUIDED,
     ],
     ids=str,
 )
