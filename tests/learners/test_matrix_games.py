@@ -16,7 +16,7 @@ from benchmarks.matrix_games import TEAMS, outcomes, trained
     [
         ("mappo", "climbing", 7.0, 100),
         ("mappo", "penalty", 2.0, 25),  # all are there after three
-        ("k2-outside", "climbing", 7.0, 100),
+        ("k2-outside", "penalty", 2.0, 25),
         ("armappo", "penalty", 2.0, 25),
     ],
 )
