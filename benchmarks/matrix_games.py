@@ -39,7 +39,7 @@ from components.episode_buffer import EpisodeBatch
 from configuration import default_config
 from envs.matrix_games import ClimbingBatch, PenaltyBatch
 from policies.contract import Observed
-from reporting.figures import STYLE, _pyplot, write
+from reporting.figures import STYLE, pyplot, write
 from runners import REGISTRY as RUNNERS
 from training.build import build, make_scheme
 from training.task import TaskSizes
@@ -78,6 +78,7 @@ GAMES = {"climbing": ClimbingBatch, "penalty": PenaltyBatch}
 HEARING = {"agent": "teams_hearing", "mac": "ordered_mac"}
 PROJECTED = {**HEARING, "told_through": "projection"}
 BEHAVIOUR = {"learner": "kmappo_learner", "kmappo_ref": "behaviour"}
+BPPO = {"learner": "bppo_learner", "turn_order": "reverse", "others_clip": 0.1}
 # Another learner is another line, whatever its policy: {"learner": "its_learner", ...}.
 LEARNERS: dict[str, dict[str, Any]] = {
     "mappo": {"learner": "mappo_learner"},
@@ -95,6 +96,9 @@ LEARNERS: dict[str, dict[str, Any]] = {
     "armappo": {"learner": "mappo_learner", **HEARING},
     "armappo_proj": {"learner": "mappo_learner", **PROJECTED},
     "happo_proj": {"learner": "happo_learner", **PROJECTED, "turn_order": "reverse"},
+    "bppo": {**BPPO, **PROJECTED},
+    "bppo-no-feedback": {**BPPO, **PROJECTED, "bppo_feedback": 0.0},
+    "bppo-head": {**BPPO, **HEARING},
     "karmappo": {"learner": "kmappo_learner", **HEARING},
     "karmappo_proj": {"learner": "kmappo_learner", **PROJECTED},
 }
@@ -193,7 +197,7 @@ def main() -> None:
 
 def joint_policy_maps(ends: dict[tuple[str, str], Ends]) -> Figure:
     """A map for each learner and game: payoffs, coloured by how probable they have become."""
-    plt = _pyplot()
+    plt = pyplot()
     names = list(dict.fromkeys(name for name, _ in ends))
     size = (2.2 * len(names), 2.2 * len(GAMES))
     with plt.rc_context({**STYLE, "axes.grid": False}):

@@ -42,9 +42,17 @@ class Networks(nn.Module):
         self._one = [networks[0]]  # in a list, so that its parameters are not ours
 
     def ask(self, *row: Any) -> Any:
-        """What every team's network says: (teams, ...)."""
+        """What every team's network says of a row for all, or one for each: (teams, ...)."""
         weights = dict(zip(self._names, self.stacked, strict=True))
-        return vmap(lambda of_team: functional_call(self._one[0], of_team, row))(weights)
+        by_team = [0 if each_has_its_own(part) else None for part in row]
+        return vmap(
+            lambda of_team, *row: functional_call(self._one[0], of_team, row), in_dims=(0, *by_team)
+        )(weights, *row)
+
+
+def each_has_its_own(part: Any) -> bool:
+    """Whether teams are asked for rows that differ: all their outcomes (teams, cells, N, A)."""
+    return isinstance(part, Tensor) and part.ndim == 4
 
 
 def team_of(inputs: Tensor) -> Tensor:
@@ -119,12 +127,15 @@ class TeamsHearing(nn.Module):
 
     def say_alone(self, agent: int, seen: Tensor, actions: Tensor, listens: Tensor) -> Tensor:
         """One agent of every team is asked what it says in every outcome. (..., 1, A)"""
+        row, column = actions.argmax(dim=-1).unbind(dim=-1)
+        where = team_of(seen[..., 0, :]), row * ACTIONS + column
         cells = torch.cartesian_prod(*[torch.arange(ACTIONS)] * 2)  # (outcomes, N)
         heard, place = nn.functional.one_hot(cells, ACTIONS).float(), slice(agent, agent + 1)
+        if actions.requires_grad:  # the same numbers, by which can be differentiated
+            heard = heard.repeat(TEAMS, 1, 1, 1).index_put(where, actions)
         own = torch.ones(len(cells), self._inputs)
         outputs = self.agents[agent].ask(own, heard, listens[place], place)  # (teams, outcomes, A)
-        row, column = actions.argmax(dim=-1).unbind(dim=-1)
-        return outputs[team_of(seen[..., 0, :]), row * ACTIONS + column].unsqueeze(-2)
+        return outputs[where].unsqueeze(-2)
 
     def network_of(self, agent: int) -> nn.Module:
         """By which it looks: none has weights for that."""

@@ -53,6 +53,16 @@ COMMANDS = {
   Plays one greedy episode of the last networks and saves it in results/replays. Animations need:
   pip install -r requirements/render.txt""",
     ),
+    "graph": Command(
+        "graph [RUN] [key=value ...]",
+        "who hears whom in what a run learned, as text and as a picture",
+        "viewing.graph",
+        f"""\
+{RUN}
+  key=value      changes a setting for these episodes, as seed=3
+  Plays 20 greedy episodes of the last networks. The picture goes into the run's folder. It needs:
+  pip install -r requirements/plots.txt""",
+    ),
     "dashboard": Command(
         "dashboard [FOLDER ...] [mongo=URL] [--port 8800] [--host 127.0.0.1]",
         "a live web page of runs",

@@ -15,7 +15,7 @@ from controllers import REGISTRY as CONTROLLERS
 from learners.contract import Statistics
 from learners.mappo_learner import MAPPOLearner
 from learners.surrogate import Surrogate
-from modules.agents.graph import Beliefs, edge_entropy, open_share
+from modules.agents.graph import edge_entropy, open_share
 from policies.graph import LEARNED, GraphPolicy
 from utils.errors import UserError
 from utils.needs import Given
@@ -73,7 +73,7 @@ class BNMAPPOLearner(MAPPOLearner):
     policy: GraphPolicy
 
     def objective(self, own: Tensor, entropy: Tensor, played: Experience, t_env: int) -> Surrogate:
-        share = mean_over(open_share(self._graphs(played)[1]), played.valid[..., 0])
+        share = self._open(View(played.inputs), played)
         penalty = (share - share_at(self.args.graph_budget, t_env)).abs()
         return WithBudget(own, entropy, played, self.args, penalty, self.reference(played))
 
@@ -81,17 +81,19 @@ class BNMAPPOLearner(MAPPOLearner):
         found = super().improve_actors(played, t_env, diagnose)
         return {**found, **self._of_graphs(played, t_env)} if diagnose else found
 
-    def _graphs(self, played: Experience) -> tuple[Beliefs, Tensor]:
-        return self.policy.beliefs(View(played.inputs, played.memory, played.running))
+    def _open(self, view: View, played: Experience) -> Tensor:
+        """The mean share of open edges."""
+        return mean_over(open_share(self.policy.graphs(view)), played.valid[..., 0])
 
     @torch.no_grad()
     def _of_graphs(self, played: Experience, t_env: int) -> Statistics:
         """Who hears whom after the step, and how sure that is."""
-        (beliefs, graphs), where = self._graphs(played), played.valid[..., 0]
+        view = View(played.inputs)
+        entropy = edge_entropy(self.policy.beliefs(view))  # (R, L)
         return {
-            "graph/open": mean_over(open_share(graphs), where),
+            "graph/open": self._open(view, played),
             "graph/budget": share_at(self.args.graph_budget, t_env),
-            "graph/entropy": mean_over(edge_entropy(beliefs), where),
+            "graph/entropy": mean_over(entropy, played.valid[..., 0]),
         }
 
 

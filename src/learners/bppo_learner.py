@@ -61,8 +61,8 @@ class BPPOLearner(SequentialLearner):
             return super().log_probs_of(i, episodes)
         view, actions = self.policy.open_to_actions(episodes.view)
         log_probs = self.evaluated(i, episodes._replace(view=view))  # (B, T)
-        total = (log_probs * episodes.rewards.mask.squeeze(-1)).sum()
-        (pull,) = torch.autograd.grad(total, actions)
+        real = episodes.rewards.mask.squeeze(-1) > 0
+        (pull,) = torch.autograd.grad((log_probs * real).sum(), actions)
         self._pull = pull if self._pull is None else self._pull + pull
         return log_probs.detach()
 

@@ -63,11 +63,11 @@ class GraphPolicy(HearingPolicy):
             return super().listens(own, noise)
         return drawn_graph(self.agent.graph(own), noise)
 
-    def beliefs(self, view: View) -> tuple[Beliefs, Tensor]:
-        """What learned graphs are drawn from in each slot, and the graphs (..., N, N)."""
-        own, _, noise = view.inputs.split(self._widths, dim=-1)
-        beliefs: Beliefs = self.agent.graph(own)
-        return beliefs, drawn_graph(beliefs, noise)
+    def beliefs(self, view: View) -> Beliefs:
+        """What learned graphs are drawn from in each slot."""
+        own, *_ = view.inputs.split(self._widths, dim=-1)
+        found: Beliefs = self.agent.graph(own)
+        return found
 
     def in_words(self) -> str:
         if self.args.graph == LEARNED:

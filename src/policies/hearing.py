@@ -172,6 +172,11 @@ class HearingPolicy(IndependentPolicy):
         actions = actions.detach().clone().requires_grad_()
         return view._replace(inputs=side_by_side(own, actions, noise)), actions
 
+    def graphs(self, view: View) -> Tensor:
+        """Who hears whom in each slot: (R, L, N, N), 1 at [i, j] if i hears j."""
+        own, _, noise = view.inputs.split(self._widths, dim=-1)
+        return self.listens(own, noise).expand(*own.shape[:-1], -1)
+
     def look(self, minibatch: Minibatch) -> Views:
         views = super().look(minibatch)
         if not self.packs:  # they are those of `whole`

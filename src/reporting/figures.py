@@ -71,7 +71,7 @@ def write(figure: Figure, path: Path) -> None:
     figure.savefig(path, dpi=150)
 
 
-def _pyplot() -> ModuleType:
+def pyplot() -> ModuleType:
     try:
         import matplotlib
     except ImportError as error:
@@ -132,7 +132,7 @@ def _grid(count: int) -> tuple[Figure, list[Axes]]:
     columns = min(COLUMNS, count)
     rows = -(-count // columns)
     size = max(PANEL[0] * columns, 5.0), PANEL[1] * rows + 0.6
-    figure, axes = _pyplot().subplots(rows, columns, figsize=size, squeeze=False,
+    figure, axes = pyplot().subplots(rows, columns, figsize=size, squeeze=False,
                                       layout="constrained")  # fmt: skip
     panels = list(axes.flat)
     for spare in panels[count:]:

@@ -162,7 +162,7 @@ def test_edges_come_to_their_budget(budget: float) -> None:
     learner, batch = make_learner(args), double_batch(args)
 
     def share() -> float:
-        _, graphs = learner.policy.beliefs(learner.policy.whole(batch, T))
+        graphs = learner.policy.graphs(learner.policy.whole(batch, T))
         return float(open_share(graphs).detach().mean())
 
     before = share()

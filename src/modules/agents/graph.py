@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -12,6 +11,7 @@ from torch.nn import functional as F
 from components.drawn import straight_through
 from components.orders import full
 
+SURE = 5.0  # the logit of an edge whose query and key are one
 NO_NOISE = 0.5  # as a uniform number: the median of every edge, and the same for all places
 
 
@@ -25,8 +25,9 @@ class Beliefs(NamedTuple):
 class GraphSampler(nn.Module):
     """A DeepSet: an agent's view and the mean over all agents' give its score, a query and a key.
 
-    Who could hear whom is what queries and keys agree on. Agents are exchangeable but for what they
-    see, and any number of them goes through the same weights.
+    Who could hear whom is what queries and keys agree on: cosines, so that no edge becomes so sure
+    that it has no gradient any more. Agents are exchangeable but for what they see, and any number
+    of them goes through the same weights.
     """
 
     def __init__(self, input_size: int, width: int) -> None:
@@ -42,8 +43,8 @@ class GraphSampler(nn.Module):
         each = F.relu(self.fc1(own))  # (..., N, H)
         together = each.mean(dim=-2, keepdim=True).expand_as(each)
         known = F.relu(self.fc2(torch.cat([each, together], dim=-1)))  # (..., N, H)
-        agreement = self.query(known) @ self.key(known).transpose(-1, -2)  # (..., N, N)
-        edges = agreement / math.sqrt(known.shape[-1]) + self.bias
+        queries, keys = (F.normalize(f(known), dim=-1) for f in (self.query, self.key))
+        edges = SURE * queries @ keys.transpose(-1, -2) + self.bias  # (..., N, N)
         return Beliefs(edges, self.score(known).squeeze(-1))
 
 
