@@ -59,7 +59,7 @@ class MAGPOLearner(JudgingLearner):
     policy: GuidedPolicy
     target_policy: GuidedPolicy
 
-    def improve(self, played: Experience, t_env: int, diagnose: bool) -> Statistics:
+    def improve_actors(self, played: Experience, t_env: int, diagnose: bool) -> Statistics:
         """One step of the guide and one of the agents, both from where both are."""
         view = View(played.inputs, played.memory, played.running)
         pair = self.policy.evaluate_both(view, played.avail, played.actions)
