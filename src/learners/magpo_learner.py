@@ -46,7 +46,7 @@ class OfGuide(NamedTuple):
 class MAGPOLearner(JudgingLearner):
     """Rounds are played by the guide, which also judges: it stands where others have a critic.
 
-    In each minibatch the guide improves on what it played without leaving the agents behind (Eq.
+    In each minibatch the guide improves on what it played without going far from the agents (Eq.
     9), and the agents follow it (Eq. 10). `guide_bound=null guide_rl=0` is CTDS.
     """
 
