@@ -17,7 +17,7 @@ PLUGIN = Path(__file__).resolve().parents[1] / "data" / "ordered.py"
         (["--config=kmappo", f"plugins=['{PLUGIN}']", "mac=ordered"], "others: 1 hears 0"),
         (["--config=karmappo", "agent_order=random", "told_through=projection"], "in an order dr"),
         (["--config=bppo"], "others: 1 hears 0"),
-        (["--config=bnmappo"], "others: "),
+        (["--config=bnmappo"], "a network draws"),
         (["--config=mat", "rnn_hidden_dim=8"], "others: 1 hears 0"),
         (["--config=sable", "rnn_hidden_dim=8"], "others: 1 hears 0"),
         (
