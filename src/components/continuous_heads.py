@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.special import log_ndtr
 
-from components.drawn import Drawn, straight_through
+from components.discrete_head import straight_through
+from components.drawn import Drawn
 
 HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from components.drawn import Drawn, straight_through
+from components.drawn import Drawn
 from utils.errors import DivergedError
 
 
@@ -33,6 +33,11 @@ def mask_unavailable(values: Tensor, avail: Tensor) -> Tensor:
 def one_hot_of_first_maximum(values: Tensor) -> Tensor:
     """Ties go to the first, so the result is always a single action."""
     return torch.zeros_like(values).scatter_(-1, values.argmax(dim=-1, keepdim=True), 1)
+
+
+def straight_through(value: Tensor, along: Tensor) -> Tensor:
+    """`value` to the last bit, with the gradient of `along`."""
+    return value + (along - along.detach())  # in this order nothing is lost in rounding
 
 
 class DiscreteHead:

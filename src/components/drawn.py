@@ -1,4 +1,4 @@
-"""What drawing actions gives, and how a given value gets a gradient."""
+"""What drawing actions gives."""
 
 from __future__ import annotations
 
@@ -13,8 +13,3 @@ class Drawn(NamedTuple):
     actions: Tensor  # as vectors, differentiable in the outputs (..., A)
     noise: Tensor  # the random numbers that they were drawn with
     outputs: Tensor  # of the networks (..., A)
-
-
-def straight_through(value: Tensor, along: Tensor) -> Tensor:
-    """`value` to the last bit, with the gradient of `along`."""
-    return value + (along - along.detach())  # in this order nothing is lost in rounding

@@ -14,7 +14,7 @@ from components.scheme import Scheme
 from controllers.contract import MAC
 from learners.contract import Statistics
 from learners.happo_learner import HAPPOLearner
-from learners.klevel import KLevelActors
+from learners.klevel_sweep import KLevelTurns
 from learners.mappo_learner import of_update
 from learners.objective import Drawing
 from learners.round import Round
@@ -25,14 +25,14 @@ from policies.one_agent import OneAgent
 from utils.logging import Logger
 
 
-class KHAPPOLearner(KLevelActors, HAPPOLearner):
+class KHAPPOLearner(KLevelTurns, HAPPOLearner):
     """Each step of the actors is `k_level` sweeps, of which the last one moves them.
 
     `k_level` 1 is HAPPO with one gradient step in a turn. More epochs and minibatches are more
     steps, each with its own sweeps: those of an agent do not follow one another, as HAPPO's do.
     """
 
-    needs = HAPPOLearner.needs.also(KLevelActors.needs)
+    needs = HAPPOLearner.needs.also(KLevelTurns.needs)
     default_actor_optimizer = None  # `optimizer`, as HAPPO's
 
     def __init__(self, mac: MAC, scheme: Scheme, logger: Logger, args: SimpleNamespace) -> None:

@@ -19,7 +19,7 @@ import copy
 from collections.abc import Callable, Iterable
 from functools import partial
 from types import SimpleNamespace
-from typing import Any, Generic
+from typing import Any, ClassVar, Generic
 
 import torch
 from torch import Tensor, nn
@@ -28,20 +28,9 @@ from torch.optim import Optimizer
 from components.scheme import Scheme
 from controllers.contract import MAC
 from learners.demands import KLevel, levels_well_formed, stages_of
-from learners.klevel_sweep import sweep
 from learners.klevel_trace import Trace
-from learners.objective import (
-    Actors,
-    ActorStep,
-    Drawing,
-    Objective,
-    Order,
-    Respond,
-    RespondAlone,
-    TurnObjective,
-    about_levels,
-)
-from learners.optim import Gradients, copy_settings, copy_state, take_step
+from learners.objective import Actors, ActorStep, Drawing, Objective, Respond, about_levels
+from learners.optim import Gradients, take_step
 from learners.policy_learner import PolicyLearner
 from policies.contract import Policy
 from utils.logging import Logger
@@ -88,7 +77,7 @@ class KLevels(Generic[Actors]):
             gradients = torch.autograd.grad(loss, self.params, retain_graph=True, allow_unused=True)
             if trace:
                 trace.note_gradients(gradients)
-            norm = self._mover(level, K)(gradients)
+            norm = self.mover(level, K)(gradients)
             with torch.no_grad():
                 others = respond(self.shadow, self.drawing)
             if trace:
@@ -97,45 +86,14 @@ class KLevels(Generic[Actors]):
         gradients = torch.autograd.grad(loss, self.params, allow_unused=True)
         if trace:
             trace.note_gradients(gradients)
-        norm = self._mover(K, K)(gradients)
+        norm = self.mover(K, K)(gradients)
         if not trace:
             return ActorStep(base.detach(), norm)
         trace.note_step(norm, self.params)
         found = {**trace.summary(), **objective.diagnostics(others)}
         return ActorStep(base.detach(), norm, about_levels(found))
 
-    def step_in_turns(
-        self,
-        objective: TurnObjective,
-        respond: RespondAlone[Actors],
-        order: Order,
-        t_env: int,
-        diagnose: bool = False,
-    ) -> ActorStep:
-        """The same where a level is a sweep: agents step one after the other, as in HAPPO.
-
-        Agent i answers x(k) of those before it in `order` and x(k - 1) of those after it, where
-        `step` answers x(k - 1) of all (Gauss-Seidel, and Jacobi). Each x_i(k) starts at theta_i.
-        """
-        K = self.schedule.at(t_env) if len(order) > 1 else 1
-        trace = Trace(self.params, self.args) if diagnose else None
-        others, swept = objective.own.detach().clone(), []
-        for level in range(1, K + 1):
-            actors = self.shadow if level < K else self.actors
-            answer = partial(respond, actors, self.drawing)
-            swept.append(
-                sweep(objective, answer, order, others, self.params, self._mover(level, K))
-            )
-            if trace:
-                trace.note_gradients([swept[-1].gradient])
-                trace.note_step(swept[-1].norm, self.shadow_params if level < K else self.params)
-        loss, norm = swept[0].loss, swept[-1].norm
-        if not trace:
-            return ActorStep(loss, norm)
-        found = {**trace.summary(), **objective.diagnostics(others)}
-        return ActorStep(loss, norm, about_levels(found))
-
-    def _mover(self, level: int, K: int) -> Callable[[Gradients], Tensor]:
+    def mover(self, level: int, K: int) -> Callable[[Gradients], Tensor]:
         """Begin a level: what steps its actors by gradients, and says their unclipped norm.
 
         Below K the shadow steps, from where the real actors are; at K the real ones do.
@@ -197,11 +155,12 @@ class KLevelActors(PolicyLearner):
         uses=frozenset({"k_level", "k_opt_state", "k_lookahead_scale", "k_clip_each_level"}),
     )
     stateful = ("levels",)
+    kind: ClassVar[type[KLevels[Policy]]] = KLevels
     default_actor_optimizer: str | None = "rmsprop"  # the paper's: momentum misleads the look-ahead
 
     def __init__(self, mac: MAC, scheme: Scheme, logger: Logger, args: SimpleNamespace) -> None:
         super().__init__(mac, scheme, logger, args)
-        self.levels = KLevels(
+        self.levels = self.kind(
             self.policy,
             self.agent_optimiser,
             self.make_agent_optimiser,
@@ -216,19 +175,6 @@ class KLevelActors(PolicyLearner):
         self.note_norm(step.grad_norm)
         return step
 
-    def step_in_turns(
-        self,
-        objective: TurnObjective,
-        respond: RespondAlone[Policy],
-        order: Order,
-        t_env: int,
-        diagnose: bool,
-    ) -> ActorStep:
-        """The same for learners whose agents step one after the other."""
-        step = self.levels.step_in_turns(objective, respond, order, t_env, diagnose)
-        self.note_norm(step.grad_norm)
-        return step
-
     def cuda(self) -> None:
         super().cuda()
         self.levels.shadow.agent.cuda()
@@ -236,6 +182,35 @@ class KLevelActors(PolicyLearner):
 
 def drawing_of(args: SimpleNamespace) -> Drawing:
     return Drawing(fresh=args.k_noise == "fresh", hard=args.k_level_action == "hard")
+
+
+# ---------------------------------------------------------------- optimisers
+
+
+def copy_state(source: Optimizer, target: Optimizer) -> None:
+    """Give `target` a copy of `source`'s state; none if `source` has not stepped yet.
+
+    `load_state_dict` would not do: it keeps the tensors it is given, so the next step of one
+    optimiser would change the other's state.
+    """
+    for of_source, of_target in zip(params_of(source), params_of(target), strict=True):
+        if of_source not in source.state:
+            target.state.pop(of_target, None)
+            continue
+        target.state[of_target] = {
+            key: value.clone() if isinstance(value, Tensor) else value
+            for key, value in source.state[of_source].items()
+        }
+
+
+def copy_settings(source: Optimizer, target: Optimizer) -> None:
+    """Learning rates and the like, which a schedule may have changed."""
+    for of_source, of_target in zip(source.param_groups, target.param_groups, strict=True):
+        of_target.update({key: value for key, value in of_source.items() if key != "params"})
+
+
+def params_of(optimiser: Optimizer) -> list[nn.Parameter]:
+    return [param for group in optimiser.param_groups for param in group["params"]]
 
 
 # ---------------------------------------------------------------- how many levels

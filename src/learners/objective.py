@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -56,23 +56,6 @@ class ActorStep:
     loss: Tensor  # the base algorithm's, at level 1
     grad_norm: Tensor  # of the last level, before clipping
     diagnostics: Mapping[str, Tensor | float] = field(default_factory=dict)
-
-
-class TurnObjective(Protocol):
-    """The agents' objectives J_i(own_i, others_-i) one by one, as losses."""
-
-    @property
-    def own(self) -> Tensor: ...  # (B, T, N, ...)
-
-    def in_turn(self, agent: int, others: Tensor) -> Tensor:
-        """Minus J_i of agent i; `others`, shaped as `own`, is constant, and its place i unused."""
-
-    def diagnostics(self, others: Tensor | None) -> Mapping[str, Tensor | float]:
-        """As of an `Objective`."""
-
-
-RespondAlone = Callable[[Actors, Drawing, int], Tensor]  # what one agent does (B, T, 1, ...)
-Order = Sequence[tuple[int, Sequence[nn.Parameter]]]  # agents, and what moves in their turns
 
 
 def about_levels(found: Mapping[str, Tensor | float]) -> dict[str, Tensor | float]:

@@ -32,32 +32,6 @@ def take_step(
     return norm
 
 
-def copy_state(source: Optimizer, target: Optimizer) -> None:
-    """Give `target` a copy of `source`'s state; none if `source` has not stepped yet.
-
-    `load_state_dict` would not do: it keeps the tensors it is given, so the next step of one
-    optimiser would change the other's state.
-    """
-    for of_source, of_target in zip(params_of(source), params_of(target), strict=True):
-        if of_source not in source.state:
-            target.state.pop(of_target, None)
-            continue
-        target.state[of_target] = {
-            key: value.clone() if isinstance(value, Tensor) else value
-            for key, value in source.state[of_source].items()
-        }
-
-
-def copy_settings(source: Optimizer, target: Optimizer) -> None:
-    """Learning rates and the like, which a schedule may have changed."""
-    for of_source, of_target in zip(source.param_groups, target.param_groups, strict=True):
-        of_target.update({key: value for key, value in of_source.items() if key != "params"})
-
-
-def params_of(optimiser: Optimizer) -> list[nn.Parameter]:
-    return [param for group in optimiser.param_groups for param in group["params"]]
-
-
 def flatten(tensors: Iterable[Tensor]) -> Tensor:
     """All their numbers in one vector, a constant."""
     return torch.cat([tensor.detach().reshape(-1) for tensor in tensors])

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from learners.klevel import KLevels
+from learners.klevel_sweep import Sweeps
 from learners.objective import Drawing, joint_of
 from theory.games import Payoff
 
@@ -86,7 +86,7 @@ class Ascent:
             grad_norm_clip=float("inf"),
         )
         optimiser = make_optimiser(self._players.parameters())
-        self._levels = KLevels(self._players, optimiser, make_optimiser, settings)
+        self._levels = Sweeps(self._players, optimiser, make_optimiser, settings)
 
     def step(self) -> Tensor:
         """One update; returns theta(K), (B, N, D)."""

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from learners.klevel import KLevels
+from learners.klevel_sweep import Sweeps
 from main import main
 from theory.ascent import Exact, Players, one_update, parameters_alone
 from theory.games import Quadratic, meet_up
@@ -162,7 +162,7 @@ def test_states_of_optimisers_follow_each_agent(make: Any, kept: str, K: int) ->
         grad_norm_clip=0.7,  # of each turn by itself
     )
     players = Players(theta.unsqueeze(0))
-    levels = KLevels(players, make(players.parameters()), make, settings)
+    levels = Sweeps(players, make(players.parameters()), make, settings)
     naive = Naive(game, theta, make, settings)
     for _ in range(3):
         turns = [(i, [players.thetas[i]]) for i in order]
@@ -185,7 +185,7 @@ def test_what_sweeps_did_is_measured() -> None:
         return torch.optim.SGD(params, lr=RATE)
 
     players = Players(theta.unsqueeze(0))
-    levels = KLevels(players, make(players.parameters()), make, settings)
+    levels = Sweeps(players, make(players.parameters()), make, settings)
     turns = [(i, [players.thetas[i]]) for i in order]
     objective = Exact(game, players.theta)
     step = levels.step_in_turns(objective, parameters_alone, turns, 0, diagnose=True)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from components.drawn import straight_through
+from components.discrete_head import straight_through
 from components.orders import full
 
 SURE = 5.0  # the logit of an edge whose query and key are one
