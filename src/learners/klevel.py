@@ -102,16 +102,15 @@ class KLevels(Generic[Actors]):
             return partial(self._look_ahead, self._begin(level))
         if K > 1 and self.args.k_opt_state == "carry":
             copy_state(self.shadow_optimisers[0], self.optimiser)
-        clip = self.args.grad_norm_clip
-        return lambda gradients: take_step(self.optimiser, self.params, gradients, clip)
+        return lambda g: take_step(self.optimiser, self.params, g, self.args.grad_norm_clip)
 
     def _begin(self, level: int) -> Optimizer:
         """The shadow where the real actors are, and its optimiser in the level's state."""
-        args = self.args
-        own_state = args.k_opt_state == "per_level"
+        kept = self.args.k_opt_state
+        own_state = kept == "per_level"
         optimiser = self.shadow_optimisers[level - 1 if own_state else 0]
         newly_opened = own_state and not optimiser.state
-        if newly_opened or args.k_opt_state == "rollback" or (level == 1 and not own_state):
+        if newly_opened or kept == "rollback" or (level == 1 and not own_state):
             copy_state(self.optimiser, optimiser)
         copy_settings(self.optimiser, optimiser)
         self._put_shadow(lambda shadow, param: param)
@@ -165,7 +164,7 @@ class KLevelActors(PolicyLearner):
             self.agent_optimiser,
             self.make_agent_optimiser,
             args,
-            drawing_of(args) if self.draws_actions else DISCRETE_ACTIONS,
+            Drawing.of(args) if self.draws_actions else DISCRETE_ACTIONS,
         )
 
     def step_actors(
@@ -178,10 +177,6 @@ class KLevelActors(PolicyLearner):
     def cuda(self) -> None:
         super().cuda()
         self.levels.shadow.agent.cuda()
-
-
-def drawing_of(args: SimpleNamespace) -> Drawing:
-    return Drawing(fresh=args.k_noise == "fresh", hard=args.k_level_action == "hard")
 
 
 # ---------------------------------------------------------------- optimisers

@@ -25,6 +25,10 @@ class Drawing(NamedTuple):
     fresh: bool = False  # with new random numbers, not with those of one's own actions
     hard: bool = True  # one-hot actions, not relaxed ones
 
+    @classmethod
+    def of(cls, args: SimpleNamespace) -> Drawing:
+        return cls(fresh=args.k_noise == "fresh", hard=args.k_level_action == "hard")
+
 
 Actors = TypeVar("Actors", bound=Parametrised)  # a policy, or what the theory has for one
 Respond = Callable[[Actors, Drawing], Tensor]  # what the agents of a policy do on the batch
