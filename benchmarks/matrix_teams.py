@@ -16,7 +16,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from components.standarize_stream import RunningMeanStd
 from learners import REGISTRY as LEARNER_CLASSES
-from learners.round import Rewards
+from learners.round import Rewards, Round
 from modules.agents import REGISTRY as AGENTS
 from modules.agents.conditioned import conditioned
 from modules.agents.mlp_agent import MLPAgent
@@ -109,9 +109,6 @@ class TeamsHearing(nn.Module):
             [Networks(lambda: HearingAgent(input_shape, args)) for _ in range(args.n_agents)]
         )
         self._inputs = input_shape
-
-    def parameters_of(self, agent: int) -> list[nn.Parameter]:
-        return list(self.agents[agent].parameters())
 
     def init_hidden(self) -> Tensor:
         return self.agents[0].stacked[0].new_zeros(1, 1)
@@ -210,13 +207,15 @@ class Teams(Base):  # named before the learner among a class's bases
         super().__init__(*given)
         self.norm = TeamsNorm()
 
-    def returns(self, rewards: Rewards, ahead: Tensor, trace: Tensor | None = None) -> Tensor:
-        once = (rewards.mask > 0).to(rewards.mask)
-        returns: Tensor = super().returns(rewards._replace(mask=once), ahead, trace)
-        return returns
+    def returns(self, rewards: Rewards, *ahead: Any) -> Tensor:
+        """A move is a step, however often it came up."""
+        mask = (rewards.mask > 0).to(rewards.mask)
+        return super().returns(rewards._replace(mask=mask), *ahead)
 
-    def scaled(self, advantages: Tensor, mask: Tensor) -> Tensor:
-        mean, variance = moments(advantages, mask)
+    def advantages(self, episodes: Round) -> Tensor:
+        """Of mean 0 and variance 1 in each team."""
+        advantages = episodes.returns - episodes.values
+        mean, variance = moments(advantages, episodes.deciding)
         return in_rows((by_team(advantages) - mean) / (variance.sqrt() + 1e-8))
 
 

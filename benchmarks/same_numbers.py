@@ -136,7 +136,7 @@ def learner_of(name: str) -> str:
 
 
 def on_policy(learner: str) -> bool:
-    return any(word in learner for word in ("ppo", "a2po", "coma"))
+    return any(word in learner for word in ("ppo", "a2po", "trpo", "coma"))
 
 
 # ---------------------------------------------------------------- playing, in a process a revision

@@ -54,6 +54,14 @@ def chosen_parts(settings: ReadSettings) -> Iterator[Part]:
     yield learner
 
 
+def parts_of_guide(settings: ReadSettings) -> Iterator[Part]:
+    """Those of the policy's guide, if it has one; it asks itself what they need."""
+    mac = registry("controllers")[settings["mac"]]
+    if "guide_mac" in needs_of(mac).uses:
+        yield part_of("guide_mac", settings["guide_mac"], "controllers")
+        yield part_of("guide_agent", settings["guide_agent"], "agents")
+
+
 def check_fit(settings: ReadSettings, environment: object = None) -> None:
     """Refuse what cannot be, as far as it can be known; more is known with the environment."""
     given = Given(settings, environment)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from configuration.command_line import COMMAND_LINE
-from configuration.fit import Part, chosen_parts, registry
+from configuration.fit import Part, chosen_parts, parts_of_guide, registry
 from configuration.schema import settings as schema
 from utils.needs import declares_uses, needs_of
 from utils.settings import ReadSettings
@@ -88,7 +88,8 @@ def unused_by_parts(config: ReadSettings, given: set[str]) -> Iterator[str]:
     if "mixer" not in needs_of(learner.kind).uses:
         parts.pop("mixers", None)
     known = {name: uses_of_all(name) for name in DECLARING}
-    used = set().union(*(possibly_used(part, known) for part in parts.values()))
+    asked = [*parts.values(), *parts_of_guide(config)]
+    used = set().union(*(possibly_used(part, known) for part in asked))
     unused: dict[Part, set[str]] = {}
     for name in DECLARING:
         whose = parts.get(name, learner)

@@ -10,5 +10,6 @@ REGISTRY = Registry(
         "graph_mac": "policies.graph:GraphPolicy",
         "cem_mac": "controllers.cem_controller:CEMMAC",
         "team_mac": "policies.team:TeamPolicy",
+        "guided_mac": "policies.guided:GuidedPolicy",
     },
 )

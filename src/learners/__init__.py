@@ -23,6 +23,7 @@ REGISTRY = Registry(
         "a2po_learner": "learners.a2po_learner:A2POLearner",
         "bppo_learner": "learners.bppo_learner:BPPOLearner",
         "bnmappo_learner": "learners.bnmappo_learner:BNMAPPOLearner",
+        "magpo_learner": "learners.magpo_learner:MAGPOLearner",
         # FACMAC's names for discrete actions; here one learner serves both kinds.
         "facmac_learner_discrete": "learners.facmac_learner:FACMACLearner",
         "kfacmac_learner_discrete": "learners.kfacmac_learner:KFACMACLearner",

@@ -51,8 +51,9 @@ class BPPOLearner(SequentialLearner):
         self._pull: Tensor | None = None  # d of all agents, from the turns so far (B, T, N, A)
 
     def learn(self, episodes: Round, t_env: int, diagnose: bool) -> Statistics:
-        self._pull = None
-        return super().learn(episodes, t_env, diagnose)
+        found = super().learn(episodes, t_env, diagnose)
+        self._pull = None  # the next round begins anew
+        return found
 
     def log_probs_of(self, i: int, episodes: Round) -> Tensor:
         """Once an agent has learned, what it hears pulls at those whom it hears."""

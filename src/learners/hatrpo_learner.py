@@ -1,4 +1,4 @@
-"""HATRPO: agents take one trust-region step each, in turns (Kuba et al. 2022, Algorithm 3)."""
+"""HATRPO: agents take one trust-region step each, in turns (Kuba et al. 2022)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def whole_rounds(learner: type, given: Given) -> None:
 
 
 class HATRPOLearner(SequentialLearner):
-    """J_i = M r_i A while KL(old || new) of agent i stays below `kl_limit` (their Eq. 9 and 10).
+    """J_i = M r_i A while KL(old || new) of agent i stays below `kl_limit`.
 
     The critic takes its `epochs` steps in the first turn. The actors' optimiser is never asked.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from operator import attrgetter
+from types import SimpleNamespace
 from typing import Any, ClassVar, Protocol
 
 from torch import nn
@@ -11,6 +12,7 @@ from torch.optim import Optimizer
 
 from controllers.contract import MAC
 from modules.contract import Network
+from utils.needs import Given
 from utils.weights import load_weights, save_weights
 
 
@@ -28,6 +30,7 @@ class SavedState:
     An attribute that changes in training and is not declared would start anew in a resumed run.
     """
 
+    args: SimpleNamespace
     mac: MAC
     mixer: nn.Module | None
 
@@ -72,8 +75,13 @@ class SavedState:
             save_weights(stateful, path, name)
 
     def load_models(self, path: str) -> None:
-        """Targets are not saved, as in PyMARL: they start as copies."""
+        """Targets are not saved, as in PyMARL: they start as copies.
+
+        Who only tests needs what acts alone, so that other learners' agents can be tested, too.
+        """
         self.mac.load_models(path)
+        if not Given(vars(self.args)).learns:
+            return
         for name, stateful in self.files().items():
             load_weights(stateful, path, name)
         for network, target in self.networks_and_targets():

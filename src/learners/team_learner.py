@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import cast
-
 from torch import Tensor
 from torch.optim import Optimizer
 
-from components.episode_buffer import EpisodeBatch
 from components.experience import Experience
 from components.minibatch import View
-from components.scheme import Scheme
 from controllers import REGISTRY as CONTROLLERS
-from controllers.contract import MAC
 from learners.contract import Statistics
 from learners.demands import FOLLOWS, present_policy
-from learners.mappo_learner import MAPPOLearner, of_update
+from learners.judging import JudgingLearner
+from learners.mappo_learner import of_update
 from learners.objective import ActorStep
-from learners.round import Judged
 from learners.state import Stateful
 from learners.surrogate import Surrogate
-from modules.contract import InputCritic
 from policies.team import TeamPolicy
 from utils.errors import UserError
-from utils.logging import Logger
 from utils.needs import Given, Needs
-
-OF_OWN_CRITICS = {"critic_type", "critic_lr"}
 
 
 def judging_policy(learner: type, given: Given) -> None:
@@ -40,37 +30,20 @@ def judging_policy(learner: type, given: Given) -> None:
         )
 
 
-class TeamLearner(MAPPOLearner):
-    """MAPPO's rounds, but one step for both: values come out of the network that acts.
-
-    The loss is that of the actors plus `critic_coef` times that of the values.
-    """
+class TeamLearner(JudgingLearner):
+    """One step for both, on the loss of the actors plus `critic_coef` times that of the values."""
 
     needs = Needs(
         demands=(judging_policy, present_policy),
         follows=FOLLOWS,
-        uses=MAPPOLearner.needs.uses - OF_OWN_CRITICS | {"team_ratio"},
+        uses=JudgingLearner.needs.uses | {"team_ratio"},
     )
-    default_critic = ""
     policy: TeamPolicy
-    target_policy: TeamPolicy
-
-    def __init__(self, mac: MAC, scheme: Scheme, logger: Logger, args: SimpleNamespace) -> None:
-        super().__init__(mac, scheme, logger, args)
-        self.target_critic = as_critic(self.target_policy)
 
     # One network, one optimiser
 
-    def build_critic(self, scheme: Scheme, args: SimpleNamespace) -> InputCritic:
-        return as_critic(self.policy)
-
     def make_critic_optimiser(self) -> Optimizer:
         return self.agent_optimiser
-
-    @property
-    def critic_lr(self) -> float:
-        rate: float = self.args.lr
-        return rate
 
     def parts(self) -> dict[str, Stateful]:
         """Each once."""
@@ -81,12 +54,6 @@ class TeamLearner(MAPPOLearner):
         return {"agent_opt.th": self.agent_optimiser, "value_norm.th": self.norm}
 
     # Learning
-
-    def judge(self, batch: EpisodeBatch) -> Judged:
-        values = ahead = self.policy.judge(batch)
-        if self.args.critic_targets:
-            ahead = self.target_policy.judge(batch)
-        return Judged(values.unsqueeze(-1)[..., :0], values, ahead)
 
     def improve(self, played: Experience, t_env: int, diagnose: bool) -> Statistics:
         return self.improve_actors(played, t_env, diagnose)
@@ -108,11 +75,6 @@ class TeamLearner(MAPPOLearner):
         step = ActorStep(of_actors.detach(), norm)
         noted = of_update(step, surrogate.ratio, entropy, played, self.args.eps_clip)
         return {**noted, "critic_loss": of_values.detach()}
-
-
-def as_critic(policy: TeamPolicy) -> InputCritic:
-    """The network stands where others have a critic; values are asked of the policy."""
-    return cast("InputCritic", policy.agent)
 
 
 def as_one(

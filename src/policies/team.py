@@ -91,11 +91,6 @@ class TeamPolicy(HearingPolicy):
 
     # Learning
 
-    def judge(self, batch: Any) -> Tensor:
-        """Values of every slot of the batch, the one after the last included. (B, T + 1, N)"""
-        view = IndependentPolicy.whole(self, batch, batch.max_seq_length)
-        return self.agent.look(view.inputs, view.start).values
-
     def evaluate_and_judge(self, view: View, avail: Tensor, actions: Tensor) -> Evaluated:
         """`evaluate`, and values from the same pass."""
         looked, said = self.agent.both(view.inputs, view.start)
@@ -104,3 +99,18 @@ class TeamPolicy(HearingPolicy):
 
     def unroll(self, view: View) -> tuple[Tensor, Tensor]:
         return IndependentPolicy.unroll(self, view)
+
+    # Judging
+
+    @property
+    def judging(self) -> TeamNetwork:
+        """The network that values come out of."""
+        return self.agent
+
+    def judge(self, batch: Any) -> Tensor:
+        """Values of every slot of the batch, the one after the last included. (B, T + 1, N)"""
+        return self.values(IndependentPolicy.whole(self, batch, batch.max_seq_length))
+
+    def values(self, view: View) -> Tensor:
+        """Of rows that hold what agents see, without what they do (R, L, N, F). (R, L, N)"""
+        return self.agent.look(view.inputs, view.start).values

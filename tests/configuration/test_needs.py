@@ -30,7 +30,10 @@ from tests.make import (
 from utils.errors import UserError
 from utils.needs import Needs, declares_uses, needs_of
 
-ON_POLICY = ("mappo", "ippo", "kmappo", "coma", "happo", "a2po", "bppo", "bnmappo")
+ON_POLICY = (
+    *("mappo", "ippo", "kmappo", "coma", "happo", "a2po", "hatrpo", "khappo", "bppo", "bnmappo"),
+    "magpo",
+)
 SIZES = ("batch_size_run", "batch_size", "buffer_size")
 
 
@@ -182,6 +185,8 @@ def settings_for(learner: str, **more: Any) -> SimpleNamespace:
         return make_args(mixer="qtran_base" if "qtran" in learner else "vdn", **given)
     if learner == "team_learner":
         return on_policy_args(mac="team_mac", agent="mat", **given)
+    if learner == "magpo_learner":
+        return on_policy_args(mac="guided_mac", **given)
     in_turns = issubclass(LEARNERS[learner], SequentialLearner)
     given["share_parameters"] = not in_turns
     if learner == "bppo_learner":
@@ -200,7 +205,14 @@ WAYS = [
 NOT_ITS_OWN = {"rollout_length", "mixer"}
 
 
-@pytest.mark.parametrize("name", [n for n in LEARNERS if not n.endswith("_discrete")])
+OURS = [
+    name
+    for name in LEARNERS
+    if LEARNERS[name].__module__.startswith("learners.") and not name.endswith("_discrete")
+]
+
+
+@pytest.mark.parametrize("name", OURS)
 def test_learners_read_what_they_say_they_use(name: str) -> None:
     found: set[str] = set()
     for way in WAYS:

@@ -20,8 +20,12 @@ PLUGIN = Path(__file__).resolve().parents[1] / "data" / "ordered.py"
         (["--config=bnmappo"], "a network draws"),
         (["--config=mat", "rnn_hidden_dim=8"], "others: 1 hears 0"),
         (["--config=sable", "rnn_hidden_dim=8"], "others: 1 hears 0"),
+        (
+            ["--config=magpo", "rnn_hidden_dim=8", "guide_hidden_dim=8"],
+            "guided by team_mac with mat: agents hear others: 1 hears 0",
+        ),
     ],
-    ids=["plugin", "drawn", "in turns", "graphs", "mat", "sable"],
+    ids=["plugin", "drawn", "in turns", "graphs", "mat", "sable", "guided"],
 )
 def test_agents_that_hear_learn_from_rollouts_and_resume_bit_for_bit(
     chosen: list[str], said: str, run_main: Command, results: Results, tmp_path: Path

@@ -27,7 +27,7 @@ from tests.make import (
 )
 from utils.errors import DivergedError
 
-IN_TURNS = ("happo_learner", "a2po_learner")
+IN_TURNS = ("happo_learner", "a2po_learner", "hatrpo_learner", "khappo_learner")
 CEM = {"learner": "cq_learner", "mac": "cem_mac", "agent": "cem", "action_selector": None}
 ON_POLICY = ("mappo_learner", "ippo_learner", "coma_learner", "kmappo_learner", *IN_TURNS)
 OFF_POLICY = ("facmac_learner", "kfacmac_learner", "maddpg_learner", "kmaddpg_learner")

@@ -326,8 +326,8 @@ def test_minibatches_hold_every_row_once(agent: str) -> None:
     parts = list(played.minibatches(3))
 
     assert len(parts) == 3
-    assert all(part[-2:] == (None, None) for part in parts)  # no weights, nothing end to end
-    fields = (part[:-2] for part in (played, *parts))
+    assert all(part.running is None for part in parts)  # nothing is laid end to end
+    fields = ([each for each in part if each is not None] for part in (played, *parts))
     for whole, *split in zip(*fields, strict=True):
         together = torch.cat(split).flatten(1).double()
         assert together.shape == whole.flatten(1).shape

@@ -16,7 +16,7 @@ from benchmarks.matrix_games import TEAMS, outcomes, trained
     [
         ("mappo", "climbing", 7.0, 100),
         ("mappo", "penalty", 2.0, 25),  # all are there after three
-        ("k2-outside", "climbing", 7.0, 100),
+        ("k2-outside", "penalty", 2.0, 25),
         ("armappo", "penalty", 2.0, 25),
     ],
 )
@@ -28,10 +28,10 @@ def test_on_policy_learners_settle_for_the_safe_outcome(
 
 @pytest.mark.slow
 def test_what_is_heard_through_a_projection_finds_optima_that_must_not_be_mixed_up() -> None:
-    """14 of 20 teams after 20 updates; after 100 updates 18, and all of them with other seeds."""
+    """18 of 20 teams after 20 updates and after 100; with seeds 1 and 2 it is all of them."""
     ends = trained("penalty", "armappo_proj", seed=0, updates=20)
 
-    assert ends.rewards.count(10.0) >= 10
+    assert ends.rewards.count(10.0) >= 15
     torch.testing.assert_close(ends.joint.sum(), torch.ones(()))
     assert ends.joint[0, 0] + ends.joint[2, 2] < 0.1  # of both optima, whose mixture pays -100
     assert min(ends.joint[0, 2], ends.joint[2, 0]) > 0.1

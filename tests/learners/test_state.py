@@ -31,8 +31,9 @@ from tests.make import (
 
 CEM = {"learner": "cq_learner", "mac": "cem_mac", "agent": "cem", "action_selector": None}
 OF_THE_RUN = ("args", "logger", "scheme")
-SCRATCH = ("levels.shadow.", "levels.shadow_params.")  # set anew from the actors before each use
+SCRATCH = ("levels.shadow.", "levels.shadow_params.", "shadows.")  # set anew before each use
 TEAM = {"learner": "team_learner", "mac": "team_mac", "mixer": None, "rnn_hidden_dim": 8}
+GUIDED = {"learner": "magpo_learner", "mac": "guided_mac", "mixer": None, "rnn_hidden_dim": 8}
 KLEVEL = {"k_level": 3, "k_opt_state": "per_level"}
 APART = {"share_parameters": False, "turn_order": "semi_greedy"}
 SETTINGS = {
@@ -49,8 +50,18 @@ SETTINGS = {
     "mappo": on_policy_args(True, learner="mappo_learner", mixer=None, lr_anneal=True),
     "mat": on_policy_args(True, **TEAM, agent="mat", minibatches=2),
     "sable": on_policy_args(**TEAM, agent="sable", critic_targets=True, team_ratio="joint"),
+    "magpo": on_policy_args(**GUIDED, minibatches=2, critic_targets=True),
+    "ctds": on_policy_args(True, **GUIDED, guide_bound=None, guide_rl=0.0),
     "kmappo": on_policy_args(learner="kmappo_learner", mixer=None, minibatches=2, **KLEVEL),
     "happo": on_policy_args(learner="happo_learner", mixer=None, minibatches=2, **APART),
+    "hatrpo": on_policy_args(learner="hatrpo_learner", mixer=None, **APART),
+    "khappo": on_policy_args(
+        learner="khappo_learner", mixer=None, k_level=3, k_opt_state="per_level", **APART
+    ),
+    "bppo": on_policy_args(learner="bppo_learner", mac="ordered_mac", mixer=None, **APART),
+    "bnmappo": on_policy_args(
+        learner="bnmappo_learner", mac="graph_mac", graph="learned", mixer=None
+    ),
     "a2po": on_policy_args(True, learner="a2po_learner", mixer=None, critic_targets=True, **APART),
 }
 

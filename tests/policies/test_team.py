@@ -14,6 +14,7 @@ from components.episode_buffer import EpisodeBatch
 from components.minibatch import Minibatch
 from configuration import load_config
 from modules.agents import REGISTRY as AGENTS
+from modules.agents.team import is_team_network
 from policies.contract import Observed
 from policies.independent import IndependentPolicy
 from policies.team import TeamPolicy
@@ -232,5 +233,5 @@ def test_what_a_team_has_no_use_for_is_named() -> None:
 
 
 def test_every_network_is_tested() -> None:
-    assert {name for name in AGENTS if hasattr(AGENTS[name], "hears")} == set(NETWORKS)
+    assert {name for name in AGENTS if is_team_network(AGENTS[name])} == set(NETWORKS)
     assert A > 2  # to roll an action is to change it

@@ -38,7 +38,11 @@ MAPPO = {"learner": "mappo_learner"}
 KMAPPO = {"learner": "kmappo_learner", "minibatches": 2, "chunk_length": 3}
 TEAM = {"learner": "team_learner", "mac": "team_mac", "rnn_hidden_dim": 8, "n_heads": 2}
 SABLE = {**TEAM, "agent": "sable"}
+GUIDE = {"mac": "guided_mac", "guide_agent": "sable", "n_heads": 2, "rnn_hidden_dim": 8}
+GUIDED = {**GUIDE, "learner": "magpo_learner"}
 HAPPO = {"learner": "happo_learner", "share_parameters": False, "minibatches": 2}
+HATRPO = {"learner": "hatrpo_learner", "share_parameters": False}
+KHAPPO = {"learner": "khappo_learner", "share_parameters": False, "minibatches": 2}
 A2PO = {"learner": "a2po_learner", "share_parameters": False, "chunk_length": 3}
 COMA = {"learner": "coma_learner", "action_selector": "multinomial", "epsilon_start": 0.5}
 
@@ -90,9 +94,13 @@ def three_updates(runner: str = "batched", **settings: Any) -> list[Tensor]:
         ("episode", TIMED, 5, KMAPPO),
         ("episode", TIMED, 5, COMA),
         ("episode", TIMED, 5, A2PO),
+        ("episode", TIMED, 5, HATRPO),
+        ("batched", CLIMBING, 6, KHAPPO),
         ("parallel", TIMED, 5, KMAPPO),
         ("batched", CLIMBING, 6, SABLE),
         ("episode", TIMED, 5, SABLE),
+        ("batched", CLIMBING, 6, GUIDED),
+        ("episode", TIMED, 5, GUIDED),
     ],
 )
 def test_rollouts_of_an_episode_s_length_are_whole_episodes_bit_for_bit(
@@ -144,6 +152,7 @@ class Diary:
 
     def __init__(self, runner: Any) -> None:
         vector, policy = runner._train.vector, runner._train.policy
+        policy = getattr(policy, "guide", policy)  # who acts
         step, reset, one_slot = vector.step, vector.reset, policy.one_slot
         self.steps: list[dict[str, Any]] = []
         self.fresh: set[int] = set()  # rows that begin an episode with their next step
@@ -269,6 +278,7 @@ def test_advantages_equal_brute_force_over_the_stream() -> None:
         {"agent": "rnn", "share_parameters": False},
         {"agent": "mlp", "share_parameters": False},
         SABLE,
+        GUIDED,
     ],
     ids=str,
 )
@@ -298,7 +308,7 @@ def where(batch: EpisodeBatch, diary: Diary, row: int, t: int) -> tuple[int, int
 
 
 @pytest.mark.parametrize("chunk_length", [None, 1, 2, 4])
-@pytest.mark.parametrize("settings", [MAPPO, SABLE], ids=["mappo", "sable"])
+@pytest.mark.parametrize("settings", [MAPPO, SABLE, GUIDED], ids=["mappo", "sable", "guided"])
 def test_chunks_begin_with_the_memory_of_their_part(
     settings: dict[str, Any], chunk_length: int | None
 ) -> None:

@@ -109,8 +109,7 @@ class ProjectionTeller(nn.Module):
     """What is heard, and the agent's number, go through two layers; with the features they are
     summed, and the sum is normalised.
 
-    Both depth and normalisation matter: without either, what agents do for themselves is learned
-    sooner than what they answer (BPPO's network; docs/ordered-policies.md has the table).
+    This is BPPO's network; docs/ordered-policies.md has what it changes on matrix games.
     """
 
     def __init__(self, n_agents: int, action_size: int, width: int, n_outputs: int) -> None:

@@ -9,6 +9,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from controllers import REGISTRY as CONTROLLERS
 from modules.kernels import Running
 from utils.errors import UserError
 from utils.needs import Given, Needs
@@ -34,7 +35,7 @@ class Said(NamedTuple):
 
 def team_network(agent: type, given: Given) -> None:
     """Refuse a team network where somebody asks each agent for itself, and odd sizes."""
-    if given["mac"] != "team_mac":
+    if not getattr(CONTROLLERS[given["mac"]], "judges", False):
         raise UserError(
             f"agent={given['agent']} sees all agents' rows at once, and mac={given['mac']} gives "
             "each agent its own. Type mac=team_mac learner=team_learner."
