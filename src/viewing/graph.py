@@ -15,6 +15,7 @@ from components.minibatch import valid_steps
 from configuration.command_line import TRUST
 from launch import arguments
 from policies.hearing import HearingPolicy
+from pymarl.policies import policy_of
 from records.trust import check_plugins
 from reporting.figures import COLOURS, pyplot, write
 from run import built
@@ -57,7 +58,7 @@ def main(argv: list[str]) -> int:
 
 def hearing_shares(session: Session) -> Tensor:
     """In which share of the slots of test episodes i hears j. (N, N)"""
-    policy = session.learner.policy
+    policy = policy_of(session.mac, reads="probabilities")
     if not isinstance(policy, HearingPolicy):
         raise UserError(
             f"Agents of mac={session.args.mac} hear nobody. Train some that do: --config=bnmappo, "
@@ -120,8 +121,8 @@ def paint_arrows(axes: Axes, shares: Tensor) -> None:
         way = {"arrowstyle": "-|>", "shrinkA": 13, "shrinkB": 13, "color": COLOURS[0],
                "connectionstyle": "arc3,rad=0.12", "alpha": float(shares[i, j])}  # fmt: skip
         axes.annotate("", xy=places[i], xytext=places[j], arrowprops=way)
-    for agent, place in enumerate(places):
-        axes.text(*place, str(agent), ha="center", va="center",
+    for agent, (x, y) in enumerate(places.tolist()):
+        axes.text(x, y, str(agent), ha="center", va="center",
                   bbox={"boxstyle": "circle", "facecolor": "white"})  # fmt: skip
     axes.set(xlim=(-1.3, 1.3), ylim=(-1.3, 1.3), aspect="equal")
     axes.axis("off")
