@@ -8,8 +8,10 @@ from typing import Any, Protocol, cast
 from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
+from components.experience import Experience
 from components.scheme import Scheme
 from controllers.contract import MAC
+from learners.contract import Statistics
 from learners.demands import FOLLOWS, present_policy
 from learners.mappo_learner import MAPPOLearner
 from learners.round import Judged
@@ -61,6 +63,10 @@ class JudgingLearner(MAPPOLearner):
         if self.args.critic_targets:
             ahead = self.target_policy.judge(batch)
         return Judged(values.unsqueeze(-1)[..., :0], values, ahead)
+
+    def improve(self, played: Experience, t_env: int, diagnose: bool) -> Statistics:
+        """Who judges acts, too, so that no step is the critic's alone."""
+        return self.improve_actors(played, t_env, diagnose)
 
 
 def as_critic(policy: JudgingPolicy) -> InputCritic:

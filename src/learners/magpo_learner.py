@@ -46,7 +46,7 @@ class OfGuide(NamedTuple):
 class MAGPOLearner(JudgingLearner):
     """Rounds are played by the guide, which also judges: it stands where others have a critic.
 
-    In each minibatch the guide improves on what it played without leaving the agents behind (Eq.
+    In each minibatch the guide improves on what it played without going far from the agents (Eq.
     9), and the agents follow it (Eq. 10). `guide_bound=null guide_rl=0` is CTDS.
     """
 
@@ -59,7 +59,7 @@ class MAGPOLearner(JudgingLearner):
     policy: GuidedPolicy
     target_policy: GuidedPolicy
 
-    def improve(self, played: Experience, t_env: int, diagnose: bool) -> Statistics:
+    def improve_actors(self, played: Experience, t_env: int, diagnose: bool) -> Statistics:
         """One step of the guide and one of the agents, both from where both are."""
         view = View(played.inputs, played.memory, played.running)
         pair = self.policy.evaluate_both(view, played.avail, played.actions)

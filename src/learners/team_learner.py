@@ -55,9 +55,6 @@ class TeamLearner(JudgingLearner):
 
     # Learning
 
-    def improve(self, played: Experience, t_env: int, diagnose: bool) -> Statistics:
-        return self.improve_actors(played, t_env, diagnose)
-
     def improve_actors(self, played: Experience, t_env: int, diagnose: bool) -> Statistics:
         """One step of the network on both losses."""
         view = View(played.inputs, played.memory, played.running)
