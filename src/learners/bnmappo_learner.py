@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from types import SimpleNamespace
@@ -53,7 +54,7 @@ def _well_formed(budget: object) -> bool:
         return False
     steps, shares = zip(*budget, strict=True)
     in_order = steps[0] == 0 and list(steps) == sorted(set(steps))
-    return in_order and all(0 <= share <= 1 for share in shares)
+    return in_order and math.isfinite(steps[-1]) and all(0 <= share <= 1 for share in shares)
 
 
 def share_at(budget: Budget, t_env: int) -> float:

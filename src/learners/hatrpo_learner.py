@@ -31,6 +31,16 @@ def whole_rounds(learner: type, given: Given) -> None:
         )
 
 
+def steps_that_may_move(learner: type, given: Given) -> None:
+    """Within no limit nobody moves; without damping a Fisher matrix may have no inverse."""
+    for key, usual in (("kl_limit", 0.01), ("fisher_damping", 0.1)):
+        if given[key] == 0:
+            raise UserError(
+                f"{key}=0 leaves learner={given['learner']} no step to take. It must be above 0: "
+                f"type {key}={usual}"
+            )
+
+
 class HATRPOLearner(SequentialLearner):
     """J_i = M r_i A while KL(old || new) of agent i stays below `kl_limit`.
 
@@ -38,7 +48,7 @@ class HATRPOLearner(SequentialLearner):
     """
 
     needs = SequentialLearner.needs.also(
-        demands=(whole_rounds,),
+        demands=(whole_rounds, steps_that_may_move),
         uses={
             *("kl_limit", "fisher_damping", "cg_steps"),
             *("search_steps", "search_shrink", "search_accept"),

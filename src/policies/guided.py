@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -60,10 +61,13 @@ def guide_that_fits(policy: type, given: Given) -> None:
         for part in (CONTROLLERS[own["mac"]], AGENTS[own["agent"]]):
             require(part, own)
     except UserError as error:
-        raise UserError(
-            f"{error}\nThis is said of the guide, whose mac, agent and rnn_hidden_dim are called "
-            "guide_mac, guide_agent and guide_hidden_dim."
-        ) from error
+        raise UserError(in_keys_of_guide(str(error))) from error
+
+
+def in_keys_of_guide(message: str) -> str:
+    """What a part says of its settings, in the keys that the guide's have."""
+    keys = {"mac": "guide_mac", "agent": "guide_agent", "rnn_hidden_dim": "guide_hidden_dim"}
+    return re.sub(r"\b(mac|agent|rnn_hidden_dim)=", lambda key: f"{keys[key[1]]}=", message)
 
 
 class Pair(NamedTuple):

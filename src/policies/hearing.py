@@ -31,8 +31,9 @@ def learns_from_own_rows(policy: type, given: Given) -> None:
         raise UserError(
             f"mac={given['mac']} tells agents what others do in the same slot, and "
             f"learner={given['learner']} learns from what they did before, or compares actions as "
-            "if nobody had heard them. Use a learner that asks how probable stored actions are: "
-            "mappo_learner, ippo_learner or kmappo_learner, or team_learner with mac=team_mac."
+            "if nobody had heard them. Type mac=basic_mac, or a learner that asks how probable "
+            "stored actions are, as mappo_learner, ippo_learner, kmappo_learner and all that learn "
+            "in turns do."
         )
 
 

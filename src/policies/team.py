@@ -9,6 +9,7 @@ from torch import Tensor
 
 from components.minibatch import View
 from components.orders import empty, full
+from learners import REGISTRY as LEARNERS
 from modules.agents import REGISTRY as AGENTS
 from modules.agents.team import TeamNetwork, is_team_network
 from policies.contract import Observed
@@ -25,6 +26,12 @@ def one_network_for_all(policy: type, given: Given) -> None:
             f"mac={given['mac']} asks one network for all agents' actions, and "
             f"agent={given['agent']} answers for each agent alone. Type agent=mat, or "
             "mac=basic_mac."
+        )
+    if getattr(LEARNERS[given["learner"]], "in_turns", False):
+        raise UserError(
+            f"learner={given['learner']} lets agents learn one after the other, and "
+            f"agent={given['agent']} is one network for all of them. Type learner=team_learner "
+            "share_parameters=True, or mac=basic_mac agent=rnn."
         )
     if not given["share_parameters"]:
         raise UserError(

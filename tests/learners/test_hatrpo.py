@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from components.episode_buffer import EpisodeBatch
+from learners import REGISTRY as LEARNERS
 from learners.round import Round
 from tests.learners.test_turns import (
     KINDS,
@@ -189,6 +190,14 @@ def test_what_is_logged() -> None:
     assert 0 < logged["trust/moved"] <= 1
     assert {f"turns/approx_kl_{place}" for place in range(1, N + 1)} <= set(logged)
     assert all(math.isfinite(value) for value in logged.values())
+
+
+@pytest.mark.parametrize(("key", "usual"), [("kl_limit", 0.01), ("fisher_damping", 0.1)])
+def test_limits_within_which_nobody_moves_are_refused(key: str, usual: float) -> None:
+    given = {**vars(hatrpo().args), key: 0.0}
+
+    with pytest.raises(UserError, match=f"type {key}={usual}"):
+        require(LEARNERS["hatrpo_learner"], Given(given))
 
 
 def test_minibatches_are_refused() -> None:

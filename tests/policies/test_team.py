@@ -194,6 +194,15 @@ def test_the_encoder_knows_no_order_without_ids(agent: str) -> None:
     torch.testing.assert_close(other.values, looked.values[:, :, order], atol=1e-12, rtol=0)
 
 
+@pytest.mark.parametrize("agent", NETWORKS)
+def test_a_single_number_is_seen(agent: str) -> None:
+    """Normalised by itself, it would be a constant."""
+    network = AGENTS[agent](1, A, A, team_args(agent))
+    few, many = (network.look(torch.full((1, 1, N, 1), number)).values for number in (3.0, 25.0))
+
+    assert not torch.equal(few, many)
+
+
 # ---------------------------------------------------------------- what is refused
 
 
@@ -209,7 +218,12 @@ def test_the_encoder_knows_no_order_without_ids(agent: str) -> None:
         ("mat", ["learner=coma_learner"], "learner=coma_learner learns from what they did"),
         ("mat", ["mac=ordered_mac"], "mac=ordered_mac gives each agent its own"),
         ("mappo", ["learner=team_learner"], "has none that judges. Type mac=team_mac agent=mat"),
-        ("happo", ["mac=team_mac", "agent=mat"], "Type share_parameters=True"),
+        (
+            "happo",
+            ["mac=team_mac", "agent=mat"],
+            "one network for all of them. Type learner=team_le",
+        ),
+        ("qmix", ["mac=ordered_mac"], "Type mac=basic_mac, or a learner that asks"),
     ],
 )
 def test_what_does_not_fit_is_refused(config: str, words: list[str], said: str) -> None:

@@ -10,7 +10,17 @@ from torch.distributions import Categorical
 
 from components.action_selectors.selector import ActionSelector
 from components.epsilon_schedules import SETTINGS
-from utils.needs import Needs
+from utils.errors import UserError
+from utils.needs import CONTINUOUS, Given, Needs
+
+
+def policies_with_spread(selector: type, given: Given) -> None:
+    """Continuous policies that are sampled have a density only if they have a spread."""
+    if given.action_kind == CONTINUOUS and given["act_noise"] == 0:
+        raise UserError(
+            f"action_selector={given['action_selector']} samples continuous actions with a spread "
+            "that begins at act_noise, and act_noise=0 leaves none. Type act_noise=0.1."
+        )
 
 
 class SoftPoliciesSelector(ActionSelector):
@@ -19,7 +29,10 @@ class SoftPoliciesSelector(ActionSelector):
     It is given probabilities of discrete actions; for continuous ones, the network's outputs.
     """
 
-    needs = Needs(uses=frozenset({"test_greedy", "act_noise", "mask_before_softmax"}))
+    needs = Needs(
+        demands=(policies_with_spread,),
+        uses=frozenset({"test_greedy", "act_noise", "mask_before_softmax"}),
+    )
 
     def select_action(
         self, agent_inputs: Tensor, avail_actions: Tensor, t_env: int, test_mode: bool = False

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor, nn
 
-from modules.agents.team import Looked, Said, TeamNetwork
+from modules.agents.team import Looked, Said, TeamNetwork, of_inputs
 from modules.attention import BEFORE_ACTIVATION, Attention, feed_forward, layer, readout, sinusoids
 
 N_POOLS = 4  # maps by which what all agents see is pooled
@@ -79,7 +79,7 @@ class CMATAgent(TeamNetwork):
         super().__init__(n_inputs, n_actions, n_outputs, args)
         H, blocks = self.width, range(args.n_blocks)
         self.see = nn.Sequential(
-            nn.LayerNorm(n_inputs), layer(n_inputs, H, BEFORE_ACTIVATION), nn.GELU()
+            of_inputs(nn.LayerNorm, n_inputs), layer(n_inputs, H, BEFORE_ACTIVATION), nn.GELU()
         )
         self.encoder = nn.Sequential(*(EncoderBlock(H, args.n_heads) for _ in blocks))
         self.seen_norm = nn.LayerNorm(H)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 from torch import Tensor, nn
 
-from modules.agents.team import Looked, Said, TeamNetwork, shifted
+from modules.agents.team import Looked, Said, TeamNetwork, of_inputs, shifted
 from modules.attention import BEFORE_ACTIVATION, DecoderBlock, EncoderBlock, layer, readout
 
 
@@ -24,7 +24,7 @@ class MATAgent(TeamNetwork):
         super().__init__(n_inputs, n_actions, n_outputs, args)
         H, blocks = self.width, range(args.n_blocks)
         self.see = nn.Sequential(
-            nn.LayerNorm(n_inputs),
+            of_inputs(nn.LayerNorm, n_inputs),
             layer(n_inputs, H, BEFORE_ACTIVATION),
             nn.GELU(),
             nn.LayerNorm(H),

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from modules.agents.team import Looked, Said, TeamNetwork, shifted
+from modules.agents.team import Looked, Said, TeamNetwork, of_inputs, shifted
 from modules.attention import BEFORE_ACTIVATION, layer, readout, sinusoids
 from modules.retention import Retained, Retention
 
@@ -74,7 +74,7 @@ class SableAgent(TeamNetwork):
         self.shape = 3 * args.n_blocks, args.n_heads, H // args.n_heads, H // args.n_heads
         self.slot_encoding: bool = args.slot_encoding
         self.see = nn.Sequential(
-            nn.RMSNorm(n_inputs),
+            of_inputs(nn.RMSNorm, n_inputs),
             layer(n_inputs, H, BEFORE_ACTIVATION, bias=False),
             nn.GELU(),
             nn.RMSNorm(H),

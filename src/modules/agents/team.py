@@ -120,6 +120,11 @@ def is_team_network(kind: object) -> bool:
     return isinstance(kind, type) and issubclass(kind, TeamNetwork)
 
 
+def of_inputs(norm: Callable[[int], nn.Module], n_inputs: int) -> nn.Module:
+    """The normalisation of what agents are given. A single number would become a constant by it."""
+    return norm(n_inputs) if n_inputs > 1 else nn.Identity()
+
+
 def shifted(actions: Tensor) -> Tensor:
     """What each agent hears first: the action of the one before, or that it begins.
 
