@@ -88,6 +88,12 @@ def test_who_only_tests_is_asked_for_no_size(look: str) -> None:
         check_fit({**config, "action_kind": "discrete"})
 
 
+def test_sampled_continuous_policies_need_a_spread() -> None:
+    words = ["--config=mappo", "--env-config=meet_up", "with", "act_noise=0"]
+    with pytest.raises(UserError, match="act_noise=0 leaves none. Type act_noise=0.1"):
+        check_fit({**load_config(words).config, "action_kind": "continuous"})
+
+
 @pytest.mark.parametrize("name", names("algs"))
 def test_no_levels_are_refused_or_named(name: str) -> None:
     """By every learner: it has levels, or it says that it has none."""
