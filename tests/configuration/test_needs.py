@@ -90,7 +90,7 @@ def test_who_only_tests_is_asked_for_no_size(look: str) -> None:
 
 def test_sampled_continuous_policies_need_a_spread() -> None:
     words = ["--config=mappo", "--env-config=meet_up", "with", "act_noise=0"]
-    with pytest.raises(UserError, match="act_noise=0 leaves none. Type act_noise=0.1"):
+    with pytest.raises(UserError, match=r"act_noise=0 leaves none. Type act_noise=0.1"):
         check_fit({**load_config(words).config, "action_kind": "continuous"})
 
 
