@@ -311,7 +311,7 @@ def test_a_record_that_cannot_be_ended(
     assert "could not be written" in results.json("run.json")["fail_trace"][0]
 
 
-@pytest.mark.parametrize("size", [100, 60_000])
+@pytest.mark.parametrize("size", [100, 80_000])
 def test_a_limit_on_the_size_of_files(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, size: int
 ) -> None:
@@ -323,5 +323,5 @@ def test_a_limit_on_the_size_of_files(
     message = one_screen(code, capsys.readouterr().err)
     assert "ulimit -f" in message
     assert not list(results.root.rglob("*.part"))
-    if size == 60_000:
+    if size == 80_000:
         assert results.status() == "FAILED"
