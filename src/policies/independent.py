@@ -195,7 +195,7 @@ class IndependentPolicy:
     def take(self, agent: Any) -> None:
         """Make `agent` the network, whose inputs are `n_inputs` wide."""
         self.agent = agent
-        self._any_weight = next(agent.parameters())  # tells the device; to search takes long
+        self._any_weight = place_of_a_weight(agent)  # tells the device; to search takes long
         self.takes_teams = knows_slots_only(agent) and takes_teams(
             agent, self.n_inputs, self.n_agents, self.head.n_outputs, self.args.agent
         )
@@ -221,10 +221,18 @@ class IndependentPolicy:
 
     @property
     def device(self) -> torch.device:
-        return self._any_weight.device
+        module, name = self._any_weight
+        weight: Tensor = getattr(module, name)
+        return weight.device
 
     def parameters(self) -> Iterator[nn.Parameter]:
         return self.agent.parameters()
+
+
+def place_of_a_weight(agent: nn.Module) -> tuple[nn.Module, str]:
+    """A module, and which of its parameters is one: to move it may make it another tensor."""
+    own = ((module, module.named_parameters(recurse=False)) for module in agent.modules())
+    return next((module, name) for module, named in own for name, _ in named)
 
 
 def at_slots(values: Tensor, slots: Any) -> Tensor:
