@@ -9,7 +9,6 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from modules.agents.conditioned import Conditioned
 from modules.agents.separate import SeparateAgents
 from modules.kernels import Running
 from pymarl.acting import described
@@ -70,8 +69,8 @@ def unrolling(agent: Any, takes_teams: Teams = False) -> Unrolling:
 
 def innermost(agent: Any) -> Any:
     """The network of an agent, without what has been put around it."""
-    if isinstance(agent, Conditioned):
-        agent = agent.base
+    if getattr(agent, "hears", False):  # what it is told may be put around it: `Conditioned`
+        agent = getattr(agent, "base", agent)
     return agent.agents[0] if isinstance(agent, SeparateAgents) else agent
 
 
