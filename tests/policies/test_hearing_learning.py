@@ -197,7 +197,7 @@ def test_what_does_not_fit_is_refused_with_what_to_type() -> None:
     check_fit({**default_config(), "action_kind": "discrete", **MAPPO})
 
     for learner in ("q_learner", "facmac_learner", "coma_learner"):
-        assert "mappo_learner, ippo_learner or kmappo_learner" in refused(learner=learner)
+        assert "as mappo_learner, ippo_learner, kmappo_learner" in refused(learner=learner)
     assert "Type agent=mlp." in refused(agent="cem")
 
 
