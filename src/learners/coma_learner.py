@@ -13,7 +13,7 @@ from components.minibatch import valid_steps
 from learners.advantages import n_step_returns
 from learners.contract import Statistics
 from learners.on_policy import OnPolicyLearner
-from learners.returns import build_td_lambda_targets
+from learners.returns import td_lambda_returns
 
 
 class COMALearner(OnPolicyLearner):
@@ -78,7 +78,7 @@ class COMALearner(OnPolicyLearner):
         steps = batch["reward"][:, :-1], batch["terminated"][:, :-1].to(following), mask
         if args.return_steps:
             return n_step_returns(*steps, following, args.gamma, args.return_steps)
-        return build_td_lambda_targets(*steps, following, args.n_agents, args.gamma, args.td_lambda)
+        return td_lambda_returns(*steps, following, args.gamma, args.td_lambda)
 
     # The actors
 

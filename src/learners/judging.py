@@ -62,7 +62,8 @@ class JudgingLearner(MAPPOLearner):
         values = ahead = self.policy.judge(batch)
         if self.args.critic_targets:
             ahead = self.target_policy.judge(batch)
-        return Judged(values.unsqueeze(-1)[..., :0], values, ahead)
+        no_inputs = values.unsqueeze(-1)[..., :0]  # the rows' inputs are the actors'
+        return Judged(no_inputs, values, ahead)
 
     def improve(self, played: Experience, t_env: int, diagnose: bool) -> Statistics:
         """Who judges acts, too, so that no step is the critic's alone."""

@@ -19,29 +19,26 @@ def td_targets(minibatch: Minibatch, following: Tensor, gamma: float, td_lambda:
     rewards, terminated = fields["reward"][:, :-1], fields["terminated"][:, :-1].float()
     values = steps.put(following)  # (B, T, X)
     values = torch.cat([torch.zeros_like(values[:, :1]), values], dim=1)  # slot 0 is not read
-    mask, X = minibatch.valid, values.shape[2]
-    returns = build_td_lambda_targets(rewards, terminated, mask, values, X, gamma, td_lambda)
+    returns = td_lambda_returns(rewards, terminated, minibatch.valid, values, gamma, td_lambda)
     return steps.take(returns)
 
 
-def build_td_lambda_targets(
+def td_lambda_returns(
     rewards: Tensor,
     terminated: Tensor,
     mask: Tensor,
-    target_qs: Tensor,
-    n_agents: int,
+    values: Tensor,
     gamma: float,
     td_lambda: float,
 ) -> Tensor:
-    """Lambda-returns (B, T, X) from values `target_qs` (B, T + 1, X) and the rest (B, T, 1).
+    """Lambda-returns (B, T, X) from `values` (B, T + 1, X) and the rest (B, T, 1).
 
     Every episode ends at its own length: where `mask` is zero, the return is the bootstrap value
     of that slot (nothing after a terminal), so that no padding enters an episode that was cut.
-    `n_agents` is part of PyMARL's signature; X is read off the tensors.
     """
     going_on = 1 - terminated
-    bootstrap = target_qs * (1 - terminated.sum(1, keepdim=True))  # (B, T+1, X)
-    one_step = mask * (rewards + (1 - td_lambda) * gamma * target_qs[:, 1:] * going_on)
+    bootstrap = values * (1 - terminated.sum(1, keepdim=True))  # (B, T+1, X)
+    one_step = mask * (rewards + (1 - td_lambda) * gamma * values[:, 1:] * going_on)
     valid = mask > 0  # (B, T, 1)
     carried = bootstrap[:, -1]
     returns = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -114,3 +115,19 @@ class Policy(Protocol):
     def device(self) -> torch.device: ...
 
     def parameters(self) -> Iterator[nn.Parameter]: ...
+
+
+class PlainPolicy:
+    """What a policy answers whose actions depend on no random numbers but their own."""
+
+    def draw_noise(self, n_episodes: int, testing: bool = False) -> Tensor | None:
+        return None
+
+    @classmethod
+    def noise_size(cls, args: SimpleNamespace) -> int:
+        """How many numbers `draw_noise` gives, for an agent and slot."""
+        return 0
+
+    def in_words(self) -> str | None:
+        """What the head of a run should say of it, if anything."""
+        return None

@@ -18,7 +18,7 @@ from components.parts import MEMORY, action_field, previous_actions
 from modules.agents import REGISTRY as AGENTS
 from modules.agents.separate import SeparateAgents
 from modules.sizes import flat_size
-from policies.contract import Observed
+from policies.contract import Observed, PlainPolicy
 from policies.in_place import in_place
 from pymarl.agents import knows_slots_only, takes_packed_rows, takes_teams, unrolling
 from pymarl.selectors import choosing
@@ -26,7 +26,7 @@ from pymarl.selectors import choosing
 EVERY_ROW: Any = slice(None)
 
 
-class IndependentPolicy:
+class IndependentPolicy(PlainPolicy):
     """One network for all agents, or one each; `copy.deepcopy` makes a target or a shadow of it."""
 
     def __init__(self, scheme: dict[str, Any], groups: Any, args: SimpleNamespace) -> None:
@@ -69,15 +69,6 @@ class IndependentPolicy:
         rows = inputs if self.takes_teams else inputs.flatten(0, 1)  # (B*N, F)
         outputs, hidden = self.agent(rows, memory)
         return outputs.reshape(B, N, -1), hidden.reshape(B, N, -1)
-
-    def draw_noise(self, n_episodes: int, testing: bool = False) -> Tensor | None:
-        """Random numbers besides those of actions that one slot depends on: none."""
-        return None
-
-    @classmethod
-    def noise_size(cls, args: SimpleNamespace) -> int:
-        """How many of them there are, for an agent and slot."""
-        return 0
 
     def for_tests(self) -> Self:
         """The same networks; what exploration remembers is its own."""
@@ -158,10 +149,6 @@ class IndependentPolicy:
     def probabilities(self, view: View, avail: Tensor) -> Tensor:
         """Those that discrete actions are drawn with, exploration included. (..., N, A)"""
         return self.selector.probabilities(self.say(view), avail)
-
-    def in_words(self) -> str | None:
-        """What the head of a run should say of it, if anything."""
-        return None
 
     # Inputs
 

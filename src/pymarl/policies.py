@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from components.action_heads import ActionHead, build_head
 from components.drawn import Drawn
 from components.minibatch import Index, Minibatch, View, Views
-from policies.contract import Observed, Policy
+from policies.contract import Observed, PlainPolicy, Policy
 from policies.in_place import in_place
 from pymarl.acting import Acting
 from pymarl.agents import takes_teams, unrolling
@@ -30,7 +30,7 @@ UNCALLED = {
 }
 
 
-class ForeignPolicy:
+class ForeignPolicy(PlainPolicy):
     """Asks a controller as PyMARL's runners and learners do, slot by slot."""
 
     packs = False
@@ -65,9 +65,6 @@ class ForeignPolicy:
         self.mac.hidden_states = memory
         played = self._acting.choose(self.mac, seen.batch, seen.t, t_env, rows, testing)
         return self.head.to_stored(played), self.mac.hidden_states
-
-    def draw_noise(self, n_episodes: int, testing: bool = False) -> Tensor | None:
-        return None
 
     def for_tests(self) -> ForeignPolicy:
         twin = copy.copy(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from components.standarize_stream import RunningMeanStd
-from learners import returns
+from learners.returns import td_lambda_returns
 
 __all__ = ["RunningMeanStd", "build_q_lambda_targets", "build_td_lambda_targets"]
 
@@ -22,11 +22,11 @@ def build_td_lambda_targets(
     """Lambda-returns (B, T, X) from values `target_qs` (B, T + 1, X).
 
     The rest is (B, T, 1), or (B, T + 1, 1) as FACMAC's learners give it; the last slot, which has
-    no step, does not count.
+    no step, does not count. X is read off the values, whatever `n_agents` says.
     """
     T = target_qs.shape[1] - 1
     steps = rewards[:, :T], terminated[:, :T], mask[:, :T]
-    return returns.build_td_lambda_targets(*steps, target_qs, n_agents, gamma, td_lambda)
+    return td_lambda_returns(*steps, target_qs, gamma, td_lambda)
 
 
 def build_q_lambda_targets(

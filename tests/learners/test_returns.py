@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from components.minibatch import valid_steps
-from learners.returns import build_td_lambda_targets
+from learners.returns import td_lambda_returns
 from utils import rl_utils
 
 B, T, GAMMA, LAMBDA = 4, 6, 0.9, 0.7
@@ -22,7 +22,7 @@ def plain_recursion(rewards: Tensor, terminated: Tensor, mask: Tensor, target_qs
 
 
 def targets(rewards: Tensor, terminated: Tensor, mask: Tensor, target_qs: Tensor) -> Tensor:
-    return build_td_lambda_targets(rewards, terminated, mask, target_qs, 3, GAMMA, LAMBDA)
+    return td_lambda_returns(rewards, terminated, mask, target_qs, GAMMA, LAMBDA)
 
 
 def random_inputs(width: int = 1) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -76,7 +76,7 @@ def test_a_cut_episode_is_worth_the_same_with_and_without_padding() -> None:
 def test_lambda_zero_is_the_one_step_target() -> None:
     rewards, terminated, filled, target_qs = random_inputs()
     mask = valid_steps(filled, terminated)
-    found = build_td_lambda_targets(rewards, terminated, mask, target_qs, 3, GAMMA, 0.0)
+    found = td_lambda_returns(rewards, terminated, mask, target_qs, GAMMA, 0.0)
     torch.testing.assert_close(found, rewards + GAMMA * target_qs[:, 1:])
 
 
@@ -107,7 +107,7 @@ def test_q_lambda_adds_what_greedy_actions_are_worth_more() -> None:
 def test_lambda_one_is_the_discounted_return() -> None:
     rewards, terminated, filled, target_qs = random_inputs()
     mask = valid_steps(filled, terminated)
-    found = build_td_lambda_targets(rewards, terminated, mask, target_qs, 3, GAMMA, 1.0)
+    found = td_lambda_returns(rewards, terminated, mask, target_qs, GAMMA, 1.0)
     discounts = GAMMA ** torch.arange(T)
     expected = (rewards[:, :, 0] * discounts).sum(1) + GAMMA**T * target_qs[:, -1, 0]
     torch.testing.assert_close(found[:, 0, 0], expected)

@@ -8,19 +8,21 @@ import torch
 from torch import Tensor, nn
 
 from modules.agents.team import Looked, Said, TeamNetwork, of_inputs
-from modules.attention import BEFORE_ACTIVATION, Attention, feed_forward, layer, readout, sinusoids
+from modules.attention import (
+    BEFORE_ACTIVATION,
+    Attention,
+    EncoderBlock,
+    feed_forward,
+    layer,
+    readout,
+    sinusoids,
+)
 
 N_POOLS = 4  # maps by which what all agents see is pooled
 
 
-class EncoderBlock(nn.Module):
-    """Everybody attends to everybody; what enters a residual is normalised before."""
-
-    def __init__(self, width: int, n_heads: int) -> None:
-        super().__init__()
-        self.attention = Attention(width, n_heads)
-        self.feed_forward = feed_forward(width)
-        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+class NormedFirst(EncoderBlock):
+    """The same, where what enters a residual is normalised before, and not its sum."""
 
     def forward(self, x: Tensor) -> Tensor:
         normed = self.norm1(x)
@@ -81,7 +83,7 @@ class CMATAgent(TeamNetwork):
         self.see = nn.Sequential(
             of_inputs(nn.LayerNorm, n_inputs), layer(n_inputs, H, BEFORE_ACTIVATION), nn.GELU()
         )
-        self.encoder = nn.Sequential(*(EncoderBlock(H, args.n_heads) for _ in blocks))
+        self.encoder = nn.Sequential(*(NormedFirst(H, args.n_heads) for _ in blocks))
         self.seen_norm = nn.LayerNorm(H)
         self.pool = Pool(H)
         self.value = readout(H, H, 1)
