@@ -81,15 +81,15 @@ class TeamPolicy(HearingPolicy):
         """
         own = self.inputs_of(seen).unsqueeze(1)  # (B, 1, N, F)
         avail = seen.avail.to(own.device)[rows]
-        looked = self.agent.look(own, memory)
+        encoded = self.agent.encode(own, memory)
         done = own.new_zeros(*own.shape[:3], self._action_size)  # (B, 1, N, A)
         for speaking in self.turns:  # (N,)
-            said = self.agent.say(looked, done)
-            stored = self.selector.choose(said.outputs[rows, 0], avail, t_env, testing)
+            decoded = self.agent.decode(encoded, done)
+            stored = self.selector.choose(decoded.outputs[rows, 0], avail, t_env, testing)
             drawn = self.head.vector(stored).to(done)  # (b, N, A)
             speaks = speaking.to(done.device).unsqueeze(-1)
             done[rows, 0] = torch.where(speaks, drawn, done[rows, 0])
-        return self.head.stored(done[rows, 0]), self.agent.remember(looked, said)[:, 0]
+        return self.head.stored(done[rows, 0]), self.agent.remember(encoded, decoded)[:, 0]
 
     def one_slot(self, inputs: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """As it was played: (B, N, F + A), (B, N, M) -> outputs (B, N, A'), memory (B, N, M)"""
@@ -100,9 +100,9 @@ class TeamPolicy(HearingPolicy):
 
     def evaluate_and_judge(self, view: View, avail: Tensor, actions: Tensor) -> Evaluated:
         """`evaluate`, and values from the same pass."""
-        looked, said = self.agent.both(view.inputs, view.start)
-        log_probs = self.head.log_prob(said.outputs, avail, actions)
-        return Evaluated(log_probs, said.outputs, looked.values)
+        encoded, decoded = self.agent.both(view.inputs, view.start)
+        log_probs = self.head.log_prob(decoded.outputs, avail, actions)
+        return Evaluated(log_probs, decoded.outputs, encoded.values)
 
     def unroll(self, view: View) -> tuple[Tensor, Tensor]:
         return IndependentPolicy.unroll(self, view)
@@ -120,4 +120,4 @@ class TeamPolicy(HearingPolicy):
 
     def values(self, view: View) -> Tensor:
         """Of rows that hold what agents see, without what they do (R, L, N, F). (R, L, N)"""
-        return self.agent.look(view.inputs, view.start).values
+        return self.agent.encode(view.inputs, view.start).values

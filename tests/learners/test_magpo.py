@@ -18,7 +18,7 @@ from learners.magpo_learner import Bounded
 from learners.surrogate import Surrogate
 from modules.agents import REGISTRY as AGENTS
 from modules.agents.mlp_agent import MLPAgent
-from modules.agents.team import Looked, Said, TeamNetwork
+from modules.agents.team import Decoded, Encoded, TeamNetwork
 from policies.guided import Pair
 from policies.team import Evaluated
 from tests.make import N, T, double_batch, flat, make_learner, on_policy_args, rows_of
@@ -67,11 +67,11 @@ class Deaf(TeamNetwork):
         args = SimpleNamespace(**{**vars(args), "n_actions": n_outputs})
         self.base, self.value = MLPAgent(n_inputs, args), torch.nn.Linear(n_inputs, 1)
 
-    def look(self, own: Tensor, start: Tensor | None = None) -> Looked:
-        return Looked(self.base.unroll(own)[0], self.value(own).squeeze(-1))
+    def encode(self, own: Tensor, start: Tensor | None = None) -> Encoded:
+        return Encoded(self.base.unroll(own)[0], self.value(own).squeeze(-1))
 
-    def say(self, looked: Looked, actions: Tensor) -> Said:
-        return Said(looked.features)
+    def decode(self, encoded: Encoded, actions: Tensor) -> Decoded:
+        return Decoded(encoded.features)
 
 
 @pytest.fixture
@@ -158,8 +158,8 @@ def test_both_steps_go_down_the_printed_losses(continuous: bool) -> None:
     policy, head, guide = learner.policy, learner.head, learner.policy.guide
     own = rows.inputs[..., : policy.n_inputs]
     outputs = policy.agent.unroll(own, torch.zeros(len(own), N, 8))[0]
-    looked, said = guide.agent.both(rows.inputs, None)
-    mu, pi = (head.log_prob(out, rows.avail, rows.actions) for out in (said.outputs, outputs))
+    encoded, decoded = guide.agent.both(rows.inputs, None)
+    mu, pi = (head.log_prob(out, rows.avail, rows.actions) for out in (decoded.outputs, outputs))
     A, where, old = rows.advantages, rows.deciding, rows.log_probs
 
     def mean(values: Tensor, mask: Tensor = where) -> Tensor:
@@ -170,13 +170,13 @@ def test_both_steps_go_down_the_printed_losses(continuous: bool) -> None:
     far = (mu - pi).abs() > torch.tensor(delta).log()
     of_guide = (
         -mean(printed(mu, pi, old, A, delta, 0.2))
-        + mean(far * head.kl(said.outputs, outputs.detach(), rows.avail))
-        - 0.1 * mean(head.entropy(said.outputs, rows.avail))
-        + 0.7 * mean((looked.values - rows.returns).square(), rows.valid)
+        + mean(far * head.kl(decoded.outputs, outputs.detach(), rows.avail))
+        - 0.1 * mean(head.entropy(decoded.outputs, rows.avail))
+        + 0.7 * mean((encoded.values - rows.returns).square(), rows.valid)
     )
     ratio = (pi - old).exp()
     gain = torch.min(ratio * A, ratio.clamp(0.8, 1.2) * A)
-    of_agents = mean(head.kl(said.outputs.detach(), outputs, rows.avail)) - weight * mean(gain)
+    of_agents = mean(head.kl(decoded.outputs.detach(), outputs, rows.avail)) - weight * mean(gain)
     expected = [
         torch.autograd.grad(of_guide, learner.critic_params),
         torch.autograd.grad(of_agents, learner.agent_params),

@@ -72,18 +72,18 @@ def cmat(n_agents: int = N) -> CMATAgent:
 
 def test_the_order_of_agents_means_nothing() -> None:
     made, own, order = cmat(), torch.randn(R, 2, N, 6), torch.randperm(N)
-    looked, other = made.look(own), made.look(own[:, :, order])
-    outputs, others = (made.say(each, own).outputs for each in (looked, other))
+    encoded, other = made.encode(own), made.encode(own[:, :, order])
+    outputs, others = (made.decode(each, own).outputs for each in (encoded, other))
 
     torch.testing.assert_close(others, outputs[:, :, order], rtol=0, atol=1e-12)
-    torch.testing.assert_close(other.values, looked.values, rtol=0, atol=1e-12)
-    assert torch.equal(looked.values, looked.values[..., :1].expand_as(looked.values))
+    torch.testing.assert_close(other.values, encoded.values, rtol=0, atol=1e-12)
+    assert torch.equal(encoded.values, encoded.values[..., :1].expand_as(encoded.values))
 
 
 def test_every_agent_s_outputs_depend_on_what_all_see() -> None:
     made, own = cmat(), torch.randn(1, 1, N, 6)
-    before = made.say(made.look(own), own).outputs
+    before = made.decode(made.encode(own), own).outputs
     for seer in range(N):
         other = own.clone()
         other[:, :, seer] += torch.randn(6)
-        assert (made.say(made.look(other), own).outputs != before).any(dim=3).all()
+        assert (made.decode(made.encode(other), own).outputs != before).any(dim=3).all()

@@ -136,14 +136,14 @@ def test_the_network_goes_on_from_its_memory(split: list[int]) -> None:
     outputs, memory = made.unroll(inputs)
     start, parts, values = None, [], []
     for part in inputs.split(split, 1):
-        values.append(made.look(part[..., :5], start).values)
-        said, after = made.unroll(part, start)
+        values.append(made.encode(part[..., :5], start).values)
+        decoded, after = made.unroll(part, start)
         start = after[:, -1]
-        parts.append((said, after))
+        parts.append((decoded, after))
 
     for whole, each in zip((outputs, memory), zip(*parts, strict=True), strict=True):
         torch.testing.assert_close(torch.cat(each, 1), whole, rtol=0, atol=1e-10)
-    expected = made.look(inputs[..., :5]).values
+    expected = made.encode(inputs[..., :5]).values
     torch.testing.assert_close(torch.cat(values, 1), expected, rtol=0, atol=1e-10)
     assert memory.shape == (R, L, N, made.memory_size)
     assert made.init_hidden().shape == (N, made.memory_size)

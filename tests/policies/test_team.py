@@ -187,18 +187,18 @@ def test_the_encoder_knows_no_order_without_ids(agent: str) -> None:
     args = team_args(agent, obs_agent_id=False, obs_last_action=False)
     policy, batch, order = team_of(args), double_batch(args), torch.tensor([2, 0, 1])
     view = IndependentPolicy.whole(policy, batch, T)
-    looked = policy.agent.look(view.inputs, view.start)
-    other = policy.agent.look(view.inputs[:, :, order], view.start)
+    encoded = policy.agent.encode(view.inputs, view.start)
+    other = policy.agent.encode(view.inputs[:, :, order], view.start)
 
-    torch.testing.assert_close(other.features, looked.features[:, :, order], atol=1e-12, rtol=0)
-    torch.testing.assert_close(other.values, looked.values[:, :, order], atol=1e-12, rtol=0)
+    torch.testing.assert_close(other.features, encoded.features[:, :, order], atol=1e-12, rtol=0)
+    torch.testing.assert_close(other.values, encoded.values[:, :, order], atol=1e-12, rtol=0)
 
 
 @pytest.mark.parametrize("agent", NETWORKS)
 def test_a_single_number_is_seen(agent: str) -> None:
     """Normalised by itself, it would be a constant."""
     network = AGENTS[agent](1, A, A, team_args(agent))
-    few, many = (network.look(torch.full((1, 1, N, 1), number)).values for number in (3.0, 25.0))
+    few, many = (network.encode(torch.full((1, 1, N, 1), number)).values for number in (3.0, 25.0))
 
     assert not torch.equal(few, many)
 

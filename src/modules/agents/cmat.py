@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor, nn
 
-from modules.agents.team import Looked, Said, TeamNetwork, of_inputs
+from modules.agents.team import Decoded, Encoded, TeamNetwork, of_inputs
 from modules.attention import (
     BEFORE_ACTIVATION,
     Attention,
@@ -80,7 +80,7 @@ class CMATAgent(TeamNetwork):
     ) -> None:
         super().__init__(n_inputs, n_actions, n_outputs, args)
         H, blocks = self.width, range(args.n_blocks)
-        self.see = nn.Sequential(
+        self.embed = nn.Sequential(
             of_inputs(nn.LayerNorm, n_inputs), layer(n_inputs, H, BEFORE_ACTIVATION), nn.GELU()
         )
         self.encoder = nn.Sequential(*(NormedFirst(H, args.n_heads) for _ in blocks))
@@ -92,12 +92,12 @@ class CMATAgent(TeamNetwork):
         self.gate = layer(H, 1)
         self.action = readout(2 * H, H, n_outputs)
 
-    def look(self, own: Tensor, start: Tensor | None = None) -> Looked:
-        seen = self.seen_norm(self.encoder(self.see(own)))  # (R, L, N, H)
+    def encode(self, own: Tensor, start: Tensor | None = None) -> Encoded:
+        seen = self.seen_norm(self.encoder(self.embed(own)))  # (R, L, N, H)
         prefix = self.pool(seen)  # (R, L, H)
         consensus = self.agree(prefix, seen).unsqueeze(-2).expand_as(seen)
         values = self.value(prefix).expand(seen.shape[:-1])  # the same for all (R, L, N)
-        return Looked(torch.cat([seen, consensus], dim=-1), values)
+        return Encoded(torch.cat([seen, consensus], dim=-1), values)
 
     def agree(self, prefix: Tensor, seen: Tensor) -> Tensor:
         """The thoughts of the team, weighed. prefix (..., H), seen (..., N, H) -> (..., H)"""
@@ -113,5 +113,5 @@ class CMATAgent(TeamNetwork):
         weights = self.gate(thoughts).softmax(dim=-2)  # (..., N, 1)
         return (weights * thoughts).sum(dim=-2)
 
-    def say(self, looked: Looked, actions: Tensor) -> Said:
-        return Said(self.action(looked.features))
+    def decode(self, encoded: Encoded, actions: Tensor) -> Decoded:
+        return Decoded(self.action(encoded.features))

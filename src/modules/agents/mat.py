@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 from torch import Tensor, nn
 
-from modules.agents.team import Looked, Said, TeamNetwork, of_inputs, shifted
+from modules.agents.team import Decoded, Encoded, TeamNetwork, of_inputs, shifted
 from modules.attention import BEFORE_ACTIVATION, DecoderBlock, EncoderBlock, layer, readout
 
 
@@ -23,7 +23,7 @@ class MATAgent(TeamNetwork):
     ) -> None:
         super().__init__(n_inputs, n_actions, n_outputs, args)
         H, blocks = self.width, range(args.n_blocks)
-        self.see = nn.Sequential(
+        self.embed = nn.Sequential(
             of_inputs(nn.LayerNorm, n_inputs),
             layer(n_inputs, H, BEFORE_ACTIVATION),
             nn.GELU(),
@@ -31,18 +31,18 @@ class MATAgent(TeamNetwork):
         )
         self.encoder = nn.Sequential(*(EncoderBlock(H, args.n_heads) for _ in blocks))
         self.value = readout(H, H, 1)
-        self.hear = nn.Sequential(
+        self.embed_actions = nn.Sequential(
             layer(1 + n_actions, H, BEFORE_ACTIVATION, bias=False), nn.GELU(), nn.LayerNorm(H)
         )
         self.decoder = nn.ModuleList(DecoderBlock(H, args.n_heads) for _ in blocks)
         self.action = readout(H, H, n_outputs)
 
-    def look(self, own: Tensor, start: Tensor | None = None) -> Looked:
-        features = self.encoder(self.see(own))  # (R, L, N, H)
-        return Looked(features, self.value(features).squeeze(-1))
+    def encode(self, own: Tensor, start: Tensor | None = None) -> Encoded:
+        features = self.encoder(self.embed(own))  # (R, L, N, H)
+        return Encoded(features, self.value(features).squeeze(-1))
 
-    def say(self, looked: Looked, actions: Tensor) -> Said:
-        x = self.hear(shifted(actions))  # (R, L, N, H)
+    def decode(self, encoded: Encoded, actions: Tensor) -> Decoded:
+        x = self.embed_actions(shifted(actions))  # (R, L, N, H)
         for block in self.decoder:
-            x = block(x, looked.features)
-        return Said(self.action(x))
+            x = block(x, encoded.features)
+        return Decoded(self.action(x))

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from modules.agents.team import Looked, Said, TeamNetwork, of_inputs, shifted
+from modules.agents.team import Decoded, Encoded, TeamNetwork, of_inputs, shifted
 from modules.attention import BEFORE_ACTIVATION, layer, readout, sinusoids
 from modules.retention import Retained, Retention
 
 
 class EncoderBlock(nn.Module):
-    """All tokens of a slot see each other, and what is left of the slots before."""
+    """All tokens of a slot query each other, and what is kept of the slots before."""
 
     def __init__(self, width: int, n_heads: int, decay: float) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class EncoderBlock(nn.Module):
 
 
 class DecoderBlock(nn.Module):
-    """Actions see those before them, then what agents have seen asks the actions."""
+    """Actions retain those before them; then encoded observations query the actions."""
 
     def __init__(self, width: int, n_heads: int, decay: float) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class SableAgent(TeamNetwork):
         of_block = H, args.n_heads, args.retention_decay
         self.shape = 3 * args.n_blocks, args.n_heads, H // args.n_heads, H // args.n_heads
         self.slot_encoding: bool = args.slot_encoding
-        self.see = nn.Sequential(
+        self.embed = nn.Sequential(
             of_inputs(nn.RMSNorm, n_inputs),
             layer(n_inputs, H, BEFORE_ACTIVATION, bias=False),
             nn.GELU(),
@@ -81,29 +81,33 @@ class SableAgent(TeamNetwork):
         )
         self.encoder = nn.ModuleList(EncoderBlock(*of_block) for _ in blocks)
         self.value = readout(H, H, 1, nn.RMSNorm)
-        self.hear = nn.Sequential(
+        self.embed_actions = nn.Sequential(
             layer(1 + n_actions, H, BEFORE_ACTIVATION, bias=False), nn.GELU(), nn.RMSNorm(H)
         )
         self.decoder = nn.ModuleList(DecoderBlock(*of_block) for _ in blocks)
         self.action = readout(H, H, n_outputs, nn.RMSNorm)
 
-    def look(self, own: Tensor, start: Tensor | None = None) -> Looked:
+    def encode(self, own: Tensor, start: Tensor | None = None) -> Encoded:
         memory = self.memory_of(start, len(own))
-        time, x, states = self.time(memory, own.shape[1]), self.see(own), []
+        time, x, states = self.time(memory, own.shape[1]), self.embed(own), []
         for i, block in enumerate(self.encoder):
             kept = block(x, time, memory.states[:, i])
             x = kept.answers
             states.append(kept.states)
-        return Looked(x, self.value(x).squeeze(-1), start, tuple(states))
+        return Encoded(x, self.value(x).squeeze(-1), start, tuple(states))
 
-    def say(self, looked: Looked, actions: Tensor) -> Said:
-        memory = self.memory_of(looked.start, len(actions))
-        time, x, states = self.time(memory, actions.shape[1]), self.hear(shifted(actions)), []
+    def decode(self, encoded: Encoded, actions: Tensor) -> Decoded:
+        memory = self.memory_of(encoded.start, len(actions))
+        time, x, states = (
+            self.time(memory, actions.shape[1]),
+            self.embed_actions(shifted(actions)),
+            [],
+        )
         for block, before in zip(self.decoder, self.of_decoder(memory), strict=True):
-            kept = block(x, looked.features, time, before)
+            kept = block(x, encoded.features, time, before)
             x = kept[-1].answers
             states += [each.states for each in kept]
-        return Said(self.action(x), tuple(states))
+        return Decoded(self.action(x), tuple(states))
 
     def of_decoder(self, memory: Memory) -> tuple[Tensor, ...]:
         """Two states for each block."""
@@ -127,10 +131,10 @@ class SableAgent(TeamNetwork):
         numbers, size = start.flatten(1), math.prod(self.shape)
         return Memory(numbers[:, :size].unflatten(1, self.shape), numbers[:, size])
 
-    def remember(self, looked: Looked, said: Said) -> Tensor:
-        R, L = looked.values.shape[:2]
-        states = torch.stack([each() for each in looked.states + said.states], dim=2)
-        before = self.memory_of(looked.start, R).slots[:, None, None]
+    def remember(self, encoded: Encoded, decoded: Decoded) -> Tensor:
+        R, L = encoded.values.shape[:2]
+        states = torch.stack([each() for each in encoded.states + decoded.states], dim=2)
+        before = self.memory_of(encoded.start, R).slots[:, None, None]
         slots = before + torch.arange(1, L + 1, device=before.device)[:, None]  # (R, L, 1)
         numbers = torch.cat([states.flatten(2), slots.expand(R, L, 1)], dim=2)
         missing = self.n_agents * self.memory_size - numbers.shape[2]

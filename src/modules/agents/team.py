@@ -17,8 +17,8 @@ from utils.needs import Given, Needs
 States = tuple[Callable[[], Tensor], ...]  # what memories are after each slot, once asked (R, L, X)
 
 
-class Looked(NamedTuple):
-    """What the agents have seen, which no action of the slot has changed."""
+class Encoded(NamedTuple):
+    """What follows from the observations alone, whatever the actions of the slot."""
 
     features: Tensor  # (R, L, N, H)
     values: Tensor  # (R, L, N)
@@ -26,8 +26,8 @@ class Looked(NamedTuple):
     states: States = ()
 
 
-class Said(NamedTuple):
-    """What the agents answer to what they have seen and to the actions of the slot."""
+class Decoded(NamedTuple):
+    """What follows from the encoded observations and the actions of the slot."""
 
     outputs: Tensor  # (R, L, N, A')
     states: States = ()
@@ -50,7 +50,7 @@ def team_network(agent: type, given: Given) -> None:
 
 
 class TeamNetwork(nn.Module):
-    """Subclasses look once a slot, and say as often as others have acted.
+    """Observations are encoded once a slot, and decoded as often as others have acted.
 
     Rows of inputs hold what each agent sees and, where a batch is learned from, its own action of
     the slot (..., N, F + A); the network decides who hears whom.
@@ -64,16 +64,16 @@ class TeamNetwork(nn.Module):
     def __init__(
         self, n_inputs: int, n_actions: int, n_outputs: int, args: SimpleNamespace
     ) -> None:
-        """Widths of what an agent sees, of its action as a vector, and of what it has to say."""
+        """Widths of what an agent sees, of its action as a vector, and of its outputs."""
         super().__init__()
         self.n_inputs, self.n_actions, self.n_outputs = n_inputs, n_actions, n_outputs
         self.n_agents, self.width = args.n_agents, args.rnn_hidden_dim
 
-    def look(self, own: Tensor, start: Tensor | None = None) -> Looked:
+    def encode(self, own: Tensor, start: Tensor | None = None) -> Encoded:
         """own (R, L, N, F), start (R, N, M)"""
         raise NotImplementedError
 
-    def say(self, looked: Looked, actions: Tensor) -> Said:
+    def decode(self, encoded: Encoded, actions: Tensor) -> Decoded:
         """Outputs of agents that hear those of the `actions` (R, L, N, A) that come before."""
         raise NotImplementedError
 
@@ -88,18 +88,18 @@ class TeamNetwork(nn.Module):
         """Blank, shared out among the agents. (N, M)"""
         return next(self.parameters()).new_zeros(self.n_agents, self.memory_size)
 
-    def remember(self, looked: Looked, said: Said) -> Tensor:
+    def remember(self, encoded: Encoded, decoded: Decoded) -> Tensor:
         """The memory after each slot. (R, L, N, M)"""
-        R, L = looked.values.shape[:2]
+        R, L = encoded.values.shape[:2]
         return self.init_hidden().expand(R, L, -1, -1)
 
     # As other agents
 
-    def both(self, inputs: Tensor, start: Tensor | None) -> tuple[Looked, Said]:
+    def both(self, inputs: Tensor, start: Tensor | None) -> tuple[Encoded, Decoded]:
         """Rows with actions (R, L, N, F + A)."""
         own, actions = inputs.tensor_split([self.n_inputs], dim=-1)
-        looked = self.look(own, start)
-        return looked, self.say(looked, actions)
+        encoded = self.encode(own, start)
+        return encoded, self.decode(encoded, actions)
 
     def forward(self, inputs: Tensor, hidden_state: Tensor) -> tuple[Tensor, Tensor]:
         """One slot: inputs (B*N, F + A), hidden (..., M) -> outputs (B*N, A'), hidden (B*N, M)"""
@@ -112,8 +112,8 @@ class TeamNetwork(nn.Module):
         self, inputs: Tensor, start: Tensor | None = None, running: Running = None
     ) -> tuple[Tensor, Tensor]:
         """inputs (R, L, N, F + A) -> outputs (R, L, N, A'), memory (R, L, N, M)"""
-        looked, said = self.both(inputs, start)
-        return said.outputs, self.remember(looked, said)
+        encoded, decoded = self.both(inputs, start)
+        return decoded.outputs, self.remember(encoded, decoded)
 
 
 def is_team_network(kind: object) -> bool:
