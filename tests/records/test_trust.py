@@ -12,7 +12,7 @@ from main import main
 from records.resume import EarlierRun
 from records.tracking import REPOSITORY
 from records.trust import check_plugins, is_own
-from tests.utils.test_bit_flips import RUN
+from tests.records.test_bit_flips import RUN
 
 PLUGIN = "from pathlib import Path\nPath(__file__).with_suffix('.ran').touch()\n"
 

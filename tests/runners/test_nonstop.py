@@ -175,18 +175,18 @@ class Diary:
 
         vector.step, vector.reset, policy.one_slot = write_step, write_reset, write_logits
         if isinstance(policy, TeamPolicy):
-            self.note_what_is_said(policy)
+            self.note_decoded(policy)
 
-    def note_what_is_said(self, policy: TeamPolicy) -> None:
+    def note_decoded(self, policy: TeamPolicy) -> None:
         """Of the last turn, when everybody has heard what it hears."""
-        say = policy.agent.say
+        decode = policy.agent.decode
 
-        def write_said(*given: Any) -> Any:
-            said = say(*given)
-            self.logits = said.outputs[:, 0]
-            return said
+        def write_decoded(*given: Any) -> Any:
+            decoded = decode(*given)
+            self.logits = decoded.outputs[:, 0]
+            return decoded
 
-        policy.agent.say = write_said  # type: ignore[method-assign]
+        policy.agent.decode = write_decoded  # type: ignore[method-assign]
 
 
 def probabilities(session: Session, batch: EpisodeBatch) -> Tensor:
