@@ -91,14 +91,14 @@ class HearingAgent(nn.Module):
 
     def forward(self, own: Tensor, actions: Tensor, listens: Tensor, place: slice) -> Tensor:
         """own (cells, F), actions (cells, N, A), listens (1, N) -> (cells, A)"""
-        seen, _ = self.net(own, own)
-        return self.net.tellers[0](seen.unsqueeze(1), actions, listens, place).squeeze(1)
+        features, _ = self.net(own, own)
+        return self.net.tellers[0](features.unsqueeze(1), actions, listens, place).squeeze(1)
 
 
 class TeamsHearing(nn.Module):
     """One network for each agent of each team, asked for all outcomes of a move.
 
-    All that agents see is whose they are, so this is what they look at.
+    All that agents see is whose they are, so this is what their features are.
     """
 
     hears, recurrent = True, False
@@ -120,15 +120,17 @@ class TeamsHearing(nn.Module):
     def unroll(self, inputs: Tensor, start: Any = None, running: Any = None) -> Any:
         return self(inputs, None)
 
-    def say(self, seen: Tensor, actions: Tensor, listens: Tensor) -> Tensor:
-        """seen (..., N, 1), actions (..., N, A), listens (N, N) -> (..., N, A)"""
+    def decode(self, features: Tensor, actions: Tensor, listens: Tensor) -> Tensor:
+        """features (..., N, 1), actions (..., N, A), listens (N, N) -> (..., N, A)"""
         agents = range(len(self.agents))
-        return torch.cat([self.say_alone(i, seen, actions, listens) for i in agents], dim=-2)
+        return torch.cat([self.decode_alone(i, features, actions, listens) for i in agents], dim=-2)
 
-    def say_alone(self, agent: int, seen: Tensor, actions: Tensor, listens: Tensor) -> Tensor:
-        """One agent of every team is asked what it says in every outcome. (..., 1, A)"""
+    def decode_alone(
+        self, agent: int, features: Tensor, actions: Tensor, listens: Tensor
+    ) -> Tensor:
+        """One agent of every team is asked for its outputs in every outcome. (..., 1, A)"""
         row, column = actions.argmax(dim=-1).unbind(dim=-1)
-        where = team_of(seen[..., 0, :]), row * ACTIONS + column
+        where = team_of(features[..., 0, :]), row * ACTIONS + column
         cells = torch.cartesian_prod(*[torch.arange(ACTIONS)] * 2)  # (outcomes, N)
         heard, place = nn.functional.one_hot(cells, ACTIONS).float(), slice(agent, agent + 1)
         if actions.requires_grad:  # the same numbers, by which can be differentiated
@@ -138,7 +140,7 @@ class TeamsHearing(nn.Module):
         return outputs[where].unsqueeze(-2)
 
     def network_of(self, agent: int) -> nn.Module:
-        """By which it looks: none has weights for that."""
+        """By which it encodes: none has weights for that."""
         return self
 
 

@@ -1,4 +1,4 @@
-"""Who hears whom in a slot, and who speaks when: matrices and masks that policies act by."""
+"""Who hears whom in a slot, and who acts when: matrices and masks that policies act by."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ def earlier(places: Tensor) -> Tensor:
 
 
 def turns(listens: Tensor) -> list[Tensor]:
-    """Who speaks at each turn: those who hear only agents that have spoken.
+    """Who acts at each turn: those who hear only agents that have acted.
 
     listens (..., N, N) is true at [i, j] if i hears j -> a mask (..., N) for each turn
     """
     waiting = torch.ones_like(listens[..., 0])  # (..., N)
     order = []
     while waiting.any():
-        speaking = waiting & ~(listens & waiting.unsqueeze(-2)).any(dim=-1)
-        if not speaking.any():
+        acting = waiting & ~(listens & waiting.unsqueeze(-2)).any(dim=-1)
+        if not acting.any():
             raise UserError("Agents hear one another in a circle, so that nobody can begin.")
-        order.append(speaking)
-        waiting = waiting & ~speaking
+        order.append(acting)
+        waiting = waiting & ~acting
     return order
 
 

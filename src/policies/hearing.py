@@ -116,22 +116,23 @@ class HearingPolicy(IndependentPolicy):
         testing: bool = False,
         rows: Any = EVERY_ROW,
     ) -> tuple[Tensor, Tensor]:
-        """Networks look once. All agents draw at every turn; what counts is drawn once all have
+        """Networks encode once. All agents draw at every turn; what counts is drawn once all have
         acted that one hears.
         """
         own = self.inputs_of(seen)  # (B, N, F)
         noise = own[..., :0] if seen.noise is None else seen.noise.to(own)  # (B, N, W)
         listens = self.listens(own, noise)
-        looked, memory = super().one_slot(own, memory)
-        looked, avail = looked[rows], seen.avail.to(own.device)[rows]
+        features, memory = super().one_slot(own, memory)
+        features, avail = features[rows], seen.avail.to(own.device)[rows]
         if listens.ndim > 2:
             listens = listens[rows]  # (b, N, N)
-        done = looked.new_zeros(*looked.shape[:2], self._action_size)  # (b, N, A)
-        for speaking in self.turns or turns(listens.bool()):  # (N,) or (b, N)
-            outputs = self.agent.say(looked, done, listens)
-            drawn = self.head.vector(self.selector.choose(outputs, avail, t_env, testing)).to(done)
-            done = torch.where(speaking.to(done.device).unsqueeze(-1), drawn, done)
-        return self.head.stored(done), memory
+        actions = features.new_zeros(*features.shape[:2], self._action_size)  # (b, N, A)
+        for acting in self.turns or turns(listens.bool()):  # (N,) or (b, N)
+            outputs = self.agent.decode(features, actions, listens)
+            stored = self.selector.choose(outputs, avail, t_env, testing)
+            drawn = self.head.vector(stored).to(actions)
+            actions = torch.where(acting.to(actions.device).unsqueeze(-1), drawn, actions)
+        return self.head.stored(actions), memory
 
     def draw_noise(self, n_episodes: int, testing: bool = False) -> Tensor | None:
         size = self.noise_size(self.args)
@@ -142,18 +143,18 @@ class HearingPolicy(IndependentPolicy):
     def one_slot(self, inputs: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """As it was played: (B, N, F + A + W), (B, N, H) -> outputs (B, N, A'), memory (B, N, H)"""
         own, actions, noise = inputs.split(self._widths, dim=-1)
-        looked, memory = super().one_slot(own, memory)
-        return self.agent.say(looked, actions, self.listens(own, noise)), memory
+        features, memory = super().one_slot(own, memory)
+        return self.agent.decode(features, actions, self.listens(own, noise)), memory
 
     # Learning
 
     def unroll(self, view: View) -> tuple[Tensor, Tensor]:
         own, *told = view.inputs.split(self._widths, dim=-1)
-        looked, memory = super().unroll(view._replace(inputs=own))
+        features, memory = super().unroll(view._replace(inputs=own))
         if view.asked is not None:
             own, *told = (at_slots(values, view.asked) for values in (own, *told))
         actions, noise = told
-        return self.agent.say(looked, actions, self.listens(own, noise)), memory
+        return self.agent.decode(features, actions, self.listens(own, noise)), memory
 
     def alone(self, agent: int, view: View) -> View:
         """All inputs, for it may hear all."""
@@ -163,12 +164,12 @@ class HearingPolicy(IndependentPolicy):
         own, actions, noise = view.inputs.split(self._widths, dim=-1)
         # Memory hears no actions: who differentiates by them need not go back through it.
         mine = view._replace(inputs=own[..., agent : agent + 1, :].detach())
-        looked, memory = super().unroll_alone(agent, mine)
+        features, memory = super().unroll_alone(agent, mine)
         listens = self.listens(own, noise)
-        return self.agent.say_alone(agent, looked, actions, listens), memory
+        return self.agent.decode_alone(agent, features, actions, listens), memory
 
     def open_to_actions(self, view: View) -> tuple[View, Tensor]:
-        """The view with actions (..., N, A) that what is said can be differentiated by."""
+        """The view with actions (..., N, A) that outputs can be differentiated by."""
         own, actions, noise = view.inputs.split(self._widths, dim=-1)
         actions = actions.detach().clone().requires_grad_()
         return view._replace(inputs=side_by_side(own, actions, noise)), actions

@@ -76,20 +76,20 @@ class TeamPolicy(HearingPolicy):
         testing: bool = False,
         rows: Any = EVERY_ROW,
     ) -> tuple[Tensor, Tensor]:
-        """The network looks once. All agents draw at every turn; what counts is drawn once all
+        """The network encodes once. All agents draw at every turn; what counts is drawn once all
         have acted that one hears. By the last turn the network has heard all that it remembers.
         """
         own = self.inputs_of(seen).unsqueeze(1)  # (B, 1, N, F)
         avail = seen.avail.to(own.device)[rows]
         encoded = self.agent.encode(own, memory)
-        done = own.new_zeros(*own.shape[:3], self._action_size)  # (B, 1, N, A)
-        for speaking in self.turns:  # (N,)
-            decoded = self.agent.decode(encoded, done)
+        actions = own.new_zeros(*own.shape[:3], self._action_size)  # (B, 1, N, A)
+        for acting in self.turns:  # (N,)
+            decoded = self.agent.decode(encoded, actions)
             stored = self.selector.choose(decoded.outputs[rows, 0], avail, t_env, testing)
-            drawn = self.head.vector(stored).to(done)  # (b, N, A)
-            speaks = speaking.to(done.device).unsqueeze(-1)
-            done[rows, 0] = torch.where(speaks, drawn, done[rows, 0])
-        return self.head.stored(done[rows, 0]), self.agent.remember(encoded, decoded)[:, 0]
+            drawn = self.head.vector(stored).to(actions)  # (b, N, A)
+            acts = acting.to(actions.device).unsqueeze(-1)
+            actions[rows, 0] = torch.where(acts, drawn, actions[rows, 0])
+        return self.head.stored(actions[rows, 0]), self.agent.remember(encoded, decoded)[:, 0]
 
     def one_slot(self, inputs: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """As it was played: (B, N, F + A), (B, N, M) -> outputs (B, N, A'), memory (B, N, M)"""

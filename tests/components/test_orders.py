@@ -1,4 +1,4 @@
-"""Who hears whom, and who speaks when."""
+"""Who hears whom, and who acts when."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def test_in_words() -> None:
 def test_drawn_orders_are_turns_of_one_agent_each() -> None:
     places = torch.rand(4, 7, 5, generator=torch.Generator().manual_seed(0))
     listens = earlier(places)
-    spoken = torch.stack(turns(listens))  # (turns, 4, 7, N)
+    acted = torch.stack(turns(listens))  # (turns, 4, 7, N)
 
-    assert spoken.shape == (5, 4, 7, 5)
-    assert torch.equal(spoken.int().argmax(dim=0), places.argsort(dim=-1).argsort(dim=-1))
+    assert acted.shape == (5, 4, 7, 5)
+    assert torch.equal(acted.int().argmax(dim=0), places.argsort(dim=-1).argsort(dim=-1))
 
 
 def test_a_batch_of_graphs_is_each_of_them() -> None:
@@ -50,26 +50,26 @@ def test_a_batch_of_graphs_is_each_of_them() -> None:
         assert all(
             torch.equal(one[place], other) for one, other in zip(together, alone, strict=False)
         )
-        assert not any(speaking[place].any() for speaking in together[len(alone) :])
+        assert not any(acting[place].any() for acting in together[len(alone) :])
 
 
-def test_who_hears_only_those_who_have_spoken_speaks() -> None:
+def test_who_hears_only_those_who_have_acted_acts() -> None:
     chain = torch.tensor([[0, 0, 0], [1, 0, 0], [0, 1, 0]]).bool()
     fork = torch.tensor([[0, 0, 1], [0, 0, 1], [0, 0, 0]]).bool()
 
-    assert [speaking.tolist() for speaking in turns(chain)] == torch.eye(3).bool().tolist()
-    assert [speaking.tolist() for speaking in turns(fork)] == [
+    assert [acting.tolist() for acting in turns(chain)] == torch.eye(3).bool().tolist()
+    assert [acting.tolist() for acting in turns(fork)] == [
         [False, False, True],
         [True, True, False],
     ]
     assert len(turns(torch.zeros(5, 5).bool())) == 1
     for seed in range(20):
-        listens, spoken = graph(seed, 6), torch.zeros(6).bool()
-        for speaking in turns(listens):
-            assert not (listens[speaking] & ~spoken).any()
-            assert not (spoken & speaking).any()
-            spoken |= speaking
-        assert spoken.all()
+        listens, acted = graph(seed, 6), torch.zeros(6).bool()
+        for acting in turns(listens):
+            assert not (listens[acting] & ~acted).any()
+            assert not (acted & acting).any()
+            acted |= acting
+        assert acted.all()
 
 
 @pytest.mark.parametrize("circle", [torch.eye(2), 1 - torch.eye(2)])

@@ -44,25 +44,25 @@ def side_by_side(actions: Tensor, listens: Tensor) -> Tensor:
 @pytest.mark.parametrize("drawn", [False, True])
 def test_the_head_is_a_last_layer_over_features_and_heard_actions(drawn: bool) -> None:
     net, (inputs, actions, listens, each) = network("head"), given(drawn)
-    seen, features = net.unroll(inputs)
+    own, features = net.unroll(inputs)
     last, teller = net.base.fc3, net.tellers[0].fc
     whole = torch.cat([last.weight, teller.weight], dim=1)
     expected = F.linear(torch.cat([features, side_by_side(actions, each)], -1), whole, last.bias)
 
-    torch.testing.assert_close(net.say(seen, actions, listens), expected)
+    torch.testing.assert_close(net.decode(own, actions, listens), expected)
 
 
 @pytest.mark.parametrize("drawn", [False, True])
 def test_the_projection_is_two_layers_and_a_normalisation(drawn: bool) -> None:
     net, (inputs, actions, listens, each) = network("projection"), given(drawn)
-    seen, features = net.unroll(inputs)
+    encoded, features = net.unroll(inputs)
     teller = net.tellers[0]
     ids = torch.eye(N).expand(*actions.shape[:-1], N)
     told = F.relu(teller.fc1(torch.cat([side_by_side(actions, each), ids], dim=-1)))
     expected = teller.fc3(teller.norm(features + F.relu(teller.fc2(told))))
 
-    assert torch.equal(seen, features)
-    torch.testing.assert_close(net.say(seen, actions, listens), expected)
+    assert torch.equal(encoded, features)
+    torch.testing.assert_close(net.decode(encoded, actions, listens), expected)
 
 
 @pytest.mark.parametrize("told", ["head", "projection"])
@@ -74,7 +74,7 @@ def test_separate_networks_with_equal_weights_equal_a_shared_one(drawn: bool, to
             each.load_state_dict(ours.state_dict())
     inputs, actions, listens, _ = given(drawn)
     found, expected = (
-        net.say(net.unroll(inputs)[0], actions, listens) for net in (separate, shared)
+        net.decode(net.unroll(inputs)[0], actions, listens) for net in (separate, shared)
     )
 
     torch.testing.assert_close(found, expected)

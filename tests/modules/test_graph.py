@@ -65,7 +65,7 @@ def test_edges_and_order_have_the_probabilities_that_are_believed() -> None:
     apart = 1 - torch.eye(N)
     torch.testing.assert_close(order, expected * apart, atol=0.01, rtol=0)
 
-    fixed = beliefs._replace(scores=-1e3 * torch.arange(N).expand(n, N))  # 0 speaks first
+    fixed = beliefs._replace(scores=-1e3 * torch.arange(N).expand(n, N))  # 0 acts first
     edges = drawn_graph(fixed, numbers(n)).mean(dim=0)
     expected = torch.sigmoid(beliefs.edges[0]).tril(-1)
     torch.testing.assert_close(edges, expected, atol=0.01, rtol=0)

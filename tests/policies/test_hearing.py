@@ -127,9 +127,9 @@ def check_evaluated_as_drawn(policy: Any, args: Any) -> EpisodeBatch:
     _, memory = policy.unroll(view)
 
     for t in range(T):
-        speaking = torch.stack(turns_at(policy, batch, t))  # (turns, 1 or B, N)
-        said, drawn_by = torch.stack(drawn_by[: len(speaking)]), drawn_by[len(speaking) :]
-        own = (said * speaking.unsqueeze(-1)).sum(dim=0)  # each agent's at its turn (B, N, A)
+        acting = torch.stack(turns_at(policy, batch, t))  # (turns, 1 or B, N)
+        by_turn, drawn_by = torch.stack(drawn_by[: len(acting)]), drawn_by[len(acting) :]
+        own = (by_turn * acting.unsqueeze(-1)).sum(dim=0)  # each agent's at its turn (B, N, A)
         expected = policy.head.log_prob(own, avail[:, t], actions[:, t])
         torch.testing.assert_close(found[:, t], expected)
         torch.testing.assert_close(outputs[:, t], own)
@@ -139,9 +139,9 @@ def check_evaluated_as_drawn(policy: Any, args: Any) -> EpisodeBatch:
 
 
 def turns_at(policy: Any, batch: EpisodeBatch, t: int) -> list[Tensor]:
-    """Who spoke at slot t, turn by turn. (1 or B, N)"""
+    """Who acted at slot t, turn by turn. (1 or B, N)"""
     if policy.turns:
-        return [speaking.unsqueeze(0) for speaking in policy.turns]
+        return [acting.unsqueeze(0) for acting in policy.turns]
     seen = Observed.of(batch, t)
     return turns(policy.listens(policy.inputs_of(seen), seen.noise).bool())
 
@@ -173,7 +173,7 @@ def test_minibatches_are_evaluated_as_whole_episodes_are(
 
 @pytest.mark.parametrize("name", ["full", "random 1"])
 def test_joint_actions_are_drawn_with_the_probabilities_they_are_evaluated_with(name: str) -> None:
-    """These are a distribution over joint actions: nobody hears what is not yet said."""
+    """These are a distribution over joint actions: nobody hears what is not yet chosen."""
     args = on_policy_args(n_actions=2, epsilon_start=0.0)
     policy = policy_of(hearing(GRAPHS[name]), args)
     with torch.no_grad():
@@ -229,11 +229,11 @@ def test_agents_hear_those_they_hear_and_nobody_else(name: str, share: bool, tol
     kind = {"agent": "mlp", "share_parameters": share, "told_through": told}
     args = on_policy_args(**kind, obs_last_action=False)
     policy, batch = policy_of(hearing(GRAPHS[name]), args), make_batch(args)
-    for speaker in range(N):
+    for heard in range(N):
         other = make_batch(args)
-        changed = other["actions_onehot"][:, :, speaker].roll(1, dims=-1)
+        changed = other["actions_onehot"][:, :, heard].roll(1, dims=-1)
         before = step_by_step(policy, batch)
-        other["actions_onehot"][:, :, speaker] = changed
+        other["actions_onehot"][:, :, heard] = changed
         differs = (step_by_step(policy, other) != before).flatten(3).any(dim=3)  # (B, slots, N)
-        assert differs[:, 0].all(dim=0).tolist() == GRAPHS[name][:, speaker].bool().tolist()
-        assert differs[:, 0].any(dim=0).tolist() == GRAPHS[name][:, speaker].bool().tolist()
+        assert differs[:, 0].all(dim=0).tolist() == GRAPHS[name][:, heard].bool().tolist()
+        assert differs[:, 0].any(dim=0).tolist() == GRAPHS[name][:, heard].bool().tolist()

@@ -42,7 +42,7 @@ pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 def played_and_learned(policy: IndependentPolicy, args: Any, updates: int) -> list[Tensor]:
-    """Memory and actions of acting; what is said after some updates; the random numbers left."""
+    """Memory and actions of acting; outputs after some updates; the random numbers left."""
     batch = make_batch(args, lengths=(T,) * B)
     torch.manual_seed(3)
     memory = play(policy, batch)
@@ -50,8 +50,8 @@ def played_and_learned(policy: IndependentPolicy, args: Any, updates: int) -> li
     learner: Any = LEARNERS[args.learner](mac, scheme, quiet_logger(), args)
     for update in range(updates):
         learner.train(double_batch(args, seed=update), update, update)
-    said = step_by_step(policy, double_batch(args), T)
-    return [memory, batch["actions"], said, torch.get_rng_state()]
+    outputs = step_by_step(policy, double_batch(args), T)
+    return [memory, batch["actions"], outputs, torch.get_rng_state()]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_first_ratios_are_exactly_one(agent: str, order: str) -> None:
     assert torch.equal(again, played.log_probs)
 
 
-def test_the_dead_speak_their_only_action_and_learn_nothing() -> None:
+def test_the_dead_take_their_only_action_and_learn_nothing() -> None:
     """Others hear it, so that their tellers learn what it means."""
     args = on_policy_args(mac="ordered_mac", learner="mappo_learner", share_parameters=False)
     learner, batch = make_learner(args), double_batch(args)

@@ -62,19 +62,19 @@ def play(policy: TeamPolicy, batch: EpisodeBatch) -> tuple[Tensor, Tensor]:
 
     The outputs that each agent drew from (B, T, N, A'), and the memory after each slot.
     """
-    choose, drawn_by, said = policy.selector.choose, [], []
+    choose, drawn_by, by_turn = policy.selector.choose, [], []
 
     def spy(outputs: Tensor, *rest: Any) -> Tensor:
-        said.append(outputs)
+        by_turn.append(outputs)
         return choose(outputs, *rest)
 
     policy.selector.choose = spy  # type: ignore[method-assign]
     memory, memories = policy.blank_memory(batch.batch_size), []
     for t in range(T):
-        said.clear()
+        by_turn.clear()
         stored, memory = policy.act(Observed.of(batch, t), memory, t_env=0)
         batch.update({"actions": stored}, ts=slice(t, t + 1), mark_filled=False)
-        turns = said if len(said) > 1 else said * N
+        turns = by_turn if len(by_turn) > 1 else by_turn * N
         drawn_by.append(torch.stack([turns[i][:, i] for i in range(N)], dim=1))
         memories.append(memory)
     policy.selector.choose = choose  # type: ignore[method-assign]
@@ -105,12 +105,12 @@ def test_an_action_reaches_those_after_it_and_nobody_else(agent: str, continuous
     policy, batch = team_of(args), double_batch(args)
     before, values = policy.say(policy.whole(batch, 1)), policy.judge(batch)
     field = "actions" if continuous else "actions_onehot"
-    for speaker in range(N):
+    for heard in range(N):
         other = double_batch(args)
-        other[field][:, 0, speaker] = other[field][:, 0, speaker].roll(1, dims=-1)
+        other[field][:, 0, heard] = other[field][:, 0, heard].roll(1, dims=-1)
         differs = (policy.say(policy.whole(other, 1)) != before).any(dim=3).any(dim=1)  # (B, N)
 
-        assert differs.any(dim=0).tolist() == [policy.agent.hears and i > speaker for i in range(N)]
+        assert differs.any(dim=0).tolist() == [policy.agent.hears and i > heard for i in range(N)]
         assert torch.equal(policy.judge(other)[:, 0], values[:, 0])
 
 

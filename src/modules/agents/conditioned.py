@@ -15,24 +15,24 @@ from modules.kernels import Running
 
 
 class HearingAgent(Protocol):
-    """A network that looks once a slot, and then says as often as others have spoken.
+    """A network that encodes once a slot, and decodes as often as others have acted.
 
-    `forward` and `unroll` are those of any agent, but for what they answer first: what agents have
-    seen. Memory hears no actions of the slot, so it goes on once a slot.
+    `forward` and `unroll`, which are those of any agent, encode: what they give first are features,
+    not outputs. Memory hears no actions of the slot, so it goes on once a slot.
     """
 
     hears: bool  # True, also as an attribute of the class: nothing has to be wrapped around it
 
     def forward(self, inputs: Tensor, hidden_state: Tensor) -> tuple[Tensor, Tensor]:
-        """One slot: inputs (B*N, F), hidden (..., H) -> what is seen (B*N, X), hidden (B*N, H)"""
+        """One slot: inputs (B*N, F), hidden (..., H) -> features (B*N, X), hidden (B*N, H)"""
 
     def unroll(
         self, inputs: Tensor, start: Tensor | None = None, running: Running = None
     ) -> tuple[Tensor, Tensor]:
-        """inputs (R, L, N, F) -> what is seen (R, L, N, X), hidden (R, L, N, H)"""
+        """inputs (R, L, N, F) -> features (R, L, N, X), hidden (R, L, N, H)"""
 
-    def say(self, seen: Tensor, actions: Tensor, listens: Tensor) -> Tensor:
-        """Outputs (..., N, A') of agents that see `seen` (..., N, X) and hear some `actions`.
+    def decode(self, features: Tensor, actions: Tensor, listens: Tensor) -> Tensor:
+        """Outputs (..., N, A') of agents with `features` (..., N, X) that hear some `actions`.
 
         actions (..., N, A) are vectors; listens (N, N) or (..., N, N), 1 at [i, j] if i hears j.
         """
@@ -41,9 +41,9 @@ class HearingAgent(Protocol):
 class Conditioned(nn.Module):
     """Agents of any class, and what tells them: one teller for all, or one each, or none.
 
-    With `told_through: head` what is seen are the agents' own outputs, to which what is heard is
-    added: an agent that hears nobody is the plain one, bit for bit. With `projection` what is seen
-    are the features before the agents' last layer, which is left out.
+    With `told_through: head` features are the agents' own outputs, to which what is heard is
+    added: an agent that hears nobody is the plain one, bit for bit. With `projection` they are
+    those before the agents' last layer, which is left out.
     """
 
     hears = True
@@ -55,7 +55,7 @@ class Conditioned(nn.Module):
         self.tellers = nn.ModuleList([make_teller() for _ in range(n_tellers)])
 
     def network_of(self, agent: int) -> Any:
-        """By which the agent looks."""
+        """By which the agent encodes."""
         return self.base.network_of(agent)
 
     def parameters_of(self, agent: int) -> list[nn.Parameter]:
@@ -74,24 +74,26 @@ class Conditioned(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         return self.base.unroll(inputs, start, running)
 
-    def say(self, seen: Tensor, actions: Tensor, listens: Tensor) -> Tensor:
+    def decode(self, features: Tensor, actions: Tensor, listens: Tensor) -> Tensor:
         if not self.tellers:
-            return seen
+            return features
         if len(self.tellers) == 1:
-            return self.tellers[0](seen, actions, listens, slice(None))
+            return self.tellers[0](features, actions, listens, slice(None))
         each = [
-            self.say_alone(i, seen[..., i : i + 1, :], actions, listens)
+            self.decode_alone(i, features[..., i : i + 1, :], actions, listens)
             for i in range(len(self.tellers))
         ]
         return torch.cat(each, dim=-2)  # (..., N, A')
 
-    def say_alone(self, agent: int, seen: Tensor, actions: Tensor, listens: Tensor) -> Tensor:
-        """The same of one agent that sees `seen` (..., 1, X), where each has its own teller."""
+    def decode_alone(
+        self, agent: int, features: Tensor, actions: Tensor, listens: Tensor
+    ) -> Tensor:
+        """The same of one agent with `features` (..., 1, X), where each has its own teller."""
         if not self.tellers:
-            return seen
+            return features
         own = slice(agent, agent + 1)
-        said: Tensor = self.tellers[agent](seen, actions, listens[..., own, :], own)
-        return said  # (..., 1, A')
+        outputs: Tensor = self.tellers[agent](features, actions, listens[..., own, :], own)
+        return outputs  # (..., 1, A')
 
 
 class HeadTeller(nn.Module):
@@ -101,8 +103,8 @@ class HeadTeller(nn.Module):
         super().__init__()
         self.fc = nn.Linear(n_agents * action_size, n_outputs, bias=False)
 
-    def forward(self, seen: Tensor, actions: Tensor, listens: Tensor, own: slice) -> Tensor:
-        return seen + heard(self.fc.weight, actions, listens)
+    def forward(self, features: Tensor, actions: Tensor, listens: Tensor, own: slice) -> Tensor:
+        return features + heard(self.fc.weight, actions, listens)
 
 
 class ProjectionTeller(nn.Module):
@@ -119,12 +121,12 @@ class ProjectionTeller(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.fc3 = nn.Linear(width, n_outputs)
 
-    def forward(self, seen: Tensor, actions: Tensor, listens: Tensor, own: slice) -> Tensor:
+    def forward(self, features: Tensor, actions: Tensor, listens: Tensor, own: slice) -> Tensor:
         n_agents = actions.shape[-2]
         of_actions, of_ids = self.fc1.weight.tensor_split([-n_agents], dim=1)
         told = heard(of_actions, actions, listens) + of_ids.t()[own] + self.fc1.bias
         told = F.relu(self.fc2(F.relu(told)))  # (..., n, H)
-        return self.fc3(self.norm(seen + told))
+        return self.fc3(self.norm(features + told))
 
 
 def heard(weight: Tensor, actions: Tensor, listens: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ class Beliefs(NamedTuple):
     """What graphs are drawn from."""
 
     edges: Tensor  # logits: i would hear j, were j before it (..., N, N)
-    scores: Tensor  # the higher, the sooner an agent speaks (..., N)
+    scores: Tensor  # the higher, the sooner an agent acts (..., N)
 
 
 class GraphSampler(nn.Module):
@@ -42,10 +42,10 @@ class GraphSampler(nn.Module):
         """own (..., N, F)"""
         each = F.relu(self.fc1(own))  # (..., N, H)
         together = each.mean(dim=-2, keepdim=True).expand_as(each)
-        known = F.relu(self.fc2(torch.cat([each, together], dim=-1)))  # (..., N, H)
-        queries, keys = (F.normalize(f(known), dim=-1) for f in (self.query, self.key))
+        features = F.relu(self.fc2(torch.cat([each, together], dim=-1)))  # (..., N, H)
+        queries, keys = (F.normalize(f(features), dim=-1) for f in (self.query, self.key))
         edges = SURE * queries @ keys.transpose(-1, -2) + self.bias  # (..., N, N)
-        return Beliefs(edges, self.score(known).squeeze(-1))
+        return Beliefs(edges, self.score(features).squeeze(-1))
 
 
 def noise_size(n_agents: int) -> int:
@@ -57,7 +57,7 @@ def drawn_graph(beliefs: Beliefs, uniform: Tensor) -> Tensor:
     """1 at [i, j] if i hears j, with a gradient to the beliefs. uniform (..., N, 1 + N)
 
     G = edges and order: an edge is open with probability sigmoid(logit), the order is that of the
-    scores with Gumbel noise. Whoever speaks later may hear who speaks sooner, so that no way leads
+    scores with Gumbel noise. Whoever acts later may hear who acts sooner, so that no way leads
     back. Both are hard with the gradient of their relaxations (straight-through).
     """
     of_place, of_edges = uniform.clamp_min(torch.finfo(torch.float32).tiny).split(
