@@ -120,7 +120,7 @@ class IndependentPolicy(PlainPolicy):
     def unroll_alone(self, agent: int, view: View) -> tuple[Tensor, Tensor]:
         """`unroll` of one agent by its own network: (R, L, 1, A), (R, L, 1, H)."""
         network = unrolling(self.agent.network_of(agent))
-        return network.unroll(view.inputs, view.start, view.running)
+        return network.unroll(view.inputs.contiguous(), view.start, view.running)
 
     def say(self, view: View) -> Tensor:
         """The networks' raw outputs. (..., N, A)"""

@@ -61,10 +61,14 @@ class SeparateAgents(nn.Module):
     def unroll(
         self, inputs: Tensor, start: Tensor | None = None, running: Running = None
     ) -> tuple[Tensor, Tensor]:
-        """inputs (B, T, N, F), start (B, N, H) -> (B, T, N, A), (B, T, N, H)."""
+        """inputs (B, T, N, F), start (B, N, H) -> (B, T, N, A), (B, T, N, H).
+
+        Each gets its rows laid end to end, as one that is asked alone does: on some processors
+        products are rounded by where in memory their rows begin.
+        """
         starts = [None] * len(self.agents) if start is None else start.split(1, dim=1)
         parts = [
-            agent.unroll(inputs[:, :, i : i + 1], own_start, running)
+            agent.unroll(inputs[:, :, i : i + 1].contiguous(), own_start, running)
             for i, (agent, own_start) in enumerate(zip(self.agents, starts, strict=True))
         ]
         outputs, features = (torch.cat(each, dim=2) for each in zip(*parts, strict=True))
