@@ -65,7 +65,7 @@ class GraphPolicy(HearingPolicy):
 
     def beliefs(self, view: View) -> Beliefs:
         """What learned graphs are drawn from in each slot."""
-        own, *_ = view.inputs.split(self._widths, dim=-1)
+        own, *_ = self.apart(view.inputs)
         found: Beliefs = self.agent.graph(own)
         return found
 
