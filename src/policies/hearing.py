@@ -15,6 +15,7 @@ from learners import REGISTRY as LEARNERS
 from learners.demands import VALUE_AGENTS
 from modules.agents import REGISTRY as AGENTS
 from modules.agents.conditioned import conditioned
+from modules.agents.separate import own_rows
 from modules.sizes import flat_size
 from policies.contract import Observed
 from policies.independent import EVERY_ROW, IndependentPolicy, at_slots
@@ -171,7 +172,7 @@ class HearingPolicy(IndependentPolicy):
     def unroll_alone(self, agent: int, view: View) -> tuple[Tensor, Tensor]:
         own, actions, noise = self.apart(view.inputs)
         # Memory hears no actions: who differentiates by them need not go back through it.
-        mine = view._replace(inputs=own[..., agent : agent + 1, :].detach())
+        mine = view._replace(inputs=own_rows(own.detach(), agent))
         features, memory = super().unroll_alone(agent, mine)
         listens = self.listens(own, noise)
         return self.agent.decode_alone(agent, features, actions, listens), memory

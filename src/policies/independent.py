@@ -16,7 +16,7 @@ from components.drawn import Drawn
 from components.minibatch import Minibatch, View, Views
 from components.parts import MEMORY, action_field, previous_actions
 from modules.agents import REGISTRY as AGENTS
-from modules.agents.separate import SeparateAgents
+from modules.agents.separate import SeparateAgents, own_rows
 from modules.sizes import flat_size
 from policies.contract import Observed, PlainPolicy
 from policies.in_place import in_place
@@ -113,9 +113,8 @@ class IndependentPolicy(PlainPolicy):
 
     def alone(self, agent: int, view: View) -> View:
         """What `unroll_alone` needs of rows of all slots."""
-        own = slice(agent, agent + 1)
-        start = None if view.start is None else view.start[:, own]
-        return View(view.inputs[:, :, own], start, view.running)
+        start = None if view.start is None else view.start[:, agent : agent + 1]
+        return View(own_rows(view.inputs, agent), start, view.running)
 
     def unroll_alone(self, agent: int, view: View) -> tuple[Tensor, Tensor]:
         """`unroll` of one agent by its own network: (R, L, 1, A), (R, L, 1, H)."""
