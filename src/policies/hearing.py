@@ -188,8 +188,8 @@ class HearingPolicy(IndependentPolicy):
         own, _, noise = self.apart(view.inputs)
         return self.listens(own, noise).expand(*own.shape[:-1], -1)
 
-    def look(self, minibatch: Minibatch) -> Views:
-        views = super().look(minibatch)
+    def views(self, minibatch: Minibatch) -> Views:
+        views = super().views(minibatch)
         if not self.packs:  # they are those of `whole`
             return views
         told = (minibatch.slots.take(values) for values in self._told(minibatch.batch))
