@@ -163,7 +163,7 @@ def actors(learner: Any) -> torch.Tensor:
 
 def all_at_once(policy: Any, batch: EpisodeBatch, n_slots: int = T + 1) -> torch.Tensor:
     """The policy's raw outputs at the first slots. (B, slots, N, A)"""
-    return policy.say(policy.whole(batch, n_slots))
+    return policy.outputs(policy.whole(batch, n_slots))
 
 
 def step_by_step(policy: Any, batch: EpisodeBatch, n_slots: int = T + 1) -> torch.Tensor:

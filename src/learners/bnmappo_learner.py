@@ -79,8 +79,8 @@ class BNMAPPOLearner(MAPPOLearner):
         return WithBudget(own, entropy, played, self.args, penalty, self.reference(played))
 
     def improve_actors(self, played: Experience, t_env: int, diagnose: bool) -> Statistics:
-        found = super().improve_actors(played, t_env, diagnose)
-        return {**found, **self._of_graphs(played, t_env)} if diagnose else found
+        of_graphs = self._of_graphs(played, t_env) if diagnose else {}
+        return {**super().improve_actors(played, t_env, diagnose), **of_graphs}
 
     def _open(self, view: View, played: Experience) -> Tensor:
         """The mean share of open edges."""
@@ -88,7 +88,7 @@ class BNMAPPOLearner(MAPPOLearner):
 
     @torch.no_grad()
     def _of_graphs(self, played: Experience, t_env: int) -> Statistics:
-        """Who hears whom after the step, and how sure that is."""
+        """Who hears whom before the step, as all else is measured, and how sure that is."""
         view = View(played.inputs)
         entropy = edge_entropy(self.policy.beliefs(view))  # (R, L)
         return {

@@ -41,12 +41,12 @@ class QLearner(Learner):
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
         minibatch = Minibatch(batch)
         now, next = minibatch.now, minibatch.next
-        views = self.policy.look(minibatch)
-        outputs, later_outputs = self.policy.say_both(views)  # (1, n, N, A)
+        views = self.policy.views(minibatch)
+        outputs, later_outputs = self.policy.both_outputs(views)  # (1, n, N, A)
         utilities = self.utilities_of(outputs, minibatch.actions)  # (1, n, N)
         taken = mixed(self.mixing, utilities, now.state)
         with torch.no_grad():
-            slow = self.target_policy.say(views.next)  # (1, n, N, A)
+            slow = self.target_policy.outputs(views.next)  # (1, n, N, A)
             best = self.utilities_at_best(slow, later_outputs, next.avail)
             following = mixed(self.target_mixing, best, next.state)
             targets = td_targets(minibatch, following, self.args.gamma, self.args.td_lambda)

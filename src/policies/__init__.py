@@ -1,1 +1,1 @@
-"""What agents do: policies act, draw, evaluate and say, for runners, learners and levels."""
+"""What agents do: policies act, draw actions and evaluate them, for all who run or learn."""

@@ -27,7 +27,7 @@ def continuous_actions(policy: type, given: Given) -> None:
 
 
 class CEMPolicy(IndependentPolicy):
-    """The cross-entropy method on each agent's own value. `say` gives features to value by."""
+    """The cross-entropy method on each agent's own value. `outputs` are features to value by."""
 
     needs = Needs(demands=(continuous_actions,))
     fixed_selector = "gaussian"  # whatever `action_selector` says

@@ -80,7 +80,7 @@ class Policy(Protocol):
 
     # Learning
 
-    def look(self, minibatch: Minibatch) -> Views:
+    def views(self, minibatch: Minibatch) -> Views:
         """The agents' inputs at the minibatch's slots, for this policy and its copies."""
 
     def whole(self, batch: Any, n_slots: int) -> View:
@@ -89,10 +89,10 @@ class Policy(Protocol):
     def unroll(self, view: View) -> tuple[Tensor, Tensor]:
         """Raw outputs (..., N, A) and memory (..., N, H)."""
 
-    def say(self, view: View) -> Tensor:
+    def outputs(self, view: View) -> Tensor:
         """Raw outputs. (..., N, A)"""
 
-    def say_both(self, views: Views) -> tuple[Tensor, Tensor]:
+    def both_outputs(self, views: Views) -> tuple[Tensor, Tensor]:
         """Raw outputs at the steps and one slot after each, from one pass. (..., N, A) each"""
 
     def greedy(self, view: View, avail: Tensor) -> Tensor:

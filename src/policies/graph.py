@@ -65,7 +65,7 @@ class GraphPolicy(HearingPolicy):
 
     def beliefs(self, view: View) -> Beliefs:
         """What learned graphs are drawn from in each slot."""
-        own, *_ = self.parts_of(view.inputs)
+        own, *_ = self.apart(view.inputs)
         found: Beliefs = self.agent.graph(own)
         return found
 

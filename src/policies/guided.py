@@ -156,7 +156,7 @@ class GuidedPolicy(IndependentPolicy):
         start = super().whole(batch, n_slots).start
         return self.guide.whole(batch, n_slots)._replace(start=start)
 
-    def views(self, view: View) -> tuple[View, View]:
+    def both_views(self, view: View) -> tuple[View, View]:
         """The agents' and the guide's, of rows that hold both."""
         assert view.start is not None
         own, of_guide = self.apart(view.start)
@@ -165,14 +165,14 @@ class GuidedPolicy(IndependentPolicy):
 
     def unroll(self, view: View) -> tuple[Tensor, Tensor]:
         """The guide's outputs (..., N, A') and both memories (..., N, H + M)."""
-        agents, guide = self.views(view)
+        agents, guide = self.both_views(view)
         _, own = super().unroll(agents)
         outputs, of_guide = self.guide.unroll(guide)
         return outputs, torch.cat([own, of_guide], dim=-1)
 
     def evaluate_both(self, view: View, avail: Tensor, actions: Tensor) -> Pair:
         """Stored actions by both, and the guide's values of where they were taken."""
-        agents, guide = self.views(view)
+        agents, guide = self.both_views(view)
         outputs, _ = super().unroll(agents)
         log_probs = self.head.log_prob(outputs, avail, actions)
         return Pair(self.guide.evaluate_and_judge(guide, avail, actions), log_probs, outputs)
@@ -186,5 +186,5 @@ class GuidedPolicy(IndependentPolicy):
 
     def judge(self, batch: Any) -> Tensor:
         """Values of every slot of the batch, the one after the last included. (B, T + 1, N)"""
-        _, guide = self.views(super().whole(batch, batch.max_seq_length))
+        _, guide = self.both_views(super().whole(batch, batch.max_seq_length))
         return self.guide.values(guide)

@@ -15,6 +15,7 @@ from learners import REGISTRY as LEARNERS
 from learners.demands import VALUE_AGENTS
 from modules.agents import REGISTRY as AGENTS
 from modules.agents.conditioned import conditioned
+from modules.agents.separate import own_rows
 from modules.sizes import flat_size
 from policies.contract import Observed
 from policies.independent import EVERY_ROW, IndependentPolicy, at_slots
@@ -142,14 +143,22 @@ class HearingPolicy(IndependentPolicy):
 
     def one_slot(self, inputs: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """As it was played: (B, N, F + A + W), (B, N, H) -> outputs (B, N, A'), memory (B, N, H)"""
-        own, actions, noise = self.parts_of(inputs)
+        own, actions, noise = self.apart(inputs)
         features, memory = super().one_slot(own, memory)
         return self.agent.decode(features, actions, self.listens(own, noise)), memory
 
     # Learning
 
+    def apart(self, inputs: Tensor) -> list[Tensor]:
+        """Own inputs (..., N, F), actions (..., N, A) and noise (..., N, W).
+
+        Products over rows with gaps between them may round otherwise than those of plain policies.
+        """
+        own, *told = inputs.split(self._widths, dim=-1)
+        return [own.contiguous(), *told]
+
     def unroll(self, view: View) -> tuple[Tensor, Tensor]:
-        own, *told = self.parts_of(view.inputs)
+        own, *told = self.apart(view.inputs)
         features, memory = super().unroll(view._replace(inputs=own))
         if view.asked is not None:
             own, *told = (at_slots(values, view.asked) for values in (own, *told))
@@ -161,26 +170,26 @@ class HearingPolicy(IndependentPolicy):
         return view._replace(start=super().alone(agent, view).start)
 
     def unroll_alone(self, agent: int, view: View) -> tuple[Tensor, Tensor]:
-        own, actions, noise = self.parts_of(view.inputs)
+        own, actions, noise = self.apart(view.inputs)
         # Memory hears no actions: who differentiates by them need not go back through it.
-        mine = view._replace(inputs=own[..., agent : agent + 1, :].detach())
+        mine = view._replace(inputs=own_rows(own.detach(), agent))
         features, memory = super().unroll_alone(agent, mine)
         listens = self.listens(own, noise)
         return self.agent.decode_alone(agent, features, actions, listens), memory
 
     def open_to_actions(self, view: View) -> tuple[View, Tensor]:
         """The view with actions (..., N, A) that outputs can be differentiated by."""
-        own, actions, noise = self.parts_of(view.inputs)
+        own, actions, noise = self.apart(view.inputs)
         actions = actions.detach().clone().requires_grad_()
         return view._replace(inputs=side_by_side(own, actions, noise)), actions
 
     def graphs(self, view: View) -> Tensor:
         """Who hears whom in each slot: (R, L, N, N), 1 at [i, j] if i hears j."""
-        own, _, noise = self.parts_of(view.inputs)
+        own, _, noise = self.apart(view.inputs)
         return self.listens(own, noise).expand(*own.shape[:-1], -1)
 
-    def look(self, minibatch: Minibatch) -> Views:
-        views = super().look(minibatch)
+    def views(self, minibatch: Minibatch) -> Views:
+        views = super().views(minibatch)
         if not self.packs:  # they are those of `whole`
             return views
         told = (minibatch.slots.take(values) for values in self._told(minibatch.batch))

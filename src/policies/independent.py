@@ -16,7 +16,7 @@ from components.drawn import Drawn
 from components.minibatch import Minibatch, View, Views
 from components.parts import MEMORY, action_field, previous_actions
 from modules.agents import REGISTRY as AGENTS
-from modules.agents.separate import SeparateAgents
+from modules.agents.separate import SeparateAgents, own_rows
 from modules.sizes import flat_size
 from policies.contract import Observed, PlainPolicy
 from policies.in_place import in_place
@@ -78,7 +78,7 @@ class IndependentPolicy(PlainPolicy):
 
     # Learning
 
-    def look(self, minibatch: Minibatch) -> Views:
+    def views(self, minibatch: Minibatch) -> Views:
         """The agents' inputs at the minibatch's slots, for this network and its copies."""
         if not self.packs:
             view = self.whole(minibatch.batch, minibatch.batch.max_seq_length)
@@ -113,42 +113,41 @@ class IndependentPolicy(PlainPolicy):
 
     def alone(self, agent: int, view: View) -> View:
         """What `unroll_alone` needs of rows of all slots."""
-        own = slice(agent, agent + 1)
-        start = None if view.start is None else view.start[:, own]
-        return View(view.inputs[:, :, own], start, view.running)
+        start = None if view.start is None else view.start[:, agent : agent + 1]
+        return View(own_rows(view.inputs, agent), start, view.running)
 
     def unroll_alone(self, agent: int, view: View) -> tuple[Tensor, Tensor]:
         """`unroll` of one agent by its own network: (R, L, 1, A), (R, L, 1, H)."""
         network = unrolling(self.agent.network_of(agent))
         return network.unroll(view.inputs.contiguous(), view.start, view.running)
 
-    def say(self, view: View) -> Tensor:
+    def outputs(self, view: View) -> Tensor:
         """The networks' raw outputs. (..., N, A)"""
         return self.unroll(view)[0]
 
-    def say_both(self, views: Views) -> tuple[Tensor, Tensor]:
+    def both_outputs(self, views: Views) -> tuple[Tensor, Tensor]:
         """Raw outputs at the steps and one slot after each, from one pass. (..., N, A) each"""
-        outputs = self.say(views.all)
+        outputs = self.outputs(views.all)
         return at_slots(outputs, views.now.asked), at_slots(outputs, views.next.asked)
 
     def greedy(self, view: View, avail: Tensor) -> Tensor:
         """The most preferred actions, as vectors. (..., N, A)"""
-        return self.head.mode(self.say(view), avail)
+        return self.head.mode(self.outputs(view), avail)
 
     def draw(
         self, view: View, avail: Tensor, noise: Tensor | None = None, hard: bool = True
     ) -> Drawn:
         """Actions as vectors, differentiable, with the noise that is given; None draws it."""
-        return self.head.draw(self.say(view), avail, noise, hard)
+        return self.head.draw(self.outputs(view), avail, noise, hard)
 
     def evaluate(self, view: View, avail: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Log-probabilities of stored actions (..., N), and the outputs that they come from."""
-        outputs = self.say(view)
+        outputs = self.outputs(view)
         return self.head.log_prob(outputs, avail, actions), outputs
 
     def probabilities(self, view: View, avail: Tensor) -> Tensor:
         """Those that discrete actions are drawn with, exploration included. (..., N, A)"""
-        return self.selector.probabilities(self.say(view), avail)
+        return self.selector.probabilities(self.outputs(view), avail)
 
     # Inputs
 

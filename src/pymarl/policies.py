@@ -80,7 +80,7 @@ class ForeignPolicy(PlainPolicy):
 
     # Learning
 
-    def look(self, minibatch: Minibatch) -> Views:
+    def views(self, minibatch: Minibatch) -> Views:
         batch = minibatch.batch
         return in_place(self.whole(batch, batch.max_seq_length), minibatch.steps)
 
@@ -101,27 +101,27 @@ class ForeignPolicy(PlainPolicy):
         outputs, memory = self._unrolling.unroll(view.inputs, view.start, view.running)
         return asked(outputs, view.asked), memory
 
-    def say(self, view: View) -> Tensor:
+    def outputs(self, view: View) -> Tensor:
         return self.unroll(view)[0]
 
-    def say_both(self, views: Views) -> tuple[Tensor, Tensor]:
-        outputs = self.say(views.all)
+    def both_outputs(self, views: Views) -> tuple[Tensor, Tensor]:
+        outputs = self.outputs(views.all)
         return asked(outputs, views.now.asked), asked(outputs, views.next.asked)
 
     def greedy(self, view: View, avail: Tensor) -> Tensor:
-        return self.head.mode(self.say(view), avail)
+        return self.head.mode(self.outputs(view), avail)
 
     def draw(
         self, view: View, avail: Tensor, noise: Tensor | None = None, hard: bool = True
     ) -> Drawn:
-        return self.head.draw(self.say(view), avail, noise, hard)
+        return self.head.draw(self.outputs(view), avail, noise, hard)
 
     def evaluate(self, view: View, avail: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
-        outputs = self.say(view)
+        outputs = self.outputs(view)
         return self.head.log_prob(outputs, avail, actions), outputs
 
     def probabilities(self, view: View, avail: Tensor) -> Tensor:
-        return self.head.preferences(self.say(view), avail, self.epsilon)
+        return self.head.preferences(self.outputs(view), avail, self.epsilon)
 
     # Networks
 
@@ -152,7 +152,7 @@ class ForwardPolicy(ForeignPolicy):
         return asked(whole, view.asked), torch.stack(memory, dim=1)
 
     def probabilities(self, view: View, avail: Tensor) -> Tensor:
-        return self.say(view)
+        return self.outputs(view)
 
 
 def policy_of(mac: Any, reads: str = "outputs") -> Policy:

@@ -41,7 +41,7 @@ pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 class Sure(torch.nn.Module):
-    """Instead of a sampler: agents speak by number, and all edges are as likely as `logit` says."""
+    """Instead of a sampler: agents act by number, and all edges are as likely as `logit` says."""
 
     def __init__(self, logit: float) -> None:
         super().__init__()
@@ -154,23 +154,23 @@ def test_first_ratios_are_exactly_one_and_the_sampler_learns(
     assert all(gradient.abs().sum() > 0 for gradient in gradients.values())
 
 
+def open_edges(learner: Any, batch: Any) -> float:
+    graphs = learner.policy.graphs(learner.policy.whole(batch, T))
+    return float(open_share(graphs).detach().mean())
+
+
 @pytest.mark.parametrize("budget", [0.0, 1.0])
 def test_edges_come_to_their_budget(budget: float) -> None:
     args = on_policy_args(
         learner="bnmappo_learner", **LEARNED, graph_budget=[[0, budget]], graph_weight=10.0, lr=0.01
     )
     learner, batch = make_learner(args), double_batch(args)
-
-    def share() -> float:
-        graphs = learner.policy.graphs(learner.policy.whole(batch, T))
-        return float(open_share(graphs).detach().mean())
-
-    before = share()
+    before = open_edges(learner, batch)
     for update in range(10):
         learner.train(batch, update, update)
 
     assert 0.2 < before < 0.8
-    assert abs(share() - budget) < 0.05
+    assert abs(open_edges(learner, batch) - budget) < 0.05
 
 
 def test_what_is_logged() -> None:
@@ -185,6 +185,18 @@ def test_what_is_logged() -> None:
     assert 0.2 < seen["graph/open"] < 0.8
     assert 0.5 < seen["graph/entropy"] < 0.7
     assert {"entropy", "approx_kl", "clip_fraction"} <= seen.keys()
+
+
+def test_graphs_are_measured_before_the_step() -> None:
+    """With one epoch of one minibatch, as they were when acting."""
+    args = on_policy_args(learner="bnmappo_learner", **LEARNED, epochs=1, minibatches=1, lr=0.1)
+    learner, batch, seen = make_learner(args), double_batch(args, lengths=(T,) * B), {}
+    learner.logger.log_stat = lambda key, value, t_env: seen.update({key: value})
+    before = open_edges(learner, batch)
+    learner.train(batch, 0, 0)
+
+    assert seen["graph/open"] == pytest.approx(before)
+    assert abs(open_edges(learner, batch) - before) > 0.01
 
 
 def test_budgets_go_in_straight_lines() -> None:

@@ -118,7 +118,7 @@ def slopes(learner: Any, batch: EpisodeBatch, i: int, who: list[int], step: floa
             field.copy_(stored)
             field[:, :, i, part] += sign * step
             view = learner.policy.whole(batch, T)
-            outputs = learner.policy.say(view).detach()
+            outputs = learner.policy.outputs(view).detach()
             avail, actions = batch["avail_actions"][:, :T], batch["actions"][:, :T]
             if actions.dtype != torch.long:
                 actions = stored[:, :T]  # what is chosen stays; what is heard differs
@@ -153,7 +153,7 @@ def test_d_of_the_first_of_two_by_hand() -> None:
     def noting(rows: Any, turn: Any, moved: Tensor) -> Any:
         if turn.agent == 0:
             view = learner.policy.whole(batch, T)
-            outputs = learner.policy.say(view)[:, :, 1].detach()
+            outputs = learner.policy.outputs(view)[:, :, 1].detach()
             masked = outputs.masked_fill(batch["avail_actions"][:, :T, 1] == 0, -1e30)
             error = batch["actions_onehot"][:, :T, 1] - masked.softmax(dim=-1)
             of_first = learner.policy.agent.tellers[1].fc.weight[:, : error.shape[-1]].detach()

@@ -38,7 +38,7 @@ def improve(learner: Any, batch: EpisodeBatch, seed: int = 0, t_env: int = 0) ->
     """One update of the actors alone."""
     torch.manual_seed(seed)
     minibatch = Minibatch(batch)
-    views = learner.policy.look(minibatch)
+    views = learner.policy.views(minibatch)
     return learner.improve_actors(minibatch, views, t_env, diagnose=True)
 
 

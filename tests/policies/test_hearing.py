@@ -163,12 +163,12 @@ def test_minibatches_are_evaluated_as_whole_episodes_are(
     args = on_policy_args(continuous, agent=agent, share_parameters=share)
     policy, batch = policy_of(OrderedPolicy, args), double_batch(args)
     minibatch = Minibatch(batch)
-    views, valid = policy.look(minibatch), minibatch.mask[..., None]
+    views, valid = policy.views(minibatch), minibatch.mask[..., None]
     stepped = step_by_step(policy, batch)
 
-    found = policy.say(views.now) * valid
+    found = policy.outputs(views.now) * valid
     torch.testing.assert_close(found, minibatch.steps.take(stepped) * valid)
-    torch.testing.assert_close(policy.say_both(views)[0] * valid, found)
+    torch.testing.assert_close(policy.both_outputs(views)[0] * valid, found)
 
 
 @pytest.mark.parametrize("name", ["full", "random 1"])

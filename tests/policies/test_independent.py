@@ -66,14 +66,14 @@ def test_a_minibatch_is_said_as_whole_episodes_are(
     args = make_args(agent=agent, share_parameters=share)
     policy, batch = policy_of(args), make_batch(args)
     minibatch = Minibatch(batch, keep_padding)
-    views, whole = policy.look(minibatch), step_by_step(policy, batch)
+    views, whole = policy.views(minibatch), step_by_step(policy, batch)
     valid = minibatch.mask[..., None]
     now, next = (minibatch.steps.take(whole, first) * valid for first in (0, 1))
 
     close = {"atol": 1e-6, "rtol": 1e-5}
-    torch.testing.assert_close(policy.say(views.now) * valid, now, **close)
-    torch.testing.assert_close(policy.say(views.next) * valid, next, **close)
-    for found, expected in zip(policy.say_both(views), (now, next), strict=True):
+    torch.testing.assert_close(policy.outputs(views.now) * valid, now, **close)
+    torch.testing.assert_close(policy.outputs(views.next) * valid, next, **close)
+    for found, expected in zip(policy.both_outputs(views), (now, next), strict=True):
         torch.testing.assert_close(found * valid, expected, **close)
 
 
@@ -123,7 +123,7 @@ def test_inputs_for_all_slots_equal_those_for_each(last_action: bool, agent_id: 
     slots = Minibatch(batch).slots
 
     together = policy.whole(batch, T + 1).inputs
-    reached = policy.look(Minibatch(batch)).all.inputs
+    reached = policy.views(Minibatch(batch)).all.inputs
 
     assert together.shape[-1] == O + A * last_action + N * agent_id
     assert torch.equal(reached, slots.take(together))
@@ -173,15 +173,15 @@ def test_draws_with_the_same_noise_are_the_same() -> None:
     args = on_policy_args(action_selector="gumbel")
     policy, batch = policy_of(args), make_batch(args)
     minibatch = Minibatch(batch)
-    view, avail = policy.look(minibatch).now, minibatch.now.avail
+    view, avail = policy.views(minibatch).now, minibatch.now.avail
     drawn, noise, outputs = policy.draw(view, avail)
     again = policy.draw(view, avail, noise).actions
     other = policy.draw(view, avail).actions
     soft = policy.draw(view, avail, noise, hard=False).actions
 
-    assert torch.equal(outputs, policy.say(view))
+    assert torch.equal(outputs, policy.outputs(view))
     assert torch.equal(again, drawn)
     assert not torch.equal(other, drawn)
     assert torch.equal(soft.argmax(dim=-1), drawn.argmax(dim=-1))
     assert ((soft > 0) & (soft < 1)).any()
-    assert torch.equal(policy.greedy(view, avail), policy.head.mode(policy.say(view), avail))
+    assert torch.equal(policy.greedy(view, avail), policy.head.mode(policy.outputs(view), avail))

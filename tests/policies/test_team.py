@@ -103,12 +103,12 @@ def test_actions_are_evaluated_as_they_were_drawn(agent: str, continuous: bool) 
 def test_an_action_reaches_those_after_it_and_nobody_else(agent: str, continuous: bool) -> None:
     args = team_args(agent, continuous, obs_last_action=False)
     policy, batch = team_of(args), double_batch(args)
-    before, values = policy.say(policy.whole(batch, 1)), policy.judge(batch)
+    before, values = policy.outputs(policy.whole(batch, 1)), policy.judge(batch)
     field = "actions" if continuous else "actions_onehot"
     for heard in range(N):
         other = double_batch(args)
         other[field][:, 0, heard] = other[field][:, 0, heard].roll(1, dims=-1)
-        differs = (policy.say(policy.whole(other, 1)) != before).any(dim=3).any(dim=1)  # (B, N)
+        differs = (policy.outputs(policy.whole(other, 1)) != before).any(dim=3).any(dim=1)  # (B, N)
 
         assert differs.any(dim=0).tolist() == [policy.agent.hears and i > heard for i in range(N)]
         assert torch.equal(policy.judge(other)[:, 0], values[:, 0])
@@ -122,7 +122,7 @@ def test_rows_do_not_touch_each_other(agent: str, continuous: bool) -> None:
     for field in alone.data.transition_data.values():
         field[1:] = 0  # as padding is
 
-    outputs, others = policy.say(policy.whole(batch, T)), policy.say(policy.whole(alone, T))
+    outputs, others = policy.outputs(policy.whole(batch, T)), policy.outputs(policy.whole(alone, T))
     torch.testing.assert_close(outputs[0], others[0])
     torch.testing.assert_close(policy.judge(batch)[0], policy.judge(alone)[0])
 
@@ -132,9 +132,9 @@ def test_minibatches_are_evaluated_as_whole_episodes_are(agent: str, continuous:
     args = team_args(agent, continuous)
     policy, batch = team_of(args), double_batch(args)
     minibatch = Minibatch(batch)
-    views, valid = policy.look(minibatch), minibatch.mask[..., None]
+    views, valid = policy.views(minibatch), minibatch.mask[..., None]
 
-    found = policy.say(views.now) * valid
+    found = policy.outputs(views.now) * valid
     torch.testing.assert_close(found, minibatch.steps.take(step_by_step(policy, batch)) * valid)
 
 

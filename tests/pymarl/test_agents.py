@@ -124,11 +124,11 @@ def test_what_a_network_overrides_is_learned_with_as_it_acts(
     args = make_args(agent="theirs", share_parameters=share)
     policy, batch = make_mac(args).policy, make_batch(args)
     minibatch, acting = Minibatch(batch), step_by_step(policy, batch)
-    views = policy.look(minibatch)
+    views = policy.views(minibatch)
 
     assert torch.equal(all_at_once(policy, batch), acting)
-    assert torch.equal(policy.say(views.now), minibatch.steps.take(acting))
-    assert torch.equal(policy.say(views.next), minibatch.steps.take(acting, first=1))
+    assert torch.equal(policy.outputs(views.now), minibatch.steps.take(acting))
+    assert torch.equal(policy.outputs(views.next), minibatch.steps.take(acting, first=1))
 
 
 def mac_of(agent: type, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -180,7 +180,7 @@ def test_networks_of_teams_learn_with_the_controller_they_were_written_for(
 
     expected = minibatch.steps.take(all_at_once(rows, batch))
     for each in (policy, copy.deepcopy(policy)):  # a target reads the views of another
-        torch.testing.assert_close(each.say(policy.look(minibatch).now), expected)
+        torch.testing.assert_close(each.outputs(policy.views(minibatch).now), expected)
 
 
 class Forgetful(Theirs):

@@ -68,8 +68,16 @@ class SeparateAgents(nn.Module):
         """
         starts = [None] * len(self.agents) if start is None else start.split(1, dim=1)
         parts = [
-            agent.unroll(inputs[:, :, i : i + 1].contiguous(), own_start, running)
+            agent.unroll(own_rows(inputs, i), own_start, running)
             for i, (agent, own_start) in enumerate(zip(self.agents, starts, strict=True))
         ]
         outputs, features = (torch.cat(each, dim=2) for each in zip(*parts, strict=True))
         return outputs, features
+
+
+def own_rows(inputs: Tensor, agent: int) -> Tensor:
+    """One agent's rows (..., N, F) -> (..., 1, F), laid out anew.
+
+    A product over rows with gaps between them is slower, and may round otherwise.
+    """
+    return inputs[..., agent : agent + 1, :].contiguous()
