@@ -205,15 +205,6 @@ class HearingPolicy(IndependentPolicy):
         told = (values[:, t] for values in self._told(batch))
         return side_by_side(super().inputs_at(batch, t), *told)
 
-    def parts_of(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(..., N, F + A + W) -> what agents see (..., N, F), their actions, and the noise.
-
-        What they see is laid end to end, as a plain policy's inputs are: on some processors
-        products are rounded by where in memory their rows begin.
-        """
-        own, actions, noise = inputs.split(self._widths, dim=-1)
-        return own.contiguous(), actions, noise
-
     def _told(self, batch: Any) -> list[Tensor]:
         """What inputs hold besides: actions (B, T, N, A), and noise (B, T, N, W) if it is drawn."""
         fields = [self._action_field] + [NOISE] * bool(self.noise_size(self.args))

@@ -61,11 +61,7 @@ class SeparateAgents(nn.Module):
     def unroll(
         self, inputs: Tensor, start: Tensor | None = None, running: Running = None
     ) -> tuple[Tensor, Tensor]:
-        """inputs (B, T, N, F), start (B, N, H) -> (B, T, N, A), (B, T, N, H).
-
-        Each gets its rows laid end to end, as one that is asked alone does: on some processors
-        products are rounded by where in memory their rows begin.
-        """
+        """inputs (B, T, N, F), start (B, N, H) -> (B, T, N, A), (B, T, N, H)."""
         starts = [None] * len(self.agents) if start is None else start.split(1, dim=1)
         parts = [
             agent.unroll(own_rows(inputs, i), own_start, running)
