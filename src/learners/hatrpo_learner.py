@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import SimpleNamespace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from components.experience import Experience, mean_over
 from components.minibatch import View
@@ -14,6 +16,7 @@ from controllers.contract import MAC
 from learners.contract import Statistics
 from learners.mappo_learner import of_update
 from learners.objective import ActorStep
+from learners.optim import build_optimiser
 from learners.surrogate import weighted
 from learners.trust_region import Limits, TrustRegion, TrustStep
 from learners.turns import SequentialLearner, Turn, TurnSurrogate
@@ -47,7 +50,7 @@ class HATRPOLearner(SequentialLearner):
     The critic takes its `epochs` steps in the first turn. The actors' optimiser is never asked.
     """
 
-    needs = SequentialLearner.needs.also(
+    needs = SequentialLearner.needs.without("actor_optimizer").also(
         demands=(whole_rounds, steps_that_may_move),
         uses={
             *("kl_limit", "fisher_damping", "cg_steps"),
@@ -66,6 +69,10 @@ class HATRPOLearner(SequentialLearner):
             args.search_shrink,
             args.search_accept,
         )
+
+    def make_agent_optimiser(self, params: Iterable[nn.Parameter]) -> Optimizer:
+        """One that takes no step, of the critic's kind, for files have one."""
+        return build_optimiser(self.args.optimizer, params, self.args.lr, self.args)
 
     def take_turn(self, turn: Turn, played: Experience, diagnose: bool) -> Statistics:
         found: Statistics = {}

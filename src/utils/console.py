@@ -11,6 +11,8 @@ from pathlib import Path
 
 from utils.settings import Change, Settings
 
+TASK_KEYS = ("map_name", "scenario_name", "key")  # of env_args that name a task
+SIZE_KEYS = ("n_agents", "n_actions", "maxval")  # of env_args that replace a named task's own
 WIDTH, LEAST_WIDTH = 20, 5  # cells of the bar; with less room it is left out
 USUAL_COLUMNS = 80  # of a terminal that does not say how wide it is
 REDRAW_SECONDS = 0.5
@@ -50,10 +52,16 @@ test_line.__test__ = False  # type: ignore[attr-defined]  # not a test case
 
 
 def task_name(config: Settings) -> str:
-    """ "sc2/corridor", "two_step": the environment and, if it has several, its map or scenario."""
+    """ "sc2/corridor", "two_step": the environment and, if it has several, its map or scenario.
+
+    Sizes that replace those of the map make it another task: "coordsum/2x5-8 n_agents=3".
+    """
     env_args = config["env_args"]
-    named = [env_args[key] for key in ("map_name", "scenario_name", "key") if env_args.get(key)]
-    return "/".join([config["env"], *map(str, named[:1])])
+    named = next((env_args[key] for key in TASK_KEYS if env_args.get(key)), None)
+    if named is None:
+        return str(config["env"])
+    sizes = [f"{key}={env_args[key]}" for key in SIZE_KEYS if env_args.get(key) is not None]
+    return " ".join([f"{config['env']}/{named}", *sizes])
 
 
 @dataclass

@@ -12,20 +12,12 @@ from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
 from components.minibatch import valid_steps
-from configuration.command_line import TRUST
-from launch import arguments
+from policies.contract import Policy
 from policies.hearing import HearingPolicy
-from pymarl.policies import policy_of
-from records.trust import check_plugins
 from reporting.figures import COLOURS, pyplot, write
-from run import built
-from training.session import Folders, Session
-from utils.console import task_name
+from training.session import Session
 from utils.errors import UserError
-from utils.logging import Logger, get_logger
-from utils.seeding import seed_everything
-from viewing.replay import replay_config
-from viewing.runs import choose
+from viewing.episodes import hearing_policy, opened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,30 +27,21 @@ NUMBERED = 10  # agents up to which the shares are written into the picture
 
 
 def main(argv: list[str]) -> int:
-    console = get_logger()
-    chosen, words = choose([word for word in argv if word != TRUST])
-    for remark in [*chosen.run.told, *check_plugins(chosen.run, argv)]:
-        console.warning(f"Warning: {remark}")
-    config = {**replay_config(chosen, words), "save_replay": False}
-    logger, folders = Logger(console), Folders(chosen.models, chosen.folder, chosen.replays)
-    args = arguments(config)
-    seed_everything(args.seed)
-    try:
-        with built(args, logger, folders) as session:
-            shares = hearing_shares(session)
-    finally:
-        logger.close()
-    title = f"{config['name']} on {task_name(config)}, run {chosen.run.run_id}"
-    sys.stdout.write(f"{title}: share of slots of {EPISODES} test episodes\n{table(shares)}")
-    path = chosen.folder / "graph.png"
+    with opened(argv) as run:
+        policy, whose, remark = hearing_policy(run.session)
+        shares = hearing_shares(run.session, policy)
+    title = f"{run.title}{whose}"
+    sys.stdout.write(
+        f"{title}: share of slots of {EPISODES} test episodes\n{remark}{table(shares)}"
+    )
+    path = run.chosen.folder / "graph.png"
     draw(shares, title, path)
     sys.stdout.write(f"drawn: {path}\n")
     return 0
 
 
-def hearing_shares(session: Session) -> Tensor:
+def hearing_shares(session: Session, policy: Policy) -> Tensor:
     """In which share of the slots of test episodes i hears j. (N, N)"""
-    policy = policy_of(session.mac, reads="probabilities")
     if not isinstance(policy, HearingPolicy):
         raise UserError(
             f"Agents of mac={session.args.mac} hear nobody. Train some that do: --config=bnmappo, "

@@ -125,6 +125,7 @@ def test_no_levels_are_refused_or_named(name: str) -> None:
         ("qmix", "learn_interval=9", "runner_scope=episodic does not use learn_interval: "),
         ("mappo", "agent_order=reverse", "mac=basic_mac does not use agent_order."),
         ("armappo", "graph=chain", "mac=ordered_mac does not use graph."),
+        ("hatrpo", "actor_optimizer=rmsprop", "hatrpo_learner does not use actor_optimizer."),
         ("kmappo", "k_noise=fresh", "learner=kmappo_learner does not use k_noise."),
     ],
 )

@@ -5,8 +5,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+
+from launch import launch
 from main import main
 from tests.support import Results
+from utils.errors import UserError
 
 SAME = ["seed=1", "rnn_hidden_dim=8", "batch_size_run=4", "test_nepisode=8", "test_interval=1000"]
 
@@ -14,6 +18,7 @@ TASK = ["env_args.map_name=2x5-8", "env_args.episode_limit=10"]
 
 
 def test_agents_are_mappo_s_and_do_the_same(tmp_path: Path) -> None:
+    """Also without the guide's files: who only tests never asks it. Who learns needs them."""
     trained = Results(tmp_path / "trained")
     place = f"local_results_path={trained.root}"
     words = ["--env-config=coordsum", "with", *TASK, *SAME, "lr=0.01"]
@@ -23,12 +28,17 @@ def test_agents_are_mappo_s_and_do_the_same(tmp_path: Path) -> None:
     alone.mkdir(parents=True)
     shutil.copy(folder / "agent.th", alone)
 
-    found = {
-        config: evaluated(config, path, tmp_path / config, words)
-        for config, path in (("magpo", folder), ("mappo", alone))
-    }
-    assert found["mappo"] == found["magpo"]
-    assert found["mappo"]["test_return_std"] > 0
+    tested = (("magpo", folder), ("magpo", alone), ("mappo", alone))
+    found = [
+        evaluated(config, path, tmp_path / f"tested{i}", words)
+        for i, (config, path) in enumerate(tested)
+    ]
+    assert found[0] == found[1] == found[2]
+    assert found[0]["test_return_std"] > 0
+
+    begun = [f"checkpoint_path={alone.parent}", f"local_results_path={tmp_path / 'begun'}"]
+    with pytest.raises(UserError, match=r"guide\.th is missing"):
+        launch(["--config=magpo", *words, *begun])
 
 
 def evaluated(config: str, folder: Path, root: Path, words: list[str]) -> dict[str, float]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from main import main
 from tests.support import (
     PATIENCE,
     Command,
@@ -40,8 +41,31 @@ RUN = (
 )
 
 
-def start(results: Results, *more: str) -> subprocess.Popen[bytes]:
-    words = with_results((*RUN, *more), results)
+TEAMS = {
+    "magpo": ("guide_agent=sable", "guide_hidden_dim=8", "minibatches=2"),
+    "sable": ("rollout_length=7", "n_heads=2"),  # so that rounds end amid episodes
+}
+SMALL_TEAM = (
+    "--env-config=coordsum",
+    "with",
+    "env_args.map_name=2x5-8",
+    "env_args.episode_limit=10",
+    "seed=3",
+    "t_max=200",
+    "batch_size_run=4",
+    "rnn_hidden_dim=8",
+    "epochs=2",
+    "test_interval=100",
+    "test_nepisode=4",
+    "log_interval=50",
+    "learner_log_interval=50",
+    "runner_log_interval=50",
+    "checkpoint_interval=60",
+)
+
+
+def start(results: Results, *more: str, run: tuple[str, ...] = RUN) -> subprocess.Popen[bytes]:
+    words = with_results((*run, *more), results)
     return start_process(command_line(*words), stdout=subprocess.DEVNULL)
 
 
@@ -102,12 +126,36 @@ def test_resumed_runs_end_with_the_same_networks(untouched: Results, results: Re
     process.wait()
     assert start(results, "resume=latest").wait(timeout=PATIENCE) == 0
 
-    def final(of: Results, name: str) -> bytes:
-        newest = max((int(p.name) for p in of.models.glob("[0-9]*")), default=-1)
-        return (of.models / str(newest) / name).read_bytes()
+    found, expected = final_networks(results), final_networks(untouched)
+    assert {"agent.th", "mixer.th", "opt.th"} <= found.keys()
+    assert found == expected
 
-    for name in ("agent.th", "mixer.th", "opt.th"):
-        assert final(results, name) == final(untouched, name)
+
+def final_networks(results: Results) -> dict[str, bytes]:
+    """What the newest files of networks and optimisers hold."""
+    newest = max(int(path.name) for path in results.models.glob("[0-9]*"))
+    return {path.name: path.read_bytes() for path in (results.models / str(newest)).glob("*.th")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("config", TEAMS)
+def test_killed_teams_and_guides_resume_bit_for_bit(
+    config: str, results: Results, tmp_path: Path
+) -> None:
+    """Both policies of a pair, their optimisers, memory in matrices, amid an episode as well."""
+    run = (f"--config={config}", *SMALL_TEAM, *TEAMS[config])
+    alone = Results(tmp_path / "alone")
+    assert main(with_results(run, alone)) == 0
+    process = start(results, run=run)
+    until(lambda: has_checkpoint(results), process)
+    assert process.poll() is None
+    process.kill()
+    process.wait()
+    assert main(with_results((*run, "resume=latest"), results)) == 0
+
+    assert results.json("run.json")["earlier_sessions"]
+    assert results.metrics() == alone.metrics()
+    assert final_networks(results) == final_networks(alone)
 
 
 @pytest.mark.slow

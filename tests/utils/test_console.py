@@ -35,6 +35,17 @@ def test_the_task_is_named_with_its_map() -> None:
     assert task_name({"env": "two_step", "env_args": {}}) == "two_step"
 
 
+def test_a_task_whose_sizes_are_replaced_is_another() -> None:
+    named = {"map_name": "2x5-8", "n_agents": None, "maxval": None}
+    replaced = {**named, "n_agents": 3, "maxval": 0}
+
+    assert task_name({"env": "coordsum", "env_args": named}) == "coordsum/2x5-8"
+    assert (
+        task_name({"env": "coordsum", "env_args": replaced}) == "coordsum/2x5-8 n_agents=3 maxval=0"
+    )
+    assert task_name({"env": "grid", "env_args": {"n_agents": 2}}) == "grid"
+
+
 def test_win_rates_are_called_wins() -> None:
     assert short_name("test_battle_won_mean") == "test win"
     assert str(TestResult("test_return_mean", 8.0, 0.0, 100)) == "test return 8.00 ±0.00"

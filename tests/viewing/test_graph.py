@@ -42,6 +42,22 @@ def test_runs_of_agents_that_hear_are_shown(
         assert "agent 0 hears nobody\n  agent 1 hears 0 (100%)\n" in shown
 
 
+def test_of_a_guided_run_the_guide_s_graph_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib")
+    results = Results(tmp_path)
+    place = trained("magpo", results)
+    capsys.readouterr()
+    assert main(["graph", place]) == 0
+    shown = capsys.readouterr().out
+
+    assert "magpo on two_step, run 1, its guide: share of slots of 20 test episodes\n" in shown
+    assert "in tests they decide apart and hear nobody" in shown
+    assert "agent 0 hears nobody\n  agent 1 hears 0 (100%)\n" in shown
+    assert (results.folder() / "graph.png").stat().st_size > 5000
+
+
 def test_those_who_hear_nobody_are_refused(tmp_path: Path) -> None:
     place = trained("mappo", Results(tmp_path))
     with pytest.raises(UserError, match="Train some that do: --config=bnmappo, armappo or bppo"):
