@@ -183,7 +183,7 @@ def type_keys(page: Browser, text: str) -> None:
 
 
 def test_an_odd_bookmark_shows_what_is_usual(page: Browser, visitor: Visitor) -> None:
-    odd = ("axis=foo", "axis=seconds&together=x&toString=1", "sort=__proto__", "tab=toString")
+    odd = ("axis=foo&sort=__proto__&tab=toString", "axis=seconds&together=x&toString=1")
     for words in odd:
         page.open("about:blank")
         page.open(f"{visitor.server.url}#runs={visitor.key('2')}&{words}")

@@ -55,7 +55,8 @@ def test_pymarl_value_settings_run(
     path = tmp_path / f"{name}.yaml"
     path.write_text(yaml.safe_dump(PYMARL_SETTINGS[name]))
 
-    done = run_main(f"--config={path}", "--env-config=two_step", "with", "t_max=200", "seed=1")
+    done = run_main(f"--config={path}", "--env-config=two_step", "with", "t_max=100",
+                    "test_nepisode=2", "seed=1")  # fmt: skip
 
     assert results.status() == "COMPLETED"
     recorded = results.json("config.json")
@@ -70,7 +71,7 @@ def dropin_yaml(tmp_path: Path, mixer: str) -> Path:
     settings = {**Q, "learner": "plain_q_learner", "mixer": mixer, "name": "plain"}
     settings |= {
         "plugins": [str(DROPIN)],
-        "epsilon_anneal_time": 1000,
+        "epsilon_anneal_time": 600,
         "target_update_interval": 20,
     }
     path.write_text(yaml.safe_dump(settings))
@@ -95,9 +96,10 @@ def test_foreign_learner_mixer_and_environment_learn(
         f"--env-config={env}",
         "with",
         f"runner={runner}",
-        "t_max=3000",
+        "t_max=1500",
         "seed=1",
         "lr=0.005",
+        "test_interval=500",
     )
 
     assert results.status() == "COMPLETED"
@@ -109,12 +111,12 @@ def test_a_foreign_learner_resumes_exactly(
     run_main: Command, results: Results, tmp_path: Path
 ) -> None:
     config, env = dropin_yaml(tmp_path, "weighted_sum"), env_yaml(tmp_path)
-    words = [f"--config={config}", f"--env-config={env}", "with", "seed=1", "t_max=600"]
+    words = [f"--config={config}", f"--env-config={env}", "with", "seed=1", "t_max=300"]
     words += ["batch_size=4", "learner_log_interval=20", "testing_on=False"]
     alone = Results(tmp_path / "alone")
     run_main(*words, f"local_results_path={alone.root}")
 
-    run_main(*words, "t_max=300")
+    run_main(*words, "t_max=150")
     run_main(*words, "resume=1")
 
     assert results.metrics() == alone.metrics()

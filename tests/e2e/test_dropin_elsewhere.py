@@ -15,7 +15,7 @@ import yaml
 
 from learners.demands import OF_NETWORKS
 from learners.kfacmac_learner import KFACMACLearner
-from tests.support import environment
+from tests.support import environment, run_process
 from utils.errors import UserError
 from utils.needs import needs_of
 
@@ -89,15 +89,8 @@ def test_the_documented_copy_trains_in_a_foreign_tree(tmp_path: Path, mixer: str
         check=True,
     )
 
-    done = subprocess.run(
-        [sys.executable, "run_it.py", mixer],
-        cwd=theirs,
-        env=environment(),
-        capture_output=True,
-        text=True,
-    )
+    done = run_process([sys.executable, "run_it.py", mixer], check=True, cwd=theirs)
 
-    assert done.returncode == 0, done.stderr
     logged = json.loads(done.stdout)
     assert logged["k/level"] == 2
     assert logged["moved"] > 0

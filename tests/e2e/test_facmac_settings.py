@@ -105,6 +105,7 @@ def test_facmac_settings_run(
         "with",
         "t_max=150",
         "batch_size=4",
+        "test_nepisode=1",
         "learner_log_interval=10",
         "seed=1",
     )
@@ -132,6 +133,7 @@ def test_the_switch_of_the_learner_makes_it_k_level(
         "K=3",
         "t_max=150",
         "batch_size=4",
+        "test_nepisode=1",
         "learner_log_interval=10",
         "seed=1",
     )
@@ -147,10 +149,11 @@ def test_a_k_level_run_resumes_bit_for_bit(
 ) -> None:
     words = ["--config=kfacmac", "--env-config=grid", "with", f"learner={learner}", "seed=2"]
     words += ["k_level=3", "k_opt_state=per_level", "batch_size=4", "learner_log_interval=20"]
+    words += ["test_nepisode=2"]
     alone = Results(tmp_path / "alone")
-    run_main(*words, "t_max=600", f"local_results_path={alone.root}")
-    run_main(*words, "t_max=300", "testing_on=True")
-    run_main("with", "resume=1", "t_max=600")
+    run_main(*words, "t_max=300", f"local_results_path={alone.root}")
+    run_main(*words, "t_max=150", "testing_on=True")
+    run_main("with", "resume=1", "t_max=300")
 
     def numbers(of: Results) -> list[tuple[str, ...]]:
         return [row for row in of.metrics() if row[1] != "k/seconds"]

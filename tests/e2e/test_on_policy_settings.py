@@ -123,11 +123,12 @@ def test_a_run_resumes_bit_for_bit(
 ) -> None:
     """Minibatches and value normalisation are part of it, and episodes that are running."""
     start = ["--config=kmappo", "--env-config=grid", "with", "seed=2", "batch_size_run=8"]
-    start += ["batch_size=8", "buffer_size=8", "lr_anneal=False", "learner_log_interval=20", *more]
+    start += ["batch_size=8", "buffer_size=8", "lr_anneal=False", "learner_log_interval=20"]
+    start += ["test_nepisode=2", *more]
     alone = Results(tmp_path / "alone")
-    run_main(*start, "t_max=600", f"local_results_path={alone.root}")
-    run_main(*start, "t_max=300")
-    run_main("with", "resume=1", "t_max=600")
+    run_main(*start, "t_max=400", f"local_results_path={alone.root}")
+    run_main(*start, "t_max=200")
+    run_main("with", "resume=1", "t_max=400")
 
     def numbers(of: Results) -> list[tuple[str, ...]]:
         return [row for row in of.metrics() if row[1] != "k/seconds"]

@@ -18,10 +18,10 @@ PLUGIN = Path(__file__).resolve().parents[1] / "data" / "ordered.py"
         (["--config=karmappo", "agent_order=random", "told_through=projection"], "in an order dr"),
         (["--config=bppo"], "others: 1 hears 0"),
         (["--config=bnmappo"], "a network draws"),
-        (["--config=mat", "rnn_hidden_dim=8"], "others: 1 hears 0"),
-        (["--config=sable", "rnn_hidden_dim=8"], "others: 1 hears 0"),
+        (["--config=mat"], "others: 1 hears 0"),
+        (["--config=sable"], "others: 1 hears 0"),
         (
-            ["--config=magpo", "rnn_hidden_dim=8", "guide_hidden_dim=8"],
+            ["--config=magpo", "guide_hidden_dim=8"],
             "guided by team_mac with mat: agents hear others: 1 hears 0",
         ),
     ],
@@ -34,9 +34,10 @@ def test_agents_that_hear_learn_from_rollouts_and_resume_bit_for_bit(
     words += ["runner=batched", "batch_size_run=4", "rollout_length=10", "seed=1"]
     words += [
         "lr_anneal=False",
+        "rnn_hidden_dim=8",
         "learner_log_interval=1",
         "test_interval=40",
-        "test_nepisode=2",
+        "test_nepisode=1",
         "t_max=120",
     ]
     alone = Results(tmp_path / "alone")

@@ -14,7 +14,8 @@ import pytest
 
 from tests.support import MAIN, Results
 
-RUN = ["--config=qmix", "--env-config=two_step", "with", "t_max=40", "batch_size=4", "seed=1"]
+RUN = ["--config=qmix", "--env-config=two_step", "with", "t_max=40", "batch_size=4", "seed=1",
+       "testing_on=False"]  # fmt: skip
 STRANGER = 64321  # a user without a name and a home
 
 
@@ -63,7 +64,8 @@ def needs_a_stranger() -> None:
     """Skip where no process can be given to another user, or that one has no packages."""
     if os.geteuid() != 0 or not shutil.which("setpriv") or not shutil.which("git"):
         pytest.skip("only root, with setpriv and git, can run the program as another user")
-    imports = as_stranger(sys.executable, "-c", "import torch, sacred")
+    reads = "import importlib.util as u; open(u.find_spec('torch').origin)"
+    imports = as_stranger(sys.executable, "-c", reads)
     if subprocess.run(imports, capture_output=True, cwd="/").returncode != 0:
         pytest.skip("another user cannot read this Python's packages")
 

@@ -34,6 +34,7 @@ from tests.make import (
     quiet_logger,
     rows_of,
 )
+from tests.pairs import every_pair
 from tests.policies.test_hearing import KINDS, LEARNED, policy_of
 from utils.errors import UserError
 
@@ -71,8 +72,10 @@ def learned(policy: IndependentPolicy, args: Any, updates: int = 3) -> Any:
 # ---------------------------------------------------------------- what it equals
 
 
-@pytest.mark.parametrize("told", ["head", "projection"])
-@pytest.mark.parametrize(("agent", "share", "continuous"), KINDS)
+@pytest.mark.parametrize(
+    ("agent", "share", "continuous", "told"),
+    every_pair(["rnn", "mlp"], [True, False], [False, True], ["head", "projection"]),
+)
 def test_with_all_edges_in_the_order_of_numbers_it_is_armappo_bit_for_bit(
     agent: str, share: bool, continuous: bool, told: str
 ) -> None:

@@ -18,6 +18,7 @@ from learners.bppo_learner import with_peers
 from learners.surrogate import outside
 from tests.learners.test_turns import batch_of, everything, learner_of, log_probs, mask_of, trained
 from tests.make import N, T, actors, flat
+from tests.pairs import every_pair
 from theory.games import CLIMBING
 from utils.errors import UserError
 
@@ -36,8 +37,9 @@ def bppo(continuous: bool = False, **settings: Any) -> Any:
 # ---------------------------------------------------------------- what it equals
 
 
-@pytest.mark.parametrize("told", TOLD)
-@pytest.mark.parametrize(("agent", "continuous"), KINDS)
+@pytest.mark.parametrize(
+    ("agent", "continuous", "told"), every_pair(["rnn", "mlp"], [False, True], TOLD)
+)
 def test_without_feedback_agents_take_plain_turns_bit_for_bit(
     agent: str, continuous: bool, told: str
 ) -> None:

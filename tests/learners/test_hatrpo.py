@@ -13,7 +13,6 @@ from components.episode_buffer import EpisodeBatch
 from learners import REGISTRY as LEARNERS
 from learners.round import Round
 from tests.learners.test_turns import (
-    KINDS,
     batch_of,
     learner_of,
     log_probs,
@@ -21,6 +20,7 @@ from tests.learners.test_turns import (
     trained,
 )
 from tests.make import N, T, actors, flat
+from tests.pairs import every_pair
 from utils.errors import UserError
 from utils.needs import Given, require
 
@@ -114,8 +114,9 @@ def test_it_is_trpo_written_out(n_agents: int, continuous: bool) -> None:
     assert (actors(fast) - actors(naive)).norm() < 1e-5 * (actors(fast) - start).norm()
 
 
-@pytest.mark.parametrize(("agent", "continuous"), KINDS)
-@pytest.mark.parametrize("kl_limit", [1e-4, 0.01, 0.5])
+@pytest.mark.parametrize(
+    ("agent", "continuous", "kl_limit"), every_pair(["rnn", "mlp"], [False, True], [1e-4, 0.5])
+)
 def test_no_agent_moves_beyond_the_limit(agent: str, continuous: bool, kl_limit: float) -> None:
     learner = hatrpo(continuous, agent=agent, kl_limit=kl_limit, turn_order="random")
     moved = 0

@@ -16,6 +16,7 @@ from learners.klevel import LevelSchedule
 from learners.maddpg_learner import JointObjective
 from tests.make import actors, all_at_once, flat, make_learner, policy_args
 from tests.make import double_batch as batch_of
+from tests.pairs import every_pair
 from utils.errors import UserError
 
 MIXERS = ["qmix", "qmix-nonmonotonic", "vdn", "vdn-s", None]
@@ -98,10 +99,10 @@ def relative_error(one: Tensor, other: Tensor) -> float:
     return float((one - other).norm() / other.norm())
 
 
-@pytest.mark.parametrize("optimizer", ["rmsprop", "adam"])
-@pytest.mark.parametrize("continuous", [False, True])
-@pytest.mark.parametrize("share", [True, False])
-@pytest.mark.parametrize("mixer", [*MIXERS, "maddpg"])
+@pytest.mark.parametrize(
+    ("mixer", "share", "continuous", "optimizer"),
+    every_pair([*MIXERS, "maddpg"], [True, False], [False, True], ["rmsprop", "adam"]),
+)
 def test_levels_equal_the_naive_recursion(
     mixer: str | None, share: bool, continuous: bool, optimizer: str
 ) -> None:

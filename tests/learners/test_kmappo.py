@@ -13,6 +13,7 @@ from components.episode_buffer import EpisodeBatch
 from components.experience import Experience
 from learners.surrogate import clipped, others_ratio
 from tests.make import actors, double_batch, flat, make_learner, on_policy_args, rows_of
+from tests.pairs import every_pair
 
 pytestmark = pytest.mark.usefixtures("double_precision")
 
@@ -132,11 +133,10 @@ def naive_step(learner: Any, played: Experience, K: int) -> None:
             optimiser.load_state_dict(copy.deepcopy(omega_reset))
 
 
-@pytest.mark.parametrize("kmappo_ratio", FORMS)
-@pytest.mark.parametrize("kmappo_ref", ["step", "behaviour"])
-@pytest.mark.parametrize("continuous", [False, True])
-@pytest.mark.parametrize("share", [True, False])
-@pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
+@pytest.mark.parametrize(
+    ("kmappo_ratio", "kmappo_ref", "continuous", "share", "optimizer"),
+    every_pair(FORMS, ["step", "behaviour"], [False, True], [True, False], ["adam", "rmsprop"]),
+)
 def test_levels_equal_the_naive_recursion(
     kmappo_ratio: str, kmappo_ref: str, continuous: bool, share: bool, optimizer: str
 ) -> None:

@@ -27,6 +27,7 @@ from tests.make import (
     on_policy_args,
     rows_of,
 )
+from tests.pairs import every_pair
 from utils.errors import UserError
 from utils.needs import Given, require
 
@@ -88,10 +89,10 @@ def mask_of(batch: EpisodeBatch) -> Tensor:
 # ---------------------------------------------------------------- one agent
 
 
-@pytest.mark.parametrize("name", IN_TURNS)
-@pytest.mark.parametrize(("agent", "continuous"), KINDS)
-@pytest.mark.parametrize("minibatches", [1, 3])
-@pytest.mark.parametrize("share", [True, False])
+@pytest.mark.parametrize(
+    ("name", "agent", "continuous", "minibatches", "share"),
+    every_pair(IN_TURNS, ["rnn", "mlp"], [False, True], [1, 3], [True, False]),
+)
 def test_one_agent_is_mappo_bit_for_bit(
     name: str, agent: str, continuous: bool, minibatches: int, share: bool
 ) -> None:
@@ -225,8 +226,10 @@ def test_happo_is_what_is_written_out(agent: str, continuous: bool) -> None:
 # ---------------------------------------------------------------- A2PO
 
 
-@pytest.mark.parametrize(("agent", "continuous"), KINDS)
-@pytest.mark.parametrize("order", ["random", "semi_greedy"])
+@pytest.mark.parametrize(
+    ("order", "agent", "continuous"),
+    every_pair(["random", "semi_greedy"], ["rnn", "mlp"], [False, True]),
+)
 def test_a2po_without_what_is_its_own_is_happo_bit_for_bit(
     order: str, agent: str, continuous: bool
 ) -> None:

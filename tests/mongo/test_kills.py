@@ -20,7 +20,7 @@ from tests.mongo.server import Mongod
 from tests.support import PATIENCE, Results
 from utils.errors import UserError
 
-RUNS, KILLED_DURING, FAILS, IS_STOPPED = 10, (2, 5, 9), 4, 7
+RUNS, KILLED_DURING, FAILS, IS_STOPPED = 6, (2, 6), 3, 5
 
 
 def once_it_logs(folder: Path, do: Callable[[], None]) -> threading.Thread:
@@ -44,7 +44,7 @@ def stop_politely() -> None:
 
 
 @pytest.mark.slow
-def test_ten_runs_and_three_kills(
+def test_six_runs_and_two_kills(
     mongod: Mongod, results: Results, train: Train, capfd: pytest.CaptureFixture[str]
 ) -> None:
     address = mongod.address("kills")
@@ -70,7 +70,7 @@ def test_ten_runs_and_three_kills(
             event.join()
 
     output = capfd.readouterr().out
-    assert output.count("MongoDB is lost") == output.count("MongoDB is back") == 3
+    assert output.count("MongoDB is lost") == output.count("MongoDB is back") == len(KILLED_DURING)
     database, store = mongod.database("kills"), Store(parse_address(address))
     statuses = {document["_id"]: document["status"] for document in database.runs.find()}
     special = {FAILS: "FAILED", IS_STOPPED: "INTERRUPTED"}

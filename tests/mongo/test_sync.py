@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from launch import launch
 from main import main
 from mongo.sync import sort_out
 from records.resume import locked
 from tests.mongo.compare import points_of_database, points_of_folder, without_ids
-from tests.mongo.conftest import Train
+from tests.mongo.conftest import RUN, Train
 from tests.mongo.server import Mongod, free_port
 from tests.support import Results
 
@@ -86,20 +88,28 @@ def test_a_killed_run_is_interrupted_and_a_running_one_left_alone(
     assert mongod.database("killed").runs.find_one()["status"] == "INTERRUPTED"
 
 
+@pytest.fixture(scope="module")
+def two_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results that a test may copy."""
+    root = tmp_path_factory.mktemp("two")
+    for _ in range(2):
+        launch([*RUN, f"local_results_path={root}"])
+    return root
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [("run.json", "{"), ("run.json", "{}"), ("metrics.json", "{"), ("metrics.csv", None)],
 )
 def test_a_run_with_torn_files_is_left_out_and_the_others_sent(
     mongod: Mongod,
-    train: Train,
+    two_runs: Path,
     results: Results,
     capfd: pytest.CaptureFixture[str],
     name: str,
     content: str | None,
 ) -> None:
-    train()
-    train()
+    shutil.copytree(two_runs, results.root)
     path = results.root / "sacred/1" / name
     if content is None:
         path.unlink()
@@ -116,9 +126,9 @@ def test_a_run_with_torn_files_is_left_out_and_the_others_sent(
 
 
 def test_sync_says_what_it_lacks(
-    train: Train, results: Results, capsys: pytest.CaptureFixture[str]
+    two_runs: Path, results: Results, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    train()
+    shutil.copytree(two_runs, results.root)
     place = f"local_results_path={results.root}"
 
     assert main(["sync", place]) == 2

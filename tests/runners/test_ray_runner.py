@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import PATIENCE
+from tests.support import PATIENCE, Results, play
 
 pytest.importorskip("ray")
 
@@ -48,6 +48,16 @@ def test_the_same_episodes_as_parallel_bit_for_bit(cluster: Any, env: str) -> No
     played = rounds(ray_runner(cluster, **settings), "train test train")
 
     assert same(parallel, played)
+
+
+def test_a_run_is_the_same_as_one_without_processes(cluster: Any, tmp_path: Path) -> None:
+    words = ["--config=qmix", "--env-config=grid", "with", "seed=5", "t_max=100", "batch_size=4"]
+    words += ["test_nepisode=3", "test_interval=50", "log_interval=50", "learner_log_interval=50"]
+    plain, played = Results(tmp_path / "plain"), Results(tmp_path / "ray")
+    play(plain, *words)
+    play(played, *words, "runner=ray", f"ray_address={cluster.address}")
+
+    assert played.metrics() == plain.metrics()
 
 
 @pytest.mark.parametrize("fault", ["kill", "hang"])
