@@ -42,7 +42,7 @@ def from_yaml(tmp_path: Path, *updates: str, **values: Any) -> LoadedConfig:
     sorted(
         {
             *itertools.product(names("algs"), ["skirmish", "meet_up"]),
-            *itertools.product(["qmix", "kmappo", "kfacmac_mujoco"], names("envs")),
+            *itertools.product(["qmix", "kmappo", "kfacmac_mamujoco"], names("envs")),
         }
     ),
 )

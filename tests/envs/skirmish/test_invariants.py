@@ -1,4 +1,4 @@
-"""Random steps on each map, two thousand or more: what must hold in every one of them."""
+"""Random steps on each map, sixteen hundred or more: what must hold in every one of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from envs.skirmish.fights import CHANGING, LAYERS
 from envs.skirmish.maps import MAPS, SIZE
 from tests.envs.skirmish.support import random_actions
 
-FIGHTS, STEPS = 16, 130
+FIGHTS, STEPS = 16, 100
 
 
 class Watch:
