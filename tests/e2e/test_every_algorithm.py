@@ -44,24 +44,17 @@ def test_plays_is_evaluated_is_shown_and_goes_on(path: Path, tmp_path: Path) -> 
     learned = results.last("updates")
     assert learned > 0
 
-    assert main(["replay", "1", place]) == 0  # an evaluation of what was saved
+    tests = [f"checkpoint_path={results.models}", "evaluate=True", "batch_size_run=1", place]
+    assert main([*command(path), *tests]) == 0
+    assert (results.status(2), results.json("run.json", 2)["result"]["updates"]) == ("COMPLETED", 0)
+
+    assert main(["replay", "1", place]) == 0
     (text,) = (results.root / "replays").rglob("*.txt")
     assert text.read_text().splitlines()[0].startswith("slot 0: agent 0 ")
 
     assert main(["with", "resume=1", "t_max=24", place]) == 0
     assert results.status() == "COMPLETED"
     assert results.last("updates") > learned
-
-
-@pytest.mark.parametrize("name", ["qmix", "kmaddpg_mamujoco", "magpo"])
-def test_an_evaluation_is_a_run_without_updates(name: str, tmp_path: Path) -> None:
-    path, results = CONFIG / "algs" / f"{name}.yaml", Results(tmp_path / "results")
-    place = f"local_results_path={results.root}"
-    assert main([*command(path), *sizes(path), "t_max=12", place]) == 0
-
-    tests = [f"checkpoint_path={results.models}", "evaluate=True", "batch_size_run=1", place]
-    assert main([*command(path), *tests]) == 0
-    assert (results.status(2), results.json("run.json", 2)["result"]["updates"]) == ("COMPLETED", 0)
 
 
 def test_rollouts_are_shown_too(tmp_path: Path) -> None:

@@ -57,8 +57,8 @@ def played_and_learned(policy: IndependentPolicy, args: Any, updates: int) -> li
 @pytest.mark.parametrize(
     ("name", "agent", "share", "continuous", "updates"),
     [
-        ("mappo_learner", "mlp", False, False, 8),
-        ("kmappo_learner", "rnn", True, True, 8),
+        ("mappo_learner", "mlp", False, False, 20),
+        ("kmappo_learner", "rnn", True, True, 20),
         *(("mappo_learner", *kind, 3) for kind in KINDS),
     ],
 )

@@ -22,7 +22,7 @@ from reporting.series import Series
 from tests.support import Results
 from utils.errors import UserError
 
-MUTATIONS = 80
+MUTATIONS = 200
 RUN = ("--config=qmix", "--env-config=two_step", "with", "seed=3", "t_max=60", "batch_size=4",
        "buffer_size=8", "test_interval=20", "test_nepisode=2", "checkpoint_interval=20",
        "log_interval=10", "learner_log_interval=10", "runner_log_interval=10",
@@ -163,7 +163,7 @@ SPARE = ("metrics.json", "info.json")
 OF_BOTH = ("config.json", "run.json", "checksums.json")  # read by reports and by a resume
 
 
-def test_eighty_flips_and_truncations(finished: Results, tmp_path: Path) -> None:
+def test_two_hundred_flips_and_truncations(finished: Results, tmp_path: Path) -> None:
     original = Original.of(finished)
     chance = random.Random(16)
     results = Results(tmp_path / "results")
