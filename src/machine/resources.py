@@ -5,6 +5,7 @@ All bounds are the least that something takes, so what is refused could not have
 
 from __future__ import annotations
 
+import os
 import resource
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -62,6 +63,13 @@ class Demand:
         raise UserError(
             f"{self.setting} means {self.wanted:,} {self.what}: {why}.\n{self.instead} {ELSEWHERE}"
         )
+
+
+def usable_cores() -> int:
+    """Those that a batch system lets this process use, where it says so."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def check_sizes(config: Settings) -> None:
@@ -144,9 +152,9 @@ def _environments(config: Settings, setting: str, count: int) -> Iterator[Demand
     yield Demand(setting, count, "environments", ENVIRONMENT_BYTES, smaller)
     runner = config["runner"]
     if runner == "parallel" or (runner == "ray" and not config["ray_address"]):
-        shared = config["env_processes"] if runner == "parallel" else None
+        processes = (config["env_processes"] or usable_cores()) if runner == "parallel" else count
         yield Demand(
-            *(f"{setting} runner={runner}", min(shared or count, count), "processes"),
+            *(f"{setting} runner={runner}", min(processes, count), "processes"),
             WORKER_BYTES,
             f"{smaller} Or let environments share processes: runner=parallel env_processes=2.",
             _startable(),
