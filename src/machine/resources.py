@@ -172,10 +172,11 @@ def check_batches(settings: dict[str, int], step_bytes: int, slots: int) -> None
         demand.check(available)
 
 
-def as_memory_allows(builders: Sequence[Item]) -> Iterator[Item]:
-    """`builders`, one after the other, while all would fit at the rate of those so far.
+def as_memory_allows(builders: Sequence[Item], n_envs: int) -> Iterator[Item]:
+    """`builders`, one after the other, while `n_envs` would fit at the rate of those so far.
 
-    The first is left out of that: it may import whole libraries.
+    The first is left out of that: it may import whole libraries. Not all environments need be
+    built here: processes that share them are filled at the same time.
     """
     available, before = available_bytes(), 0
     for built, builder in enumerate(builders):
@@ -183,9 +184,9 @@ def as_memory_allows(builders: Sequence[Item]) -> Iterator[Item]:
             before = _own_bytes()
         if built >= 64 and built & (built - 1) == 0:  # now and then: 64, 128, 256, ...
             each = (_own_bytes() - before) // (built - 1)
-            setting = f"batch_size_run or test_batch_size_run={len(builders)}"
+            setting = f"batch_size_run or test_batch_size_run={n_envs}"
             what = "environments like those so far"
-            demand = Demand(setting, len(builders), what, each, "Type a smaller one.")
+            demand = Demand(setting, n_envs, what, each, "Type a smaller one.")
             demand.check(available)
         yield builder
 

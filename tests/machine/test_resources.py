@@ -133,7 +133,7 @@ def test_environments_are_built_while_they_fit(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(resources, "_own_bytes", lambda: 1_000_000 * len(built))
 
     def build(count: int) -> None:
-        for number in as_memory_allows(range(count)):
+        for number in as_memory_allows(range(count), count):
             built.append(number)
 
     build(900)

@@ -17,7 +17,9 @@ from envs.build import n_processes
 from envs.matrix_games import TwoStep
 from envs.vector.processes import SERVER, Processes
 from envs.vector.wakeups import WakeUp
+from envs.vector.worker_process import Team
 from envs.vector.workers import NO_ANSWER, WorkerVector
+from machine import resources
 from tests.data.fragile import Fragile
 from utils.errors import UserError
 
@@ -69,7 +71,7 @@ def test_a_process_that_is_lost_between_steps_takes_its_rows_and_no_others(
     number: str, why: str
 ) -> None:
     rows, actions = np.arange(4), np.zeros((4, 2), int)
-    vector = WorkerVector(Processes([partial(Fragile)] * 4, rows.tolist(), 2), 60, 0.5)
+    vector = WorkerVector(Processes([partial(Fragile)] * 4, rows.tolist(), 2), 60, 2.0)
     try:
         vector.reset(rows, rows)
         assert not vector.step(rows, actions).lost.any()
@@ -122,3 +124,24 @@ def test_there_are_as_many_processes_as_cores_and_one_for_each_game(
     assert [n_processes("grid", n, None) for n in (1, 4, 32)] == [1, 4, 4]
     assert [n_processes("sc2", n, None) for n in (1, 4, 32)] == [1, 4, 32]
     assert [n_processes(name, 32, 2) for name in ("grid", "sc2")] == [2, 2]
+
+
+def test_a_process_builds_no_more_environments_than_fit_with_those_of_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(resources, "available_bytes", lambda: 200_000)
+    built: list[int] = []
+    monkeypatch.setattr(resources, "_own_bytes", lambda: 1000 * len(built))
+
+    def count() -> TwoStep:
+        built.append(1)
+        return TwoStep()
+
+    for n_envs, fit in ((200, 100), (201, 64)):
+        built.clear()
+        team = Team(dict.fromkeys(range(100), count), n_envs)
+        answers = team.obey([(row, "build") for row in range(100)])
+
+        assert len(built) == fit
+        assert [row for row, (how, _) in answers.items() if how == "failed"] == [64][: 100 - fit]
+    assert "batch_size_run=201" in answers[64][1]

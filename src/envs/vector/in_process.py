@@ -33,7 +33,7 @@ class InProcessVector(BatchedEnv):
         self.n_envs = len(builders)
         self._envs: list[Any] = [None] * self.n_envs  # None where one is to be built
         try:
-            for row, build in enumerate(as_memory_allows(builders)):
+            for row, build in enumerate(as_memory_allows(builders, self.n_envs)):
                 self._envs[row] = build()
             self._info = sizes_of(self._envs[0])
         except BaseException:

@@ -65,7 +65,7 @@ class Processes(Workplace):
         if process is None or process.ended:
             builders = {each: self._builders[each] for each in self._teams[team]}
             seed = self._seeds[self._teams[team][0]]
-            process = WorkerProcess(builders, seed, self._guardian, self._arrays)
+            process = WorkerProcess(builders, self.n_envs, seed, self._guardian, self._arrays)
             self._processes[team] = process
         return process
 
@@ -91,7 +91,9 @@ class Processes(Workplace):
 class WorkerProcess:
     """The main process's end of one process: commands are noted, and told all at once."""
 
-    def __init__(self, builders: Builders, seed: int, guardian: Guardian, arrays: Arrays) -> None:
+    def __init__(
+        self, builders: Builders, n_envs: int, seed: int, guardian: Guardian, arrays: Arrays
+    ) -> None:
         self.rows: Sequence[int] = list(builders)
         self._guardian, self._arrays = guardian, arrays
         try:
@@ -99,7 +101,7 @@ class WorkerProcess:
             self._step, self._stepped = WakeUp(), WakeUp()
             channel = Channel(theirs, self._step, self._stepped)
             # The server's environment variables are those of when it was started.
-            given = (channel, builders, seed, dict(os.environ))
+            given = (channel, builders, n_envs, seed, dict(os.environ))
             self._process = SERVER.Process(target=main, args=given, daemon=True)
             with nobody_interrupted():
                 self._process.start()

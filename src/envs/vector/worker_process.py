@@ -7,7 +7,7 @@ import pickle
 import random
 import select
 import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
@@ -19,6 +19,8 @@ from envs.values import Info
 from envs.vector.rows import Arrays, Build, Fields, Place, begin, explain, look, reseeds, sizes_of
 from envs.vector.shared import SharedArrays
 from envs.vector.wakeups import WakeUp
+from machine.resources import as_memory_allows
+from utils.errors import UserError
 
 Answer = Any  # what a `do_...` of `Worker` returns; which one was asked says its type
 Reply = tuple[str, Answer]  # ("done", answer) or ("failed", traceback)
@@ -45,7 +47,7 @@ def become_worker(seed: int) -> None:
     np.random.seed(seed % 2**32)
 
 
-def serve(channel: Channel, builders: Builders, seed: int) -> None:
+def serve(channel: Channel, builders: Builders, n_envs: int, seed: int) -> None:
     """Obey until all environments are closed, or until the main process is gone.
 
     A message is a list of rows with their commands. It is answered by the rows with ("done",
@@ -53,7 +55,7 @@ def serve(channel: Channel, builders: Builders, seed: int) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
     become_worker(seed)
-    team = Team(builders)
+    team = Team(builders, n_envs)
     pipe, step = channel.pipe, channel.step
     message_or_step = select.poll()
     message_or_step.register(pipe.fileno(), select.POLLIN)
@@ -81,22 +83,28 @@ def tell(pipe: Connection, message: object) -> None:
 
 
 class Team:
-    """The environments of one process."""
+    """The environments of one process, of `n_envs` in all processes."""
 
-    def __init__(self, builders: Builders) -> None:
-        self._builders = builders
+    def __init__(self, builders: Builders, n_envs: int) -> None:
+        self._builders, self._n_envs = builders, n_envs
         self._workers: dict[int, Worker] = {}
 
-    def obey(self, commands: Iterable[tuple[Any, ...]]) -> dict[int, Reply]:
+    def obey(self, commands: Sequence[tuple[Any, ...]]) -> dict[int, Reply]:
         """`commands` are (row, command, details ...)."""
-        workers, answers = self._workers, {}
-        for row, command, *details in commands:
-            if row not in workers:
-                workers[row] = Worker(self._builders[row], row)
-            answers[row] = workers[row].obey(command, *details)
-            if command == "close":
-                del workers[row]
+        answers: dict[int, Reply] = {}
+        building = commands[0][1] == "build"
+        try:
+            for each in as_memory_allows(commands, self._n_envs) if building else commands:
+                answers[each[0]] = self._obey(*each)
+        except UserError as error:  # there is no room for more
+            answers[commands[len(answers)][0]] = "failed", str(error)
         return answers
+
+    def _obey(self, row: int, command: str, *details: object) -> Reply:
+        if row not in self._workers:
+            self._workers[row] = Worker(self._builders[row], row)
+        worker = self._workers[row] if command != "close" else self._workers.pop(row)
+        return worker.obey(command, *details)
 
     def step(self) -> dict[int, Reply]:
         """A step of the rows that are asked for one; the answers of those that say something."""
@@ -163,9 +171,11 @@ class Worker:
         self._env.close()
 
 
-def main(channel: Channel, builders: Builders, seed: int, variables: Mapping[str, str]) -> None:
+def main(
+    channel: Channel, builders: Builders, n_envs: int, seed: int, variables: Mapping[str, str]
+) -> None:
     """The process's entry: a group of its own, so that it can be killed with all it started."""
     os.setpgid(0, 0)
     os.environ.clear()
     os.environ.update(variables)
-    serve(channel, builders, seed)
+    serve(channel, builders, n_envs, seed)
