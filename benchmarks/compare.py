@@ -20,6 +20,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import growth
 import loop
+import parallel
 import rollout
 import startup
 import transition_scope
@@ -27,6 +28,7 @@ import turns
 import updates
 from interleave import UNITS, Case, checkout, in_turn, spread
 from problems import FULL, MUJOCO, SMAC
+from seen import seen
 
 PEERS = ("facmac", "pymarl", "epymarl", "harl")
 SHAPES = (*SMAC, *FULL, *MUJOCO)
@@ -41,6 +43,7 @@ BENCHMARKS = {  # what makes the cases, and the shapes they can have
     "turns": (turns.cases, ("3m", "2s3z", "MMM2")),
     "loop": (loop.cases, ("3m", "2s3z")),
     "rollout": (rollout.cases, ("3m",)),
+    "parallel": (parallel.cases, ("3m",)),
     "growth": (growth.cases, ("corridor",)),
     "transition": (transition_scope.cases, tuple(MUJOCO)),
     "startup": (startup.cases, ()),
@@ -125,6 +128,7 @@ def main() -> None:
             sys.stdout.flush()
             if options.json:
                 options.json.write_text(json.dumps(rows, indent=1))
+    sys.stdout.write(f"\n{seen()}\n")
 
 
 if __name__ == "__main__":

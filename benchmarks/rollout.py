@@ -1,8 +1,8 @@
 """Acting and the runner, without learning, and an environment that costs next to nothing.
 
 Run by `compare.py`. QMIX's controller plays episodes of 3m's shapes, all at the limit: in a batched
-environment, in environments of this process, and in worker processes, one each or two for all. With
-a checkout of it, PyMARL's parallel runner does the same. What counts is the processor time of the
+environment, in environments of this process, and in worker processes, one for each core. With a
+checkout of it, PyMARL's parallel runner does the same. What counts is the processor time of the
 playing process and of all its workers together, and in a second block that of the former alone.
 """
 
@@ -20,12 +20,7 @@ from problems import settings_of
 
 ENVIRONMENTS = (8, 32)
 EPISODES = 128  # a turn
-PLACES: Mapping[str, dict[str, Any]] = {
-    "batched": {"runner": "batched"},
-    "episode": {"runner": "episode"},
-    "parallel": {"runner": "parallel"},
-    "parallel, 2 processes": {"runner": "parallel", "env_processes": 2},
-}
+PLACES = ("batched", "episode", "parallel")
 
 
 def seconds_of(pids: Sequence[int]) -> float:
@@ -33,12 +28,12 @@ def seconds_of(pids: Sequence[int]) -> float:
     return sum(time.clock_gettime((~pid << 3) | 2) for pid in pids)
 
 
-def runner_of(tree: str, name: str, where: str, rows: int) -> Any:
+def runner_of(tree: str, name: str, settings: Mapping[str, Any], rows: int) -> Any:
     """A runner with a controller, ready to play."""
     from ours import on_still
 
     sizes = {"batch_size_run": rows, "ragged": False, "buffer_size": 100}
-    args = on_still(settings_of(name, "q_learner", 1, {**PLACES[where], **sizes}))
+    args = on_still(settings_of(name, "q_learner", 1, {**settings, **sizes}))
     if tree == "ours":
         from ours import session_of
 
@@ -47,12 +42,12 @@ def runner_of(tree: str, name: str, where: str, rows: int) -> Any:
     from still import Still
 
     make_env = lambda: Still(**args.env_args)  # noqa: E731
-    return player(tree, args, make_env, where, args.episode_limit + 1).runner
+    return player(tree, args, make_env, settings["runner"], args.episode_limit + 1).runner
 
 
-def serve(tree: str, name: str, where: str, rows: int, with_workers: bool) -> None:
+def serve(tree: str, name: str, settings: Mapping[str, Any], rows: int, with_workers: bool) -> None:
     """A child: times some rounds at a turn, in seconds a step."""
-    runner = runner_of(tree, name, where, rows)
+    runner = runner_of(tree, name, settings, rows)
     import torch
 
     torch.set_num_threads(1)
@@ -76,13 +71,13 @@ def cases(names: Sequence[str], peers: Mapping[str, str]) -> list[Case]:
     for name in names:
         for rows in ENVIRONMENTS:
             for with_workers in (True, False):
-                places = [place for place in PLACES if with_workers or "parallel" in place]
+                places = PLACES if with_workers else ("parallel",)
                 jobs = {
-                    place: Job(__file__, ("ours", name, place, rows, with_workers))
+                    place: Job(__file__, ("ours", name, {"runner": place}, rows, with_workers))
                     for place in places
                 }
                 if "pymarl" in peers:
-                    words = (peers["pymarl"], name, "parallel", rows, with_workers)
+                    words = (peers["pymarl"], name, {"runner": "parallel"}, rows, with_workers)
                     jobs["PyMARL"] = Job(__file__, words)
                 counted = "" if with_workers else ", workers' time not counted"
                 title = f"{name} rollout, {rows} environments{counted}"

@@ -71,8 +71,11 @@ def built(args: SimpleNamespace, logger: Logger, folders: Folders) -> Iterator[S
             session.require_sound,
         )
         load(session, folders)
-        with way_back_named(session.saver):
-            yield session
+        try:
+            with way_back_named(session.saver):
+                yield session
+        finally:
+            session.saver.wait()
     finally:
         runner.close_env()
 
@@ -204,6 +207,7 @@ def finish(session: Session, stop: StopRequest) -> dict[str, float]:
     assert session.saver is not None
     with section("saving"):
         session.saver.save(session.t_env)
+        session.saver.finish(session.t_env)
     if stop.signal is not None:
         raise Interrupted(stop.signal)
     if session.args.testing_on and session.counters.tested_at != session.t_env:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from components.episode_batch import EpisodeBatch
 from components.replay.codecs import Exact, as_array, as_tensor, codec_for
+from components.replay.held import HeldEpisodes
 from components.replay.memory import available_bytes, human
 from components.replay.store import EpisodeStore, Field
 from components.scheme import Groups, Scheme, field_dtype, field_shape
@@ -44,6 +45,7 @@ class ReplayBuffer:
         self.inserted = 0  # episodes ever inserted: the i-th lies in place i % buffer_size
         self._outputs = {output: source for source, (output, _) in self.preprocess.items()}
         self._store = EpisodeStore(buffer_size, max_seq_length, self._stored_fields())
+        self._held = HeldEpisodes(self.episodes_since, 0, 0)
 
     @property
     def episodes_in_buffer(self) -> int:
@@ -69,6 +71,7 @@ class ReplayBuffer:
             lead = 1 if self._is_constant(output) else 2  # the axes B, T
             values[_flag(output)] = np.any(given, axis=tuple(range(lead, given.ndim)))
         numbers = np.arange(self.inserted + skipped, self.inserted + len(lengths))
+        self._held.before_overwriting(self.inserted + len(lengths) - self.buffer_size)
         self._store.write(numbers % self.buffer_size, lengths[skipped:], values)
         self.inserted += len(lengths)
 
@@ -134,6 +137,16 @@ class ReplayBuffer:
         first = min(max(number, self.inserted - self.episodes_in_buffer), last)
         places = np.arange(first, last) % self.buffer_size
         return {"first": np.array(first), **self._store.dump(places)}
+
+    def hold(self, number: int) -> HeldEpisodes:
+        """The same, to be read in another thread: as it is now, whatever is inserted meanwhile.
+
+        What was held before is let go.
+        """
+        self._held.release()
+        first = max(number, self.inserted - self.episodes_in_buffer)
+        self._held = HeldEpisodes(self.episodes_since, first, self.inserted)
+        return self._held
 
     def restore(self, inserted: int, parts: Iterable[Mapping[str, np.ndarray]]) -> None:
         """Become the buffer that wrote `parts` (of `episodes_since`) and had `inserted` episodes.

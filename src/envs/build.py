@@ -13,6 +13,7 @@ from envs.batched import BatchedEnv
 from envs.multiagentenv import MultiAgentEnv, RunFacts
 from envs.single import SingleFace
 from envs.values import EnvArgs
+from machine.resources import usable_cores
 from utils.errors import UserError
 
 Made = TypeVar("Made")
@@ -32,6 +33,12 @@ def n_environments(config: dict[str, Any]) -> int:
     """How many of a run will be up at the same time, for training and for testing."""
     training: int = config["batch_size_run"]
     return training + (config["test_batch_size_run"] or training) * config["testing_on"]
+
+
+def n_processes(name: str, n_envs: int, wanted: int | None) -> int:
+    """How many worker processes share the environments: `wanted`, or one for each usable core."""
+    own = getattr(REGISTRY[name], "own_process", False)  # PyMARL's environments do not say
+    return min(n_envs, wanted or (n_envs if own else usable_cores()))
 
 
 def preflight(name: str, env_args: EnvArgs, n_envs: int) -> RunFacts | None:

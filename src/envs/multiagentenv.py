@@ -33,6 +33,8 @@ class MultiAgentEnv:
     * `batched`: a `BatchedEnv` class that steps many copies at once, for `runner: batched`.
     * `action_kind`: "discrete" or "continuous", a class attribute. Where it is said, a learner
       that needs the other kind is refused before anything starts.
+    * `own_process`: True where a step waits for something outside its process, as a game, so that
+      environments that share a process would wait for each other.
     * `preflight(env_args, n_envs) -> RunFacts`, a class method: checked before a run starts, in
       the main process. It raises a UserError if that run cannot work.
     """
@@ -41,6 +43,7 @@ class MultiAgentEnv:
     episode_limit: int
     batched: ClassVar[Callable[..., BatchedEnv] | None] = None
     action_kind: ClassVar[str | None] = None
+    own_process: ClassVar[bool] = False
 
     def step(self, actions: Actions) -> tuple[float, bool, Info]:
         """(reward, terminated, info). `info["episode_limit"] = True` marks an end by time limit."""

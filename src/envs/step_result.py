@@ -39,6 +39,8 @@ def normalise_step(result: object) -> tuple[float, bool, bool, Info]:
 
 def team_reward(reward: object) -> float:
     """A number, or a list of equal numbers, one for each agent."""
+    if isinstance(reward, float) and abs(reward) <= LARGEST:  # the usual case, at once
+        return float(reward)
     values = np.asarray(reward, dtype=float).reshape(-1)
     if len(values) != 1 and len(np.unique(values)) != 1:
         raise UserError(

@@ -9,6 +9,7 @@ import socket
 from pathlib import Path
 from types import ModuleType
 
+from machine.resources import usable_cores
 from utils.errors import UserError
 from utils.places import is_number
 
@@ -44,7 +45,7 @@ def connect(address: str = "") -> ModuleType:
     }
     if not address:
         settings |= {
-            "num_cpus": usable_cores(),
+            "num_cpus": usable_cores(),  # Ray would take all
             "include_dashboard": False,
             "object_store_memory": STORE_BYTES,
         }
@@ -67,13 +68,6 @@ def has_token() -> bool:
     """Whether this user has the secret that machines of a cluster know each other by."""
     given = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
     return bool(given) or TOKEN_FILE.exists()
-
-
-def usable_cores() -> int:
-    """Those that a batch system lets this process use, where it says so; Ray would take all."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def knock(address: str) -> None:

@@ -5,6 +5,7 @@ All bounds are the least that something takes, so what is refused could not have
 
 from __future__ import annotations
 
+import os
 import resource
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -62,6 +63,13 @@ class Demand:
         raise UserError(
             f"{self.setting} means {self.wanted:,} {self.what}: {why}.\n{self.instead} {ELSEWHERE}"
         )
+
+
+def usable_cores() -> int:
+    """Those that a batch system lets this process use, where it says so."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def check_sizes(config: Settings) -> None:
@@ -144,9 +152,9 @@ def _environments(config: Settings, setting: str, count: int) -> Iterator[Demand
     yield Demand(setting, count, "environments", ENVIRONMENT_BYTES, smaller)
     runner = config["runner"]
     if runner == "parallel" or (runner == "ray" and not config["ray_address"]):
-        shared = config["env_processes"] if runner == "parallel" else None
+        processes = (config["env_processes"] or usable_cores()) if runner == "parallel" else count
         yield Demand(
-            *(f"{setting} runner={runner}", min(shared or count, count), "processes"),
+            *(f"{setting} runner={runner}", min(processes, count), "processes"),
             WORKER_BYTES,
             f"{smaller} Or let environments share processes: runner=parallel env_processes=2.",
             _startable(),
@@ -164,10 +172,11 @@ def check_batches(settings: dict[str, int], step_bytes: int, slots: int) -> None
         demand.check(available)
 
 
-def as_memory_allows(builders: Sequence[Item]) -> Iterator[Item]:
-    """`builders`, one after the other, while all would fit at the rate of those so far.
+def as_memory_allows(builders: Sequence[Item], n_envs: int) -> Iterator[Item]:
+    """`builders`, one after the other, while `n_envs` would fit at the rate of those so far.
 
-    The first is left out of that: it may import whole libraries.
+    The first is left out of that: it may import whole libraries. Not all environments need be
+    built here: processes that share them are filled at the same time.
     """
     available, before = available_bytes(), 0
     for built, builder in enumerate(builders):
@@ -175,9 +184,9 @@ def as_memory_allows(builders: Sequence[Item]) -> Iterator[Item]:
             before = _own_bytes()
         if built >= 64 and built & (built - 1) == 0:  # now and then: 64, 128, 256, ...
             each = (_own_bytes() - before) // (built - 1)
-            setting = f"batch_size_run or test_batch_size_run={len(builders)}"
+            setting = f"batch_size_run or test_batch_size_run={n_envs}"
             what = "environments like those so far"
-            demand = Demand(setting, len(builders), what, each, "Type a smaller one.")
+            demand = Demand(setting, n_envs, what, each, "Type a smaller one.")
             demand.check(available)
         yield builder
 

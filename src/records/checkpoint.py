@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import pickle
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,23 +32,42 @@ STATE_FILE = "state.pt"
 FORMAT = 3
 
 
+class Draft:
+    """A folder beside `folder` that becomes `folder` only when everything is on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.path = folder.parent / f".{folder.name}.part"
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.path.mkdir()
+
+    @contextmanager
+    def given_up_on_error(self) -> Iterator[Path]:
+        """Filled here in one of several steps; nothing of it is left if one fails."""
+        try:
+            yield self.path
+        except BaseException:
+            shutil.rmtree(self.path, ignore_errors=True)
+            raise
+
+    def complete(self) -> None:
+        """Filled: put it in its place."""
+        with self.given_up_on_error():
+            seal(self.path)
+            for path in self.path.iterdir():
+                sync(path)
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self.path.rename(self._folder)
+        sync(self._folder.parent)
+
+
 def write_checkpoint(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Let `fill` write into a folder that becomes `folder` only when everything is on disk."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = folder.parent / f".{folder.name}.part"
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir()
-    try:
-        fill(draft)
-        seal(draft)
-        for path in draft.iterdir():
-            sync(path)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
-    draft.rename(folder)
-    sync(folder.parent)
+    """Let `fill` write all of it."""
+    draft = Draft(folder)
+    with draft.given_up_on_error() as path:
+        fill(path)
+    draft.complete()
 
 
 def drop_state(folder: Path) -> None:
@@ -62,6 +82,17 @@ def put_aside(folder: Path) -> None:
     aside = folder.with_name(f"{folder.name}.damaged")
     shutil.rmtree(aside, ignore_errors=True)
     folder.rename(aside)
+
+
+def copied(state: Any) -> Any:
+    """The same state, whose tensors (on the CPU) and containers nobody goes on changing."""
+    if isinstance(state, torch.Tensor):
+        return state.detach().to("cpu", copy=True)
+    if isinstance(state, dict):
+        return {key: copied(value) for key, value in state.items()}
+    if isinstance(state, list | tuple):
+        return type(state)(map(copied, state))
+    return state
 
 
 def save_state(state: dict[str, Any], folder: Path) -> None:

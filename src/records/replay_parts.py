@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from components.replay.held import HeldEpisodes, Part
 from records.checksums import DamagedError
 from utils.files import digest_of, reason, sync
 
@@ -26,11 +28,11 @@ class Replay(Protocol):
 
     def bytes_used(self) -> int: ...
 
-    def episodes_since(self, number: int, until: int) -> dict[str, np.ndarray]:
-        """Those of them from `number` on and before `until` that are still stored."""
+    def hold(self, number: int) -> HeldEpisodes:
+        """Those of them from `number` on that are stored now, to be read in any thread."""
 
     def restore(self, inserted: int, parts: Iterable[Mapping[str, np.ndarray]]) -> None:
-        """Put back what `episodes_since` gave."""
+        """Put back what was read."""
 
 
 def episodes_of(buffer: Replay, n_bytes: int) -> int:
@@ -49,30 +51,43 @@ class ReplayParts:
         self.digests: dict[str, str] = {}  # name of a living part -> SHA-256
         self._saved = 0  # episodes written, counted from the first ever inserted
 
-    def save_new(self, buffer: Replay) -> None:
-        """Write the episodes that came since the last call; forget parts that were overwritten."""
-        oldest = buffer.inserted - buffer.episodes_in_buffer
+    def new_parts(self, buffer: Replay) -> Callable[[], None]:
+        """What will write the episodes that came since it was last done; any thread may call it.
+
+        It writes them as they are now, and forgets parts that are overwritten by now. It is to be
+        done before there is another.
+        """
+        oldest, end = buffer.inserted - buffer.episodes_in_buffer, buffer.inserted
         at_once = episodes_of(buffer, PART_BYTES)
-        for first in range(max(self._saved, oldest), buffer.inserted, at_once):
-            self._write(buffer, first, min(first + at_once, buffer.inserted))
+        return partial(self._write_new, buffer.hold(self._saved), at_once, oldest, end)
+
+    def _write_new(self, held: HeldEpisodes, at_once: int, oldest: int, end: int) -> None:
+        try:
+            while (part := held.take(at_once)) is not None:
+                self._write(part)
+        finally:
+            held.release()
+        self._saved = end
         self.digests = {n: digest for n, digest in self.digests.items() if _end(n) > oldest}
 
     @property
     def names(self) -> list[str]:
         return list(self.digests)
 
-    def _write(self, buffer: Replay, first: int, until: int) -> None:
+    def _write(self, part: Part) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        name = f"{first:012d}-{until:012d}.npz"
+        name = f"{part.first:012d}-{part.until:012d}.npz"
         draft = self._folder / f".{name}.part"
-        with draft.open("wb") as file:
-            arrays: dict[str, Any] = dict(buffer.episodes_since(first, until))
-            np.savez(file, **arrays)
-        sync(draft)
-        digest = digest_of(draft)
-        draft.rename(self._folder / name)
-        self.digests[name] = digest
-        self._saved = until
+        arrays: dict[str, Any] = dict(part.arrays)
+        try:
+            with draft.open("wb") as file:
+                np.savez(file, **arrays)
+            sync(draft)
+            self.digests[name] = digest_of(draft)
+            draft.rename(self._folder / name)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
 
     def remove_unused(self, names: Collection[str]) -> None:
         """Delete files that no checkpoint names; call when the newest is in place."""
@@ -81,8 +96,8 @@ class ReplayParts:
                 if path.name not in names:
                     path.unlink()
 
-    def state_dict(self, inserted: int) -> dict[str, Any]:
-        return {"names": self.names, "inserted": inserted, "sha256": dict(self.digests)}
+    def state_dict(self) -> dict[str, Any]:
+        return {"names": self.names, "inserted": self._saved, "sha256": dict(self.digests)}
 
     def load_into(self, buffer: Replay, state: dict[str, Any]) -> None:
         """Put back what `state_dict` named."""

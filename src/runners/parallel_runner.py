@@ -1,4 +1,4 @@
-"""`runner: parallel`: environments have processes of their own, or share some."""
+"""`runner: parallel`: environments live in processes of this machine, which they share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from envs.batched import BatchedEnv
-from envs.build import make_env_in_worker
+from envs.build import make_env_in_worker, n_processes
 from envs.vector.processes import Processes
 from envs.vector.workers import WorkerVector, Workplace
 from runners.vector_runner import VectorRunner
@@ -25,4 +25,5 @@ class ParallelRunner(VectorRunner):
     def make_workplace(
         self, builders: Sequence[Callable[[], Any]], seeds: Sequence[int]
     ) -> Workplace:
-        return Processes(builders, seeds, self.args.env_processes)
+        args = self.args
+        return Processes(builders, seeds, n_processes(args.env, len(seeds), args.env_processes))

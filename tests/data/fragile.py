@@ -52,6 +52,8 @@ class Fragile(MultiAgentEnv):
             os.kill(os.getpid(), signal.SIGKILL)
         if self.fault == "exit":
             os._exit(3)
+        if self.fault == "stop":
+            os.kill(os.getpid(), signal.SIGSTOP)
         if self.fault == "hang":
             time.sleep(600)
 

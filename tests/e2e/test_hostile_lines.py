@@ -157,7 +157,7 @@ def test_values_that_nothing_can_hold(
 
 BOMBS = [
     ("batch_size_run=1000000000", "environments"),
-    ("batch_size_run=1000000 runner=parallel", "env_processes=2"),
+    ("batch_size_run=1000000 runner=parallel env_processes=1000000", "env_processes=2"),
     ("test_batch_size_run=10000000000", "test_batch_size_run"),
     ("torch_threads=1000000", "torch_threads=1"),
     ("--config=mappo --env-config=two_step rollout_length=1000000000000", "smaller rollout_length"),

@@ -118,6 +118,45 @@ def test_killed_runs_resume_bit_for_bit(untouched: Results, results: Results, ru
     assert [path.name for path in (results.root / "sacred").glob("[0-9]*")] == ["1"]
 
 
+SLOW_DISK = """
+import time
+import numpy as np
+
+whole = np.savez
+
+
+def first_a_half(file, **arrays):
+    file.write(b"half")
+    file.flush()
+    time.sleep(0.3)
+    file.seek(0)
+    whole(file, **arrays)
+
+
+np.savez = first_a_half
+"""
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_while_replay_is_written_resumes_bit_for_bit(
+    untouched: Results, results: Results, tmp_path: Path
+) -> None:
+    (tmp_path / "slow_disk.py").write_text(SLOW_DISK)
+    words = (f"plugins=[{tmp_path / 'slow_disk.py'}]", "checkpoint_interval=600")
+    newest, process = -1, start(results, *words)
+    for _ in range(2):
+        until(lambda: newest_checkpoint(results) > newest, process)  # noqa: B023
+        until(lambda: any((results.root / "models").glob("*/replay/.*.part")), process)
+        process.kill()
+        process.wait()
+        newest = newest_checkpoint(results)
+        process = start(results, *words, "resume=latest")
+    assert process.wait(timeout=PATIENCE) == 0
+
+    assert results.metrics() == untouched.metrics()
+    assert not list(results.root.rglob("*.part"))
+
+
 @pytest.mark.slow
 def test_resumed_runs_end_with_the_same_networks(untouched: Results, results: Results) -> None:
     process = start(results)

@@ -231,7 +231,7 @@ def test_an_odd_info_reaches_the_main_process() -> None:
     worker = Worker(lambda: odd(info=ODD_INFO), row=0)
     vector = InProcessVector([odd])
     worker.obey("build")
-    worker.arrays = vector._arrays
+    worker.write_to(vector._arrays)
     worker.obey("reset", 3)
     answers = [worker.obey("step") for _ in range(2)]
     sent = pickle.loads(pickle.dumps(answers))
@@ -296,7 +296,7 @@ def test_an_exception_that_cannot_be_encoded_costs_an_episode(close: Any) -> Non
     step = vector.step(ROWS[:1], NOTHING[:1])
     worker = Worker(lambda: odd(**attributes), row=0)
     worker.obey("build")
-    worker.arrays = vector._arrays
+    worker.write_to(vector._arrays)
     worker.obey("reset", 3)
     outcome, reason = pickle.loads(pickle.dumps(worker.obey("step")))
 

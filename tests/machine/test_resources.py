@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -10,7 +11,13 @@ import yaml
 
 from configuration import load_config
 from machine import resources
-from machine.resources import as_memory_allows, check_batches, check_sizes, weights_that_fit
+from machine.resources import (
+    as_memory_allows,
+    check_batches,
+    check_sizes,
+    usable_cores,
+    weights_that_fit,
+)
 from utils.errors import UserError
 
 MEMORY = 1_000_000_000
@@ -33,11 +40,11 @@ def settings(*words: str, algorithm: str = "qmix") -> dict[str, Any]:
         ("torch_threads=1000", "torch_threads=1001"),
         ("batch_size_run=1000000", "batch_size_run=1000001"),
         ("test_batch_size_run=1000000", "test_batch_size_run=1000001"),
-        ("batch_size_run=250 runner=parallel", "batch_size_run=251 runner=parallel"),
         (
-            "batch_size_run=999 runner=parallel env_processes=3",
-            "batch_size_run=999 runner=parallel env_processes=300",
+            "batch_size_run=999 runner=parallel env_processes=250",
+            "batch_size_run=999 runner=parallel env_processes=251",
         ),
+        ("batch_size_run=999 runner=parallel", "batch_size_run=999 runner=ray"),
         ("batch_size_run=999 runner=ray ray_address=a:1", "batch_size_run=999 runner=ray"),
     ],
 )
@@ -126,7 +133,7 @@ def test_environments_are_built_while_they_fit(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(resources, "_own_bytes", lambda: 1_000_000 * len(built))
 
     def build(count: int) -> None:
-        for number in as_memory_allows(range(count)):
+        for number in as_memory_allows(range(count), count):
             built.append(number)
 
     build(900)
@@ -135,3 +142,13 @@ def test_environments_are_built_while_they_fit(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(UserError, match="batch_size_run"):
         build(2000)
     assert len(built) == 64
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux knows of this")
+def test_only_the_cores_of_this_process_are_used() -> None:
+    mine = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(mine)})
+    try:
+        assert usable_cores() == 1
+    finally:
+        os.sched_setaffinity(0, mine)

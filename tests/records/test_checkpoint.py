@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from components.replay.held import HeldEpisodes
 from records import replay_parts
 from records.checkpoint import (
     checkpoint_steps,
@@ -78,8 +79,9 @@ class FakeBuffer:
     def bytes_used(self) -> int:
         return 10 * self.episodes_in_buffer
 
-    def episodes_since(self, number: int, until: int) -> dict[str, np.ndarray]:
-        return {"numbers": np.arange(max(number, self.inserted - self.size), until)}
+    def hold(self, number: int) -> HeldEpisodes:
+        first = max(number, self.inserted - self.episodes_in_buffer)
+        return HeldEpisodes(lambda a, b: {"numbers": np.arange(a, b)}, first, self.inserted)
 
     def restore(self, inserted: int, parts: list[dict[str, np.ndarray]]) -> None:
         self.inserted = inserted
@@ -94,11 +96,11 @@ def test_replay_parts_hold_every_living_episode_and_no_more_files_than_needed(
     buffer, parts = FakeBuffer(size=10), ReplayParts(tmp_path)
     for new in (4, 0, 7, 3, 12, 1):
         buffer.inserted += new
-        parts.save_new(buffer)
+        parts.new_parts(buffer)()
         parts.remove_unused(parts.names)
 
     restored = FakeBuffer(size=10)
-    ReplayParts(tmp_path).load_into(restored, parts.state_dict(buffer.inserted))
+    ReplayParts(tmp_path).load_into(restored, parts.state_dict())
 
     living = list(range(buffer.inserted - 10, buffer.inserted))
     assert restored.restored[-10:] == living

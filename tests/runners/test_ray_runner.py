@@ -113,8 +113,8 @@ def test_an_actor_that_dies_before_its_first_answer_is_begun_once_more() -> None
     for deaths, begun in ((0, 1), (1, 2)):
         actors = MortalActors(deaths)
         handle = ActorHandle(actors, actors.begin, 0, {})  # type: ignore[arg-type]
-        handle.send("build")
-        assert handle.receive(time.monotonic() + 1) == "build"
+        handle.send(0, "build")
+        assert handle.receive(time.monotonic() + 1) == {0: ("done", "build")}
         assert actors.begun == begun
 
 
@@ -123,9 +123,9 @@ def test_one_that_dies_again_or_later_is_lost(deaths: int, after: int, begun: in
     actors = MortalActors(deaths, after)
     handle = ActorHandle(actors, actors.begin, 0, {})  # type: ignore[arg-type]
     for _ in range(after):
-        handle.send("build")
+        handle.send(0, "build")
         handle.receive(time.monotonic() + 1)
-    handle.send("attach")
+    handle.send(0, "attach")
     with pytest.raises(WorkerLost, match="its machine is gone"):
         handle.receive(time.monotonic() + 1)
     assert actors.begun == begun

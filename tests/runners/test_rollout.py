@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 import numpy as np
@@ -47,14 +48,23 @@ def test_runners_play_the_same_episodes_bit_for_bit(rows: int, env: str) -> None
     assert same(plain, batched)
 
 
-@pytest.mark.parametrize("count", [1, 2])
-def test_environments_that_share_processes_play_the_same_episodes(count: int) -> None:
-    own, shared = (
-        rounds(make_runner("parallel", batch_size_run=3, env_processes=n), "train test train")
-        for n in (None, count)
+def test_environments_play_the_same_episodes_in_however_many_processes() -> None:
+    alone, *shared = (
+        rounds(make_runner("parallel", batch_size_run=5, env_processes=n), "train train")
+        for n in (5, 1, 2, 3)
     )
 
-    assert same(own, shared)
+    assert all(same(alone, each) for each in shared)
+
+
+def test_where_there_is_no_eventfd_the_episodes_are_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = {"batch_size_run": 3, "env_processes": 2}
+    usual = rounds(make_runner("parallel", **settings), "train train")
+    monkeypatch.delattr(os, "eventfd", raising=False)
+
+    assert same(usual, rounds(make_runner("parallel", **settings), "train train"))
 
 
 @pytest.mark.parametrize("fault", ["raise", "kill"])
@@ -66,7 +76,7 @@ def test_a_shared_process_takes_all_its_episodes_with_it_and_no_other(
     made = make_runner("parallel", **settings)
     try:
         batches = [made.run(), made.run()]
-        pids = {handle._process.pid for handle in made._train.vector._workers}
+        pids = {handle.pid for handle in made._train.vector._workers}
     finally:
         made.close_env()
 
@@ -158,16 +168,17 @@ def lit(tmp_path: Path) -> str:
 @pytest.mark.parametrize(
     ("runner", "fault"),
     [("episode", "raise"), ("parallel", "raise"), ("parallel", "kill"), ("parallel", "exit"),
-     ("parallel", "hang")],
+     ("parallel", "hang"), ("parallel", "stop")],
 )  # fmt: skip
 def test_a_broken_environment_is_replaced_and_its_episode_played_again(
     tmp_path: Path, runner: str, fault: str, fail_at: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     env_args = {"fault": fault, "fuse": lit(tmp_path), "fail_at": fail_at}
-    waits_for_reset = fault == "hang" and fail_at == "reset"
+    waits_for_reset = fault in ("hang", "stop") and fail_at == "reset"
     # The shorter time must be enough to start the process, too.
     timeouts = {"env_step_timeout": 3.0, "env_start_timeout": 8.0 if waits_for_reset else 60.0}
-    made = make_runner(runner, env="Fragile", env_args=env_args, batch_size_run=2, **timeouts)
+    sizes = {"batch_size_run": 2, "env_processes": 2}
+    made = make_runner(runner, env="Fragile", env_args=env_args, **sizes, **timeouts)
     try:
         with caplog.at_level(logging.WARNING):
             batch = made.run()
@@ -252,7 +263,7 @@ def test_a_test_is_whole_rounds_and_a_partial_one() -> None:
 
 
 def test_workers_do_not_share_numpy_s_global_stream() -> None:
-    runner = make_runner("parallel", env="FromGlobal", batch_size_run=3)
+    runner = make_runner("parallel", env="FromGlobal", batch_size_run=3, env_processes=3)
     try:
         drawn = runner.run()["state"][:, 0, 1]
     finally:
@@ -322,15 +333,24 @@ def test_transitions_are_announced_step_by_step() -> None:
     assert pairs[-1]["terminated"][:, 0].all()
 
 
-def test_a_runner_s_state_continues_its_episodes() -> None:
-    one = make_runner(batch_size_run=2)
+@pytest.mark.parametrize(
+    ("runner", "rollout_length"), [("episode", None), ("parallel", None), ("parallel", 4)]
+)
+def test_a_runner_s_state_continues_its_episodes(
+    monkeypatch: pytest.MonkeyPatch, runner: str, rollout_length: int | None
+) -> None:
+    """Also on a machine with other cores."""
+    settings = {"batch_size_run": 3, "rollout_length": rollout_length}
+    monkeypatch.setattr("envs.build.usable_cores", lambda: 1)
+    one = make_runner(runner, **settings)
     one.run()
     state, seed = one.state_dict(), torch.get_rng_state()
-    expected = one.run().data.transition_data
-    other = make_runner(batch_size_run=2)
+    (expected,) = rounds(one, "train")
+    monkeypatch.setattr("envs.build.usable_cores", lambda: 2)
+    other = make_runner(runner, **settings)
     other.load_state_dict(state)
     torch.set_rng_state(seed)
-    found = other.run().data.transition_data
+    (found,) = rounds(other, "train")
 
     assert all(torch.equal(expected[key], found[key]) for key in expected)
     assert other.t_env == one.t_env

@@ -46,6 +46,7 @@ class SC2(MultiAgentEnv):
     action_kind = DISCRETE
     suite: ClassVar[Suite] = SMAC
     reseed_is_exact: ClassVar[bool] = False  # the game draws numbers of its own
+    own_process: ClassVar[bool] = True
 
     @classmethod
     def preflight(cls, env_args: EnvArgs, n_games: int) -> RunFacts:

@@ -13,6 +13,7 @@ from envs.step_result import normalise_step
 from envs.values import EnvInfo, Info
 from envs.vector.rows import (
     Build,
+    Place,
     begin,
     explain,
     fields_for,
@@ -32,7 +33,7 @@ class InProcessVector(BatchedEnv):
         self.n_envs = len(builders)
         self._envs: list[Any] = [None] * self.n_envs  # None where one is to be built
         try:
-            for row, build in enumerate(as_memory_allows(builders)):
+            for row, build in enumerate(as_memory_allows(builders, self.n_envs)):
                 self._envs[row] = build()
             self._info = sizes_of(self._envs[0])
         except BaseException:
@@ -40,6 +41,7 @@ class InProcessVector(BatchedEnv):
             raise
         self.reseeds = reseeds(self._envs[0])
         self._arrays = private_arrays(fields_for(self._info, self.n_envs))
+        self._places = [Place(self._arrays, row) for row in range(self.n_envs)]
         self.state, self.obs = self._arrays["state"], self._arrays["obs"]
         self.avail = self._arrays["avail"]
         self.last_failure: dict[int, str] = {}  # row -> traceback
@@ -78,14 +80,14 @@ class InProcessVector(BatchedEnv):
         if self._envs[row] is None:
             self._envs[row] = self._builders[row]()
         begin(self._envs[row], seed)
-        look(self._envs[row], self._arrays, row)
+        look(self._envs[row], self._places[row])
 
     def _step(self, row: int, actions: Array, infos: dict[int, Info]) -> None:
         env, arrays = self._envs[row], self._arrays
         reward, ended, terminated, infos[row] = normalise_step(env.step(actions))
         arrays["reward"][row], arrays["ended"][row] = reward, ended
         arrays["terminated"][row] = terminated
-        look(env, arrays, row)
+        look(env, self._places[row])
 
     def _attempt(self, row: int, action: Callable[..., None], *details: object) -> bool:
         """Whether `action` went well; if not, the environment is gone and its traceback kept."""

@@ -13,7 +13,7 @@ import numpy as np
 from envs.values import EnvInfo
 from envs.vector.guardian import Guardian
 from envs.vector.rows import Arrays, Build, Fields, fields_for, private_arrays
-from envs.vector.worker_process import Answer, Worker, become_worker
+from envs.vector.worker_process import Answer, Reply, Worker, become_worker
 from envs.vector.workers import NO_ANSWER, WorkerLost, Workplace
 
 
@@ -69,17 +69,24 @@ class ActorHandle:
         self, ray: ModuleType, begin: Callable[[], Actor], row: int, arrays: Arrays
     ) -> None:
         self._ray, self._begin, self._row, self._arrays = ray, begin, row, arrays
+        self.rows: Sequence[int] = [row]
         self._actor = begin()
         self._may_begin_again = True
         self._command: tuple[object, ...] = ()  # the last one
         self._answer: object = None  # to it; a reference to what is yet to come
 
-    def send(self, *command: object) -> None:
+    def send(self, row: int, *command: object) -> None:
         actions = self._arrays["actions"][self._row] if command[0] == "step" else None
         self._command = command
         self._answer = self._actor.obey.remote(actions, *command)
 
-    def receive(self, deadline: float) -> Answer:
+    def step(self, rows: Sequence[int]) -> None:
+        self.send(self._row, "step")
+
+    def flush(self) -> None:
+        """Nothing waits for this."""
+
+    def receive(self, deadline: float) -> dict[int, Reply]:
         left = max(0.0, deadline - time.monotonic())
         try:
             outcome, answer, situation = self._ray.get(self._answer, timeout=left)
@@ -90,16 +97,15 @@ class ActorHandle:
                 return self._receive_from_another(deadline)
             raise WorkerLost(f"Its process or its machine is gone. {error}") from error
         self._may_begin_again = False
-        if outcome == "failed":
-            raise WorkerLost(answer)
-        for name, values in situation.items():
-            self._arrays[name][self._row] = values
-        return answer
+        if outcome == "done":
+            for name, values in situation.items():
+                self._arrays[name][self._row] = values
+        return {self._row: (outcome, answer)}
 
-    def _receive_from_another(self, deadline: float) -> Answer:
+    def _receive_from_another(self, deadline: float) -> dict[int, Reply]:
         self._may_begin_again = False
         self._actor = self._begin()
-        self.send(*self._command)
+        self.send(self._row, *self._command)
         return self.receive(deadline)
 
     def close(self, deadline: float) -> None:
@@ -135,4 +141,4 @@ class EnvActor:
 
 class RowWorker(Worker):
     def do_attach(self, fields: Fields) -> None:  # type: ignore[override]
-        self.arrays = private_arrays(fields)
+        self.write_to(private_arrays(fields))

@@ -70,28 +70,50 @@ def as_shape(size: Size) -> tuple[int, ...]:
     return (int(size),) if isinstance(size, int | np.integer) else tuple(size)
 
 
-def look(env: MultiAgentEnv, arrays: Arrays, row: int) -> None:
-    """Write the present situation of `env` into its row."""
-    with np.errstate(over="ignore"):  # what overflows is refused with its value
-        put("get_state()", env.get_state(), arrays["state"][row])
-        put("get_obs()", env.get_obs(), arrays["obs"][row], of_agents=True)
-    put("get_avail_actions()", env.get_avail_actions(), arrays["avail"][row])
-    choices = arrays["avail"][row].any(axis=1)
-    if not choices.all():
-        raise UserError(f"Agent {int(choices.argmin())} has no available action.")
+class Place:
+    """One row of the arrays, where an environment's situation is written."""
+
+    def __init__(self, arrays: Arrays, row: int) -> None:
+        self.state, self.obs = arrays["state"][row], arrays["obs"][row]
+        self.avail = arrays["avail"][row]
+
+
+def look(env: MultiAgentEnv, place: Place) -> None:
+    """Write the present situation of `env`."""
+    put("get_state()", env.get_state(), place.state)
+    put("get_obs()", env.get_obs(), place.obs, of_agents=True)
+    put("get_avail_actions()", env.get_avail_actions(), place.avail)
+    choices = np.maximum.reduce(place.avail, axis=1).tolist()
+    if 0 in choices:
+        raise UserError(f"Agent {choices.index(0)} has no available action.")
 
 
 def put(what: str, values: object, place: np.ndarray, of_agents: bool = False) -> None:
     """Write `values` into `place`: of its size, and finite."""
     array = np.asarray(values)
-    if array.size != place.size:
+    if array.shape != place.shape:
+        array = _reshaped(what, array, place.shape)
+    if place.dtype.kind != "f" or array.dtype == place.dtype:
+        place[...] = array
+    else:
+        with np.errstate(over="ignore"):  # what overflows is refused with its value
+            place[...] = array
+    if place.dtype.kind == "f" and not all_finite(place):
+        raise UserError(unheld(what, array, of_agents))
+
+
+def _reshaped(what: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    if array.size != math.prod(shape):
         raise UserError(
-            f"{what} gave shape {array.shape}, but get_env_info() says {place.shape}. "
+            f"{what} gave shape {array.shape}, but get_env_info() says {shape}. "
             "check-env says more."
         )
-    place[...] = array.reshape(place.shape)
-    if place.dtype.kind == "f" and not math.isfinite(float(place.sum(dtype=np.float64))):
-        raise UserError(unheld(what, array.reshape(place.shape), of_agents))
+    return array.reshape(shape)
+
+
+def all_finite(place: np.ndarray) -> bool:
+    """A finite sum of squares has no others, and is had sooner (by vdot: dot may warn)."""
+    return math.isfinite(np.vdot(place, place)) or bool(np.isfinite(place).all())
 
 
 def unheld(what: str, values: np.ndarray, of_agents: bool) -> str:
