@@ -39,7 +39,7 @@ class QLearner(Learner):
         self.optimiser = build_optimiser(args.optimizer, self.params, args.lr, args)
 
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
-        minibatch = Minibatch(batch)
+        minibatch = Minibatch(batch, round_up=self.round_up)
         now, next = minibatch.now, minibatch.next
         views = self.policy.look(minibatch)
         outputs, later_outputs = self.policy.say_both(views)  # (1, n, N, A)

@@ -28,7 +28,7 @@ from utils.places import is_number
 from utils.weights import save_tensors
 
 STATE_FILE = "state.pt"
-FORMAT = 3
+FORMAT = 4
 
 
 def write_checkpoint(folder: Path, fill: Callable[[Path], None]) -> None:
