@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from components.minibatch import Running
 from modules.kernels import of_new_layers
-from modules.recurrence import Recurrence
 
 
 class GRU(nn.GRUCell):
@@ -43,8 +42,8 @@ class GRU(nn.GRUCell):
 
     def _by_slots(self, rows: Tensor, start: Tensor, sizes: list[int]) -> Tensor:
         """rows (rows, F) of consecutive slots, start (sizes[0], H) -> (rows, H)"""
-        hidden: Tensor = Recurrence.apply(rows, *self._weights, start, sizes, self.kernels.products)
-        return hidden
+        kernels = self.kernels
+        return kernels.recurrence(rows, self._weights, start, sizes, kernels.products)
 
     def _by_cudnn(self, x: Tensor, start: Tensor) -> Tensor:
         """x (B, T, N, F), start (B * N, H) -> (B, T, N, H)"""

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from modules.products import Products
+from modules.recurrence import BySlots, Recurrence
 
 
 @dataclass(frozen=True)
@@ -18,18 +19,19 @@ class Kernels:
     """Without a choice: torch's own library, which needs nothing and is always there."""
 
     products: Products = field(default_factory=Products)
+    recurrence: Recurrence = field(default_factory=BySlots)
 
     def record(self) -> dict[str, str]:
         """For a run's record and its checkpoints, by which the same ones are found again."""
-        return {"products": self.products.name}
+        return {"products": self.products.name, "GRU": self.recurrence.name}
 
     def __str__(self) -> str:
         return in_words(self.record())
 
 
 def in_words(record: dict[str, str]) -> str:
-    """ "products by onednn": what a run says of them."""
-    return ", ".join(f"{part} by {name}" for part, name in record.items())
+    """What a run says of them."""
+    return f"products by {record['products']}, GRU {record['GRU']}"
 
 
 PLAIN = Kernels()

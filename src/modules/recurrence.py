@@ -10,7 +10,9 @@ nothing, and the weights get their gradient from all slots at once.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -19,7 +21,46 @@ from torch.autograd.function import once_differentiable
 from modules.products import Products
 
 
-class Recurrence(torch.autograd.Function):
+class Recurrence(Protocol):
+    """A way through the slots of episodes."""
+
+    @property
+    def name(self) -> str: ...
+
+    def __call__(
+        self,
+        x: Tensor,
+        weights: Sequence[Tensor],
+        start: Tensor,
+        sizes: list[int],
+        products: Products,
+    ) -> Tensor:
+        """Hidden states (rows, H) of rows x (rows, F), of which each slot has `sizes`.
+
+        `weights` are those of a `GRUCell`, then its biases; start (sizes[0], H) is constant. Rows
+        after the last slot get zeros.
+        """
+
+
+@dataclass(frozen=True)
+class BySlots:
+    """By torch's operations, a few for each slot."""
+
+    name: ClassVar[str] = "slot by slot"
+
+    def __call__(
+        self,
+        x: Tensor,
+        weights: Sequence[Tensor],
+        start: Tensor,
+        sizes: list[int],
+        products: Products,
+    ) -> Tensor:
+        hidden: Tensor = _Recurrence.apply(x, *weights, start, sizes, products)
+        return hidden
+
+
+class _Recurrence(torch.autograd.Function):
     """r, z = sigmoid(V_rz x + W_rz h);  n = tanh(V_n x + r (W_n h));  h' = n + z (h - n).
 
     All with biases. A row has four parts side by side, n, r, z and W_n h: the first three hear of

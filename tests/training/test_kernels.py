@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from configuration import load_config
+from machine.compiler import NotCompiledError
 from modules import timing
 from modules.kernels import PLAIN, Kernels
 from modules.layers import Dense
 from modules.products import OneDNNProducts
 from pymarl.runners import make_runner
 from tests.make import make_args
+from training import kernels as of_training
 from training.build import build
 from training.kernels import choose_kernels
 from training.session import collect_state
@@ -23,13 +25,13 @@ from utils.logging import Logger
 
 ONEDNN = Kernels(OneDNNProducts())
 SLOTS = 100  # of an episode; with those of `make_args` worth a choice
-LATER = {"products": "of tomorrow"}
+LATER = {"products": "tomorrow", "GRU": "compiled"}
 
 
 @pytest.fixture(autouse=True)
 def onednn_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A machine that has it, and on which it is the faster one."""
-    monkeypatch.setenv("PYMARLK_CACHE", str(tmp_path))
+    monkeypatch.setattr(timing, "FILE", f"{tmp_path.name}.json")
     monkeypatch.setattr(OneDNNProducts, "there", lambda: True)
     monkeypatch.setattr(timing, "milliseconds", lambda found, _: [9.0, *range(1, len(found))])
 
@@ -49,8 +51,8 @@ def test_the_fastest_is_chosen_told_and_recorded(caplog: pytest.LogCaptureFixtur
         chosen = choose_kernels(make_args(use_cuda=False), SLOTS, None, logger)
 
     assert chosen == ONEDNN
-    assert caplog.messages == ["  kernels: products by onednn"]
-    assert logger.facts == {"kernels": {"products": "onednn"}}
+    assert caplog.messages == ["  kernels: products by onednn, GRU slot by slot"]
+    assert logger.facts == {"kernels": {"products": "onednn", "GRU": "slot by slot"}}
 
 
 @pytest.mark.parametrize(
@@ -82,7 +84,10 @@ def test_what_this_machine_does_not_have_is_told(caplog: pytest.LogCaptureFixtur
     chosen = choose_kernels(make_args(use_cuda=False), SLOTS, LATER, Recorder())
 
     assert chosen == PLAIN
-    assert "computed with products by of tomorrow, which this machine does not have" in caplog.text
+    assert (
+        "computed with products by tomorrow, GRU compiled, which this machine does not"
+        in caplog.text
+    )
 
 
 def test_all_parts_of_a_run_compute_by_them() -> None:
@@ -107,3 +112,23 @@ def test_off_is_text_in_a_settings_file_too(tmp_path: Path) -> None:
     for words in ([f"--config={tmp_path}/off.yaml"], ["--config=qmix", "with", "fast_kernels=off"]):
         loaded = load_config([words[0], "--env-config=grid", *words[1:]])
         assert loaded.config["fast_kernels"] == "off"
+
+
+def test_without_a_compiler_a_run_works_and_says_so_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacking(*_: object) -> NoReturn:
+        raise NotCompiledError("there is no C++ compiler")
+
+    monkeypatch.setattr(of_training, "compiled_gru", lacking)
+    args = make_args(use_cuda=False)
+
+    for agent, warnings in (("mlp", 0), ("rnn", 1)):
+        caplog.clear()
+        args.agent = agent
+        assert choose_kernels(args, SLOTS, None, Recorder()) == ONEDNN
+        said = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+        assert len(said) == warnings
+        assert all("the GRU is not compiled, and so slower: there is no" in text for text in said)
+    choose_kernels(args, SLOTS, LATER, Recorder())
+    assert "does not have (there is no C++ compiler). It goes on with" in caplog.messages[-1]
