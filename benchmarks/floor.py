@@ -11,6 +11,7 @@ behind another, but for bytes that are still in a cache.
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -24,11 +25,10 @@ import torch
 from batches import make_batch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from updates import learner_of
+from updates import learner_of, our_learner
 
 from machine.allocation import keep_freed_memory
-from modules.kernels import by_onednn
-from modules.processor import onednn_is_faster
+from modules.products import OneDNNProducts, by_onednn
 
 HEAD = "| update | products | bytes | operations | floor | takes |\n|---|---|---|---|---|---|\n"
 ONEDNN_PRODUCT = "_linear_pointwise"
@@ -63,11 +63,12 @@ def seconds_of(call: Callable[[], Any], times: int) -> float:
 def speed_of_this_machine() -> Work:
     """Each by itself, at its best."""
     a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
-    multiply = by_onednn if onednn_is_faster() else torch.mm
+    ways = [torch.mm, by_onednn] if OneDNNProducts.there() else [torch.mm]
+    products = [seconds_of(functools.partial(way, a, b), 5) for way in ways]
     source, number = torch.randn(COPIED), torch.ones(1)
     target = torch.empty_like(source)
     return Work(
-        flops=2 * 1024**3 / seconds_of(lambda: multiply(a, b), 5),
+        flops=2 * 1024**3 / min(products),
         moved=2 * 4 * COPIED / seconds_of(lambda: target.copy_(source), 1),
         operations=1 / seconds_of(lambda: number + number, 10_000),
     )
@@ -113,15 +114,12 @@ def as_line(name: str, k_level: int, machine: Work) -> str:
     torch.manual_seed(0)
     args = settings_of(name, "kfacmac_learner", k_level)
     batch = make_batch(args)
-    learner = learner_of(args, batch)
-
-    def update() -> None:
-        learner.train(batch, 1000, 1000)
-
-    update()
-    takes = seconds_of(update, 1)
-    with Count() as count:
-        update()
+    learner, counted = our_learner(args, batch), learner_of(args, batch)
+    for each in (learner, counted):
+        each.train(batch, 1000, 1000)
+    takes = seconds_of(lambda: learner.train(batch, 1000, 1000), 1)
+    with Count() as count:  # which sees torch's operations, and not into what is compiled
+        counted.train(batch, 1000, 1000)
     work = count.work()
     flops, moved, operations = (
         1000 * amount / speed for amount, speed in zip(work, machine, strict=True)

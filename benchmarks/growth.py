@@ -62,10 +62,10 @@ def serve(name: str, k_level: int) -> None:
 def three_updates(name: str, k_level: int) -> None:
     args = settings_of(name, "kfacmac_learner", k_level, {"ragged": False})
     from batches import make_batch
-    from updates import learner_of
+    from updates import our_learner
 
     batch = make_batch(args)
-    learner = learner_of(args, batch)
+    learner = our_learner(args, batch)
     for update in range(3):
         learner.train(batch, update, update)
 

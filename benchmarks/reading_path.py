@@ -69,11 +69,11 @@ def measure(algorithm: str) -> tuple[ReadingPath, Counter[str]]:
     args = settings(algorithm)
     import torch
     from batches import make_batch
-    from updates import learner_of
+    from updates import our_learner
 
     torch.manual_seed(0)
     batch = make_batch(args)
-    learner = learner_of(args, batch)
+    learner = our_learner(args, batch)
     learner.train(batch, 0, 0)
     path = ReadingPath()
     path.follow(lambda: learner.train(batch, 1, 1))

@@ -75,7 +75,7 @@ def learn(case: Case, tree: str, folder: Path) -> None:
     args = settings_of(case.task, case.learner, 1, case.changed)
     import torch
     from batches import make_batch
-    from updates import learner_of
+    from updates import learner_of, our_learner
 
     if tree != "ours":
         from peers import become
@@ -87,7 +87,7 @@ def learn(case: Case, tree: str, folder: Path) -> None:
     if args.episode_limit == 1:  # of single steps, too, some are the last
         for batch in batches:
             batch["terminated"][::7, 0] = 1
-    learner = learner_of(args, batches[0])
+    learner = (our_learner if tree == "ours" else learner_of)(args, batches[0])
     networks = parts_of(learner)
     if tree == "ours":
         torch.save({name: numbers_of(part) for name, part in networks.items()}, folder / START)

@@ -46,13 +46,13 @@ def settings_for(name: str, learner: str, agent: str, alone: bool) -> SimpleName
 def ours(args: SimpleNamespace) -> Callable[[], object]:
     """A round of our learner."""
     from batches import make_batch
-    from updates import learner_of
+    from updates import our_learner
 
     from machine.allocation import keep_freed_memory
 
     keep_freed_memory()  # as a run does
     batch = make_batch(args)
-    learner = learner_of(args, batch)
+    learner = our_learner(args, batch)
     return lambda: learner.train(batch, 1000, 1000)
 
 

@@ -6,6 +6,7 @@ also goes through its own learner, in a process of its own and in turn with ours
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,6 +34,18 @@ def learner_of(args: SimpleNamespace, batch: Any) -> Any:
     return learner
 
 
+def our_learner(args: SimpleNamespace, batch: Any) -> Any:
+    """The same of this tree, computed by what a run with these settings would choose."""
+    from modules.kernels import layers_made_with
+    from training.kernels import choose_kernels
+    from utils.logging import Logger
+
+    quiet = Logger(logging.getLogger("quiet"))
+    quiet.console_logger.setLevel(logging.ERROR)
+    with layers_made_with(choose_kernels(args, batch.max_seq_length, None, quiet)):
+        return learner_of(args, batch)
+
+
 def serve(
     tree: str, name: str, algorithm: str, k_level: int, changed: dict[str, Any] | None = None
 ) -> None:
@@ -52,7 +65,7 @@ def serve(
     torch.set_num_threads(1)
     torch.manual_seed(0)
     batches = [make_batch(args, seed) for seed in range(BATCHES)]
-    learner = learner_of(args, batches[0])
+    learner = (our_learner if tree == "ours" else learner_of)(args, batches[0])
     for update, batch in enumerate(2 * batches):
         learner.train(batch, update, update)
 

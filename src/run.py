@@ -11,6 +11,7 @@ import torch
 from components.episode_buffer import EpisodeBatch
 from machine.signals import StopRequest
 from pymarl.runners import make_runner
+from records.checkpoint import load_state
 from records.saving import Saver
 from records.tracking import Interrupted
 from training.build import build
@@ -59,9 +60,10 @@ def profiled(session: Session, stop: StopRequest) -> dict[str, float]:
 @contextmanager
 def built(args: SimpleNamespace, logger: Logger, folders: Folders) -> Iterator[Session]:
     """The session, with everything that needs closing closed at the end."""
+    earlier = load_state(folders.resume_from) if folders.resume_from else None
     runner = make_runner(args, logger)
     try:
-        session = build(args, logger, runner)
+        session = build(args, logger, runner, earlier["kernels"] if earlier else None)
         session.saver = Saver(
             folders.models,
             args,
@@ -70,7 +72,7 @@ def built(args: SimpleNamespace, logger: Logger, folders: Folders) -> Iterator[S
             lambda: collect_state(session),
             session.require_sound,
         )
-        load(session, folders)
+        load(session, folders, earlier)
         try:
             with way_back_named(session.saver):
                 yield session

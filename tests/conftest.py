@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -21,6 +22,10 @@ torch.set_num_threads(1)
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(CpuTime(config))
+    if not hasattr(config, "workerinput"):  # workers inherit it
+        folder = tempfile.TemporaryDirectory(prefix="pymarlk-cache-")
+        os.environ["PYMARLK_CACHE"] = folder.name
+        config.add_cleanup(folder.cleanup)
 
 
 @pytest.fixture

@@ -8,8 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from components.minibatch import Steps, running_rows
-from modules.kernels import Running
+from components.minibatch import Running, Steps, running_rows
 
 
 class Experience(NamedTuple):

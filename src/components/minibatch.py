@@ -9,10 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from modules.kernels import ROUND, Running
-from modules.processor import onednn_is_faster
-
-WORTH_ROUNDING = 512  # steps; below, those that are added cost what they gain
+Running = list[int] | None  # episodes that reach each slot; None: all of them
+RoundUp = Callable[[int], int]
 
 
 class At(NamedTuple):
@@ -29,11 +27,14 @@ class Minibatch:
     `now` is at the slot of each step, `next` at the slot after it.
     """
 
-    def __init__(self, batch: Any, keep_padding: bool = False) -> None:
-        """With `keep_padding` every slot counts, as some of FACMAC's actors learn."""
+    def __init__(self, batch: Any, keep_padding: bool = False, round_up: RoundUp = int) -> None:
+        """With `keep_padding` every slot counts, as some of FACMAC's actors learn.
+
+        `round_up` may make the number of steps one that multiplies faster: see `Steps`.
+        """
         self.batch, fields = batch, batch.data.transition_data
         self.valid = valid_steps(fields["filled"], fields["terminated"])  # (B, T, 1)
-        self.steps = steps = Steps(self.valid, keep_padding, round_up=rounded_up)
+        self.steps = steps = Steps(self.valid, keep_padding, round_up)
         self.mask = steps.mask  # (1, n, 1)
         seen = fields["obs"], fields["state"], fields["avail_actions"]
         self.now = At(*(steps.take(field) for field in seen))
@@ -78,7 +79,7 @@ class Steps:
         self,
         mask: Tensor,
         keep_padding: bool = False,
-        round_up: Callable[[int], int] = int,
+        round_up: RoundUp = int,
     ) -> None:
         """mask (B, T, 1) is 1 where a step counts; with `keep_padding` all do."""
         self._B, self._T = mask.shape[:2]
@@ -159,14 +160,6 @@ class Slots:
         previous = values.new_zeros(shape)
         previous[:, first : first + before.shape[1]] = before
         return previous
-
-
-def rounded_up(rows: int) -> int:
-    """The next round number of rows, of which there are 16 from any number to its double."""
-    if rows < WORTH_ROUNDING or not onednn_is_faster():
-        return rows
-    unit = max(ROUND, 1 << (rows.bit_length() - 5))
-    return -(-rows // unit) * unit
 
 
 def has_gaps(mask: Tensor) -> bool:

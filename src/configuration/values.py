@@ -44,6 +44,8 @@ def parse_as(setting: Setting | None, text: str) -> object:
 
 def fit(setting: Setting, value: object, where: str) -> tuple[object, bool]:
     """`value` as the setting wants it, and whether that took a repair; else an error."""
+    if value is False and "off" in setting.choices:
+        value = "off"  # which YAML 1.1 reads as False
     fitted, repaired = _convert(setting.types, value)
     if not _has_type(fitted, setting.types) or (isinstance(fitted, int) and flaw(fitted)):
         raise _refusal(setting, value, where)

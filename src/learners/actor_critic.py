@@ -45,13 +45,13 @@ class ActorCriticLearner(PolicyLearner):
 
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
         """Critic, actors, targets: in this order (FACMAC, Algorithm 1)."""
-        minibatch = Minibatch(batch)
+        minibatch = Minibatch(batch, round_up=self.round_up)
         views = self.policy.views(minibatch)
         diagnose = self.log_due(t_env)
         of_critic = self.improve_critic(minibatch, views)
         self.critic_training_steps += 1
         if not self.args.actor_mask:
-            minibatch = Minibatch(batch, keep_padding=True)
+            minibatch = Minibatch(batch, keep_padding=True, round_up=self.round_up)
             views = self.policy.views(minibatch)
         step = self.improve_actors(minibatch, views, t_env, diagnose)
         self.update_targets(self.critic_training_steps)

@@ -20,6 +20,7 @@ from learners.divergence import require_finite, require_finite_norm
 from learners.optim import take_step
 from learners.state import SavedState
 from modules.contract import Network
+from modules.kernels import of_new_layers
 from policies.contract import Policy
 from pymarl.mixers import build_mixer, mixer_of
 from pymarl.policies import policy_of
@@ -50,6 +51,7 @@ class Learner(SavedState):
         require_settings(type(self), args)
         require(type(self), Given(vars(args)))  # where no configuration of ours was loaded, here
         self.args, self.mac, self.logger, self.scheme = args, mac, logger, scheme
+        self.round_up = of_new_layers().products.rounded_up  # numbers of steps
         self.policy: Policy = policy_of(mac, self.reads)
         self.target_policy = copy.deepcopy(self.policy)
         self.mixer = build_mixer(args)

@@ -39,7 +39,7 @@ class QLearner(Learner):
         self.optimiser = build_optimiser(args.optimizer, self.params, args.lr, args)
 
     def train(self, batch: EpisodeBatch, t_env: int, episode_num: int) -> None:
-        minibatch = Minibatch(batch)
+        minibatch = Minibatch(batch, round_up=self.round_up)
         now, next = minibatch.now, minibatch.next
         views = self.policy.views(minibatch)
         outputs, later_outputs = self.policy.both_outputs(views)  # (1, n, N, A)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from modules.kernels import Dense
+from modules.layers import Dense
 
 # Gains of orthogonal weights (Wen et al. 2022): what is added to a residual starts small.
 SMALL, BEFORE_ACTIVATION = 0.01, math.sqrt(2)

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from components.minibatch import Running
 from modules.agents.separate import SeparateAgents
-from modules.kernels import Running
 from pymarl.acting import described
 from pymarl.overrides import speaks_for
 from utils.errors import UserError

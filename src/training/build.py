@@ -17,9 +17,11 @@ from configuration.fit import check_fit
 from controllers import REGISTRY as CONTROLLERS
 from learners import REGISTRY as LEARNERS
 from machine.resources import check_batches, weights_that_fit
+from modules.kernels import layers_made_with
 from pymarl.controllers import in_words, mac_of, noise_size
 from pymarl.learners import is_ours, learner_of
 from runners.contract import Runner
+from training.kernels import choose_kernels
 from training.session import Session
 from training.task import TaskSizes
 from utils.logging import Logger
@@ -27,8 +29,16 @@ from utils.needs import Given
 from utils.profile import OF_LEARNERS, in_sections
 
 
-def build(args: SimpleNamespace, logger: Logger, runner: Runner) -> Session:
-    """Sizes from the environment, then buffer, controller and learner that fit them."""
+def build(
+    args: SimpleNamespace,
+    logger: Logger,
+    runner: Runner,
+    recorded: dict[str, str] | None = None,
+) -> Session:
+    """Sizes from the environment, then buffer, controller and learner that fit them.
+
+    `recorded` are the kernels of the run that goes on.
+    """
     task = add_sizes(args, runner.get_env_info())
     check_fit(vars(args))  # again, now that the environment has said what its actions are
     noise = noise_size(CONTROLLERS[args.mac], args)
@@ -47,12 +57,13 @@ def build(args: SimpleNamespace, logger: Logger, runner: Runner) -> Session:
         buffer.check_memory(args.buffer_fill)
     one_step = EpisodeBatch(scheme, groups, 1, 1, preprocess=preprocess)
     check_batches(batch_sizes(args), one_step.nbytes, (args.rollout_length or slots - 1) + 1)
-    with weights_that_fit():
+    kernels = choose_kernels(args, slots, recorded, logger)
+    with weights_that_fit(), layers_made_with(kernels):
         mac = mac_of(CONTROLLERS[args.mac](buffer.scheme, groups, args))
     if said := in_words(mac):
         logger.console_logger.info(f"  {said}")
     runner.setup(scheme=scheme, groups=groups, preprocess=preprocess, mac=mac)
-    with weights_that_fit():
+    with weights_that_fit(), layers_made_with(kernels):
         made = learner_class(args)(mac, buffer.scheme, logger, args)
         learner = learner_of(made, args.learner, logger.console_logger)
     if args.use_cuda:
@@ -62,7 +73,7 @@ def build(args: SimpleNamespace, logger: Logger, runner: Runner) -> Session:
         logger.console_logger.info(
             f"  replay: {args.buffer_size:,} x {slots} slots, at most {size} when full"
         )
-    return Session(args, logger, runner, mac, learner, buffer)
+    return Session(args, logger, runner, mac, learner, buffer, kernels)
 
 
 def learner_class(args: SimpleNamespace) -> Any:

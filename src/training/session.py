@@ -12,7 +12,8 @@ from components.episode_buffer import ReplayBuffer
 from controllers.contract import MAC
 from learners.contract import LearnerContract
 from learners.divergence import require_finite_losses
-from records.checkpoint import find_checkpoint, load_state
+from modules.kernels import PLAIN, Kernels
+from records.checkpoint import find_checkpoint
 from records.saving import Saver
 from runners.contract import Runner
 from utils.console import TestResult
@@ -55,6 +56,7 @@ class Session:
     mac: MAC
     learner: LearnerContract
     buffer: ReplayBuffer
+    kernels: Kernels = PLAIN
     counters: Counters = field(default_factory=Counters)
     last_test: TestResult | None = None
     saver: Saver | None = None
@@ -69,11 +71,11 @@ class Session:
         require_finite_losses(self.logger.stats)
 
 
-def load(session: Session, folders: Folders) -> None:
-    """Continue a run exactly, or start from the networks of another one, or from nothing."""
+def load(session: Session, folders: Folders, state: dict[str, Any] | None) -> None:
+    """Continue a run from its `state`, or start from the networks of another one, or afresh."""
     args = session.args
-    if folders.resume_from is not None:
-        load_exactly(session, folders.resume_from)
+    if folders.resume_from is not None and state is not None:
+        load_exactly(session, folders.resume_from, state)
     elif args.checkpoint_path:
         folder, remarks = find_checkpoint(Path(args.checkpoint_path), args.load_step)
         for remark in remarks:
@@ -83,10 +85,9 @@ def load(session: Session, folders: Folders) -> None:
         session.logger.console_logger.info(f"  networks from {folder}")
 
 
-def load_exactly(session: Session, folder: Path) -> None:
+def load_exactly(session: Session, folder: Path, state: dict[str, Any]) -> None:
     """Put everything back to where `folder` was written; the random streams last."""
     assert session.saver is not None
-    state = load_state(folder)
     session.saver.replay.load_into(session.buffer, state["replay"])
     session.saver.load_state_dict(state["saver"])
     session.saver.go_on_from(int(folder.name))
@@ -107,4 +108,5 @@ def collect_state(session: Session) -> dict[str, Any]:
         "runner": session.runner.state_dict(),
         "logger": session.logger.state_dict(),
         "random": capture_random_state(),
+        "kernels": session.kernels.record(),
     }

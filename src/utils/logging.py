@@ -86,6 +86,9 @@ class SacredSink:
         self._run.info.setdefault(f"{name}_T", []).append(t_env)
         self._run.log_scalar(name, value, t_env)
 
+    def record(self, name: str, facts: JsonObject) -> None:
+        self._run.info[name] = facts
+
     def close(self) -> None:
         """Sacred flushes at the end of the run."""
 
@@ -174,6 +177,11 @@ class Logger:
 
     def setup_sacred(self, run: SacredRun) -> None:
         self._sacred = SacredSink(run)
+
+    def record(self, name: str, facts: JsonObject) -> None:
+        """Something that holds for the whole run, into its info.json."""
+        if self._sacred is not None:
+            self._sacred.record(name, facts)
 
     def setup_csv(self, path: Path) -> None:
         self.csv = CsvSink(path)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from components import minibatch
+from modules.kernels import PLAIN, Kernels, layers_made_with
+from modules.products import Products
 from tests.make import make_args, make_batch, make_learner, policy_args
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -19,9 +19,16 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-def trained(args: Any, round_up: Callable[[int], int], monkeypatch: pytest.MonkeyPatch) -> Tensor:
-    monkeypatch.setattr(minibatch, "rounded_up", round_up)
-    made = make_learner(args)
+class FiveMore(Products):
+    """Multiplies numbers of rows that are rounded up by five."""
+
+    def rounded_up(self, rows: int) -> int:
+        return rows + 5
+
+
+def trained(args: Any, kernels: Kernels) -> Tensor:
+    with layers_made_with(kernels):
+        made = make_learner(args)
     for update in range(3):
         batch = make_batch(made.args, seed=update)
         torch.manual_seed(update)  # what is added draws noise, too, after all others
@@ -30,9 +37,8 @@ def trained(args: Any, round_up: Callable[[int], int], monkeypatch: pytest.Monke
     return torch.cat([p.detach().reshape(-1) for n in networks for p in n.parameters()])
 
 
-def compare(args: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = trained(args, int, monkeypatch)
-    rounded = trained(args, lambda n: n + 5, monkeypatch)
+def compare(args: Any) -> None:
+    plain, rounded = trained(args, PLAIN), trained(args, Kernels(FiveMore()))
 
     torch.testing.assert_close(rounded, plain, rtol=1e-4, atol=1e-5)
 
@@ -40,13 +46,11 @@ def compare(args: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("continuous", [False, True])
 @pytest.mark.parametrize("agent", ["rnn", "mlp"])
 @pytest.mark.parametrize("learner", SETTINGS)
-def test_policies(
-    learner: str, agent: str, continuous: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_policies(learner: str, agent: str, continuous: bool) -> None:
     settings = {"learner": learner, "agent": agent, "td_lambda": 0.8, **SETTINGS[learner]}
-    compare(policy_args(continuous, **settings), monkeypatch)
+    compare(policy_args(continuous, **settings))
 
 
 @pytest.mark.parametrize("mixer", [None, "vdn", "qmix"])
-def test_values(mixer: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    compare(make_args(learner="q_learner", mixer=mixer), monkeypatch)
+def test_values(mixer: str | None) -> None:
+    compare(make_args(learner="q_learner", mixer=mixer))

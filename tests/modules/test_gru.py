@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from components.minibatch import Slots, Steps
-from modules.kernels import unroll_gru
+from modules.gru import GRU
 
 LENGTHS = [4, 7, 1, 7, 3]
 B, T, N, F, H = len(LENGTHS), max(LENGTHS), 2, 3, 4
 
 
-def make() -> tuple[nn.GRUCell, Tensor]:
+def make() -> tuple[GRU, Tensor]:
     torch.manual_seed(0)
-    return nn.GRUCell(F, H).double(), torch.randn(B, T, N, F, dtype=torch.double)
+    return GRU(F, H).double(), torch.randn(B, T, N, F, dtype=torch.double)
 
 
-def stepped(cell: nn.GRUCell, x: Tensor) -> Tensor:
+def stepped(cell: GRU, x: Tensor) -> Tensor:
     """(B, T, N, F) -> (B, T, N, H)"""
     hidden, hiddens = x.new_zeros(B * N, H), []
     for t in range(T):
@@ -40,10 +40,10 @@ def test_it_equals_the_cell_and_so_do_its_gradients(padded: bool) -> None:
     slots = ragged()
     weight = torch.randn(B, T, N, H, dtype=torch.double)
     if padded:
-        whole = slots.take(stepped(cell, x)), unroll_gru(cell, slots.take(x), slots.running, True)
+        whole = slots.take(stepped(cell, x)), cell.unroll(slots.take(x), slots.running)
         weight = slots.take(weight)
     else:
-        whole = stepped(cell, x), unroll_gru(cell, x, None, True)
+        whole = stepped(cell, x), cell.unroll(x)
     wanted, found = (
         (hidden, *torch.autograd.grad((hidden * weight).sum(), [x, *cell.parameters()]))
         for hidden in whole
@@ -59,6 +59,6 @@ def test_its_gradient_is_that_of_finite_differences() -> None:
     rows = slots.take(x).requires_grad_()
 
     def unroll(rows: Tensor, *weights: Tensor) -> Tensor:
-        return unroll_gru(cell, rows, slots.running, True)
+        return cell.unroll(rows, slots.running)
 
     assert torch.autograd.gradcheck(unroll, (rows, *cell.parameters()))

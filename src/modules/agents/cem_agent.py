@@ -7,7 +7,8 @@ from types import SimpleNamespace
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from modules.kernels import Running, unroll_gru
+from components.minibatch import Running
+from modules.gru import GRU
 from utils.needs import Needs
 
 
@@ -54,10 +55,11 @@ class CEMRecurrentAgent(CEMAgent):
 
     needs = Needs()
     recurrent = True
+    has_gru = True
 
     def __init__(self, input_shape: int, args: SimpleNamespace) -> None:
         super().__init__(input_shape, args)
-        self.rnn = nn.GRUCell(self.hidden_dim, self.hidden_dim)
+        self.rnn = GRU(self.hidden_dim, self.hidden_dim)
 
     def forward(self, inputs: Tensor, hidden_state: Tensor) -> tuple[Tensor, Tensor]:
         x = F.relu(self.fc1(inputs))
@@ -67,5 +69,5 @@ class CEMRecurrentAgent(CEMAgent):
     def unroll(
         self, inputs: Tensor, start: Tensor | None = None, running: Running = None
     ) -> tuple[Tensor, Tensor]:
-        hidden = unroll_gru(self.rnn, F.relu(self.fc1(inputs)), running, self.training, start)
+        hidden = self.rnn.unroll(F.relu(self.fc1(inputs)), running, start)
         return hidden, hidden

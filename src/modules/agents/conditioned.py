@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from components.minibatch import Running
 from modules.agents.separate import SeparateAgents
-from modules.kernels import Running
 
 
 class HearingAgent(Protocol):

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from modules.kernels import Running, dense
+from components.minibatch import Running
+from modules.layers import Dense
 from utils.needs import Needs
 
 
@@ -21,7 +22,7 @@ class MLPAgent(nn.Module):
         super().__init__()
         width = args.rnn_hidden_dim
         self.fc1 = nn.Linear(input_shape, width)
-        self.fc2 = dense(width, width, args)
+        self.fc2 = Dense(width, width)
         self.fc3: nn.Module = nn.Linear(width, args.n_actions)
 
     def without_outputs(self) -> None:

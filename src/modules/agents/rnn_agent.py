@@ -7,7 +7,9 @@ from types import SimpleNamespace
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from modules.kernels import Dense, Running, unroll_gru
+from components.minibatch import Running
+from modules.gru import GRU
+from modules.layers import Dense
 from utils.needs import Needs
 
 
@@ -16,13 +18,14 @@ class RNNAgent(nn.Module):
 
     needs = Needs()
     recurrent = True
+    has_gru = True
 
     def __init__(self, input_shape: int, args: SimpleNamespace) -> None:
         super().__init__()
         width = args.rnn_hidden_dim
         self.hidden_dim = width
         self.fc1 = Dense(input_shape, width)
-        self.rnn = nn.GRUCell(width, width)
+        self.rnn = GRU(width, width)
         self.fc2: nn.Module = Dense(width, args.n_actions)
 
     def without_outputs(self) -> None:
@@ -46,5 +49,5 @@ class RNNAgent(nn.Module):
 
         inputs (B, T, N, F) -> outputs (B, T, N, A), hidden states (B, T, N, H)
         """
-        hidden = unroll_gru(self.rnn, F.relu(self.fc1(inputs)), running, self.training, start)
+        hidden = self.rnn.unroll(F.relu(self.fc1(inputs)), running, start)
         return self.fc2(hidden), hidden

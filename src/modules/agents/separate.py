@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from modules.kernels import Running
+from components.minibatch import Running
 
 
 class SeparateAgents(nn.Module):

@@ -9,8 +9,8 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from components.minibatch import Running
 from controllers import REGISTRY as CONTROLLERS
-from modules.kernels import Running
 from utils.errors import UserError
 from utils.needs import Given, Needs
 

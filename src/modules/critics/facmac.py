@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from torch import Tensor, nn
 
 from components.scheme import Scheme
-from modules.kernels import dense, given_first_inputs
+from modules.layers import Dense, given_first_inputs
 from modules.sizes import action_size, flat_size
 
 
@@ -21,8 +21,8 @@ class FACMACCritic(nn.Module):
         super().__init__()
         width = args.rnn_hidden_dim
         inputs = flat_size(scheme["obs"]["vshape"]) + action_size(scheme, args)
-        self.fc1 = nn.Linear(inputs, width)
-        self.fc2 = dense(width, width, args)
+        self.fc1 = Dense(inputs, width)
+        self.fc2 = Dense(width, width)
         self.fc3 = nn.Linear(width, 1)
 
     def forward(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from components.scheme import Scheme
-from modules.kernels import Dense, dense
+from modules.layers import Dense
 from modules.sizes import action_size, flat_size
 
 
@@ -21,7 +21,7 @@ class MADDPGCritic(nn.Module):
         width = args.rnn_hidden_dim
         self.state_size = flat_size(scheme["state"]["vshape"])
         self.fc1 = Dense(self.state_size + args.n_agents * action_size(scheme, args), width)
-        self.fc2 = dense(width, width, args)
+        self.fc2 = Dense(width, width)
         self.fc3 = nn.Linear(width, 1)
 
     def forward(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from modules.kernels import Dense, all_of_same
+from modules.layers import Dense, all_of_same
 from modules.sizes import flat_size
 from utils.errors import UserError
 from utils.needs import Needs
