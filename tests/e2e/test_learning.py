@@ -77,8 +77,11 @@ def test_agents_learn_to_meet_on_the_grid(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("algorithm", "steps"), [("facmac", 3500), ("kmaddpg", 2000)])
-def test_walkers_meet(run_main: Command, results: Results, algorithm: str, steps: int) -> None:
+@pytest.mark.parametrize(
+    ("algorithm", "steps"),
+    [("facmac", "t_max=4500 start_steps=1000"), ("kmaddpg", "t_max=2000 start_steps=600")],
+)
+def test_walkers_meet(run_main: Command, results: Results, algorithm: str, steps: str) -> None:
     """Continuous actions. A random walk costs 10 an episode, meeting at once next to nothing.
 
     One of both objectives with levels, one without; the other two have the game below.
@@ -90,13 +93,12 @@ def test_walkers_meet(run_main: Command, results: Results, algorithm: str, steps
         "seed=1",
         "action_selector=gaussian",
         "agent=mlp",
-        f"t_max={steps}",
+        *steps.split(),
         "test_interval=500",
         "td_lambda=0",
         "gamma=0.5",
         "lr=0.001",
         "critic_lr=0.005",
-        "start_steps=600",
         "test_nepisode=8",
         "act_noise=0.5",
         "target_update_mode=soft",
