@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -216,6 +217,29 @@ def test_only_the_chosen_episodes_act() -> None:
     assert stored.shape == (2, N, 1)
     assert memory.shape[:2] == (B, N)
     assert batch["avail_actions"][[0, 3], 0].gather(2, stored).all()
+
+
+PASSES = {"nobody": 1, "full": N, "reverse": N, "drawn": N}
+
+
+@pytest.mark.parametrize("share", [True, False])
+@pytest.mark.parametrize("name", PASSES)
+def test_a_slot_takes_one_pass_through_memory_and_one_turn_for_each_in_the_longest_chain(
+    name: str, share: bool
+) -> None:
+    kind = {"agent": "rnn", "share_parameters": share, "told_through": "projection"}
+    args = on_policy_args(**kind, **SETTINGS.get(name, {}))
+    policy, batch = policy_of(POLICIES[name], args), double_batch(args)
+    networks = [policy.agent.base] if share else policy.agent.base.agents
+    counts: Counter[str] = Counter()
+    for parts, what in ((networks, "encoded"), (policy.agent.tellers, "decoded")):
+        for part in parts:
+            part.register_forward_hook(lambda *_, what=what: counts.update([what]))
+    drawn_by = outputs_of_turns(policy)
+    policy.act(Observed.of(batch, 0), policy.blank_memory(B), t_env=0)
+
+    assert counts == {"encoded": len(networks), "decoded": PASSES[name] * len(networks)}
+    assert len(drawn_by) == PASSES[name]
 
 
 # ---------------------------------------------------------------- who hears whom
