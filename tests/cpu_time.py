@@ -161,5 +161,7 @@ def limited(used_before: float, limit: float, sleep_limit: float) -> Iterator[No
         yield
     finally:
         over.set()
-        watcher.join()
-        signal.signal(ALARM, earlier)
+        try:
+            watcher.join()  # where it can still fail
+        finally:
+            signal.signal(ALARM, earlier)
