@@ -6,11 +6,13 @@ import importlib.metadata
 import os
 import platform
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from machine.compiler import compiler
 from records.commit import commit_of
 from utils.errors import UserError
 from utils.findings import FAULT, OK, WARNING, Finding, say
@@ -45,6 +47,7 @@ def checks(results: Path) -> dict[str, Callable[[], Finding]]:
         "GPU": gpu,
         "extras": extras,
         "processor, memory": capacity,
+        "compiler": cpp_compiler,
         "disk": lambda: disk(results),
         "results": lambda: place(results),
         "commit": lambda: Finding(str(commit_of(REPOSITORY / "src" / "main.py"))),
@@ -119,6 +122,17 @@ def capacity() -> Finding:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory = "how much memory is free is unknown" if free is None else f"{human(free)} free"
     return Finding(f"{cores} cores, {memory}")
+
+
+def cpp_compiler() -> Finding:
+    """By which the GRU becomes faster."""
+    if command := compiler():
+        return Finding(f"{shlex.join(command)}; the GRU is compiled when a run first wants it")
+    return Finding(
+        "no C++ compiler: recurrent agents learn slower (docs/speed.md). To have one: apt-get "
+        "install g++",
+        warning=True,
+    )
 
 
 def disk(results: Path) -> Finding:

@@ -211,4 +211,4 @@ def calm_logger() -> logging.Logger:
 
 def source_files() -> list[Path]:
     """Every file of the program, settings included."""
-    return sorted(path for path in SRC.rglob("*") if path.suffix in (".py", ".yaml"))
+    return sorted(path for path in SRC.rglob("*") if path.suffix in (".py", ".yaml", ".cpp"))

@@ -52,6 +52,20 @@ def test_a_results_folder_that_cannot_be_is_a_fault_and_the_rest_is_told(
     assert said["task"].startswith("ok ")
 
 
+def test_without_a_compiler_a_run_is_slower_and_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--env-config=grid", "with", f"local_results_path={tmp_path}"]
+    monkeypatch.setenv("CXX", "ccache g++")
+    assert doctor(words) == 0
+    assert told(capsys)["compiler"].startswith("ok   compiler           ccache g++; the GRU is")
+    monkeypatch.delenv("CXX")
+    monkeypatch.setattr(machine, "compiler", lambda: None)
+
+    assert doctor(words) == 0
+    assert "apt-get install g++" in told(capsys)["compiler"]
+
+
 def test_a_missing_package_is_named_with_what_to_type(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
