@@ -3,9 +3,9 @@
     python benchmarks/checkpoint.py [--maps 27m_vs_30m] [--length 0.4] [--rounds 3] [--folder /tmp]
 
 A full replay buffer of made-up battles (those of replay_memory.py), none of which is on disk yet.
-A loop inserts an episode and draws a sample of 32 again and again, and has the replay saved, in turn:
-at once, when it waits for the end, and beside the loop, as a run does. Every turn writes all of it
-into a folder of its own. Seconds are those of a clock.
+A loop inserts an episode and draws a sample of 32 again and again, and has the replay saved, in
+turn: at once, when it waits for the end, and beside the loop, as a run does. Every turn writes
+all of it into a folder of its own. Seconds are those of a clock.
 """
 
 from __future__ import annotations
