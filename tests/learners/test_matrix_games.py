@@ -14,7 +14,7 @@ from benchmarks.matrix_games import TEAMS, outcomes, trained
 @pytest.mark.parametrize(
     ("name", "game", "end", "updates"),
     [
-        ("mappo", "climbing", 7.0, 40),
+        ("mappo", "climbing", 7.0, 100),
         ("mappo", "penalty", 2.0, 8),  # all are there after three
         ("k2-outside", "penalty", 2.0, 8),
         ("armappo", "penalty", 2.0, 8),
