@@ -136,8 +136,8 @@ def test_policies_learn_the_two_step_game(
 
 @pytest.mark.slow
 def test_comix_meets(run_main: Command, results: Results) -> None:
-    run_main("--config=covdn", "--env-config=meet_up", "with", "seed=1", "agent=cem", "t_max=1200",
-             "test_interval=600")  # fmt: skip
+    run_main("--config=covdn", "--env-config=meet_up", "with", "seed=1", "agent=cem", "t_max=2500",
+             "test_interval=2500", "test_nepisode=8")  # fmt: skip
 
     assert results.last("test_return_mean") > -0.5
 
