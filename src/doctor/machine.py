@@ -125,11 +125,11 @@ def capacity() -> Finding:
 
 
 def cpp_compiler() -> Finding:
-    """By which the GRU becomes faster."""
+    """By which fast_kernels=compiled makes its GRU."""
     if command := compiler():
         return Finding(f"{shlex.join(command)}; the GRU is compiled when a run first wants it")
     return Finding(
-        "no C++ compiler: recurrent agents learn slower (docs/speed.md). To have one: apt-get "
+        "no C++ compiler, which fast_kernels=compiled needs (docs/speed.md). To have one: apt-get "
         "install g++",
         warning=True,
     )

@@ -41,7 +41,7 @@ def choose_kernels(
             here = kernels_here(args, shape)
             if here.lack:
                 logger.console_logger.warning(
-                    f"Warning: the GRU is not compiled, and so slower: {here.lack}. What helps is "
+                    f"Warning: the GRU is not compiled: {here.lack}. What helps is "
                     "in docs/speed.md."
                 )
             kernels = fastest(here.kernels, shape, cache_folder())
@@ -69,7 +69,7 @@ def kernels_here(args: SimpleNamespace, shape: Shape) -> Here:
     if OneDNNProducts.there():
         libraries.append(OneDNNProducts(of_one_size=args.runner_scope == "transition"))
     lack = ""
-    if shape.recurrent:
+    if shape.recurrent and args.fast_kernels == "compiled":
         try:
             recurrences.append(compiled_gru(shape.width, cache_folder()))
         except NotCompiledError as reason:

@@ -18,7 +18,14 @@ from training import kernels as of_training
 pytestmark = pytest.mark.skipif(compiler() is None, reason="there is no C++ compiler")
 
 RUN = (
-    *("--config=qmix", "--env-config=grid", "with", "seed=3", "testing_on=False"),
+    *(
+        "--config=qmix",
+        "--env-config=grid",
+        "with",
+        "fast_kernels=compiled",
+        "seed=3",
+        "testing_on=False",
+    ),
     *("rnn_hidden_dim=16", "batch_size=16", "buffer_size=20", "batch_size_run=8"),
     *("learner_log_interval=1", "target_update_interval=2"),
 )
