@@ -47,53 +47,38 @@ def lately(results: Results, key: str, of: int = 15) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("agent", "share", "settings"),
-    [
-        ("rnn", "True", "t_max=4000 epsilon_anneal_time=1500"),
-        ("mlp", "False", "t_max=5000 epsilon_anneal_time=2500"),
-    ],
-)
-def test_agents_learn_to_meet_on_the_grid(
-    run_main: Command, results: Results, agent: str, share: str, settings: str
-) -> None:
+def test_agents_learn_to_meet_on_the_grid(run_main: Command, results: Results) -> None:
+    """Recurrent agents that share a network; others meet below."""
     run_main(
         "--config=vdn",
         "--env-config=grid",
         "with",
         "seed=1",
-        f"agent={agent}",
-        f"share_parameters={share}",
         "env_args.size=3",
         "lr=0.003",
+        "t_max=4000",
+        "epsilon_anneal_time=1500",
         "test_interval=500",
         "target_update_interval=40",
         "runner=batched",
         "batch_size_run=4",
-        *settings.split(),
     )
 
     assert lately(results, "test_solved_mean", of=4) >= 0.5  # untrained agents: 0.1
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("algorithm", "steps"),
-    [("facmac", "t_max=4500 start_steps=1000"), ("kmaddpg", "t_max=2000 start_steps=600")],
-)
-def test_walkers_meet(run_main: Command, results: Results, algorithm: str, steps: str) -> None:
-    """Continuous actions. A random walk costs 10 an episode, meeting at once next to nothing.
-
-    One of both objectives with levels, one without; the other two have the game below.
-    """
+def test_walkers_meet(run_main: Command, results: Results) -> None:
+    """Continuous actions. A random walk costs 10 an episode, meeting at once next to nothing."""
     run_main(
-        f"--config={algorithm}",
+        "--config=kmaddpg",
         "--env-config=meet_up",
         "with",
         "seed=1",
         "action_selector=gaussian",
         "agent=mlp",
-        *steps.split(),
+        "t_max=2000",
+        "start_steps=600",
         "test_interval=500",
         "td_lambda=0",
         "gamma=0.5",
@@ -137,7 +122,8 @@ def test_policies_learn_the_two_step_game(
 @pytest.mark.slow
 def test_comix_meets(run_main: Command, results: Results) -> None:
     run_main("--config=covdn", "--env-config=meet_up", "with", "seed=1", "agent=cem", "t_max=2500",
-             "test_interval=2500", "test_nepisode=8")  # fmt: skip
+             "test_interval=2500", "test_nepisode=8", "runner=batched", "batch_size_run=2",
+             "updates_per_episode=0.5")  # fmt: skip
 
     assert results.last("test_return_mean") > -0.5
 

