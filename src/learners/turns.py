@@ -90,7 +90,8 @@ class SequentialLearner(MAPPOLearner):
             played = self.in_turn(self.credit(rows, episodes, moved), turn, moved)
             found.append(self.take_turn(turn, played, diagnose))
             self.agent_optimiser.zero_grad()  # nobody moves in the turns of others
-            now[..., turn.agent] = self.log_probs_of(turn.agent, episodes)
+            if diagnose or turn.place < turn.total:  # nobody answers the last one
+                now[..., turn.agent] = self.log_probs_of(turn.agent, episodes)
         return of_sweep(turns, found, self.moved(episodes, now), episodes) if diagnose else {}
 
     # Hooks
