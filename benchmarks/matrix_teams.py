@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state, vmap
+from torch.func import stack_module_state, vmap
 
 from components.standarize_stream import RunningMeanStd
 from learners import REGISTRY as LEARNER_CLASSES
@@ -36,18 +36,37 @@ class Networks(nn.Module):
     def __init__(self, make: Callable[[], nn.Module]) -> None:
         super().__init__()
         networks = [make() for _ in range(TEAMS)]
-        self._names = [name for name, _ in networks[0].named_parameters()]
         stacked, _ = stack_module_state(networks)
-        self.stacked = nn.ParameterList([stacked[name] for name in self._names])
-        self._one = [networks[0]]  # in a list, so that its parameters are not ours
+        self.stacked = nn.ParameterList(stacked.values())
+        one = networks[0]
+        self._one = [one]  # in a list, so that it is no part of ours
+        self._places = [place_of(one, name) for name in stacked]
 
     def ask(self, *row: Any) -> Any:
         """What every team's network says of a row for all, or one for each: (teams, ...)."""
-        weights = dict(zip(self._names, self.stacked, strict=True))
         by_team = [0 if each_has_its_own(part) else None for part in row]
-        return vmap(
-            lambda of_team, *row: functional_call(self._one[0], of_team, row), in_dims=(0, *by_team)
-        )(weights, *row)
+        weights = tuple(self.stacked)
+        in_dims = (*[0] * len(weights), *by_team)
+        return vmap(self._of_team, in_dims=in_dims)(*weights, *row)
+
+    def _of_team(self, *given: Any) -> Any:
+        """Weights, then a row. `functional_call` would take as long as all else together."""
+        weights, row = given[: len(self._places)], given[len(self._places) :]
+        for (module, name), weight in zip(self._places, weights, strict=True):
+            module.__dict__[name] = weight
+        try:
+            return self._one[0](*row)
+        finally:
+            for module, name in self._places:
+                del module.__dict__[name]
+
+
+def place_of(network: nn.Module, name: str) -> tuple[nn.Module, str]:
+    """Where the parameter `name` was, which is taken out to be given with every row."""
+    path, _, last = name.rpartition(".")
+    module = network.get_submodule(path)
+    del module._parameters[last]
+    return module, last
 
 
 def each_has_its_own(part: Any) -> bool:
@@ -142,6 +161,9 @@ class TeamsHearing(nn.Module):
     def network_of(self, agent: int) -> nn.Module:
         """By which it encodes: none has weights for that."""
         return self
+
+    def parameters_of(self, agent: int) -> list[nn.Parameter]:
+        return list(self.agents[agent].parameters())
 
 
 class TeamsMLP(Networks):
