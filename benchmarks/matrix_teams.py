@@ -6,7 +6,7 @@ that is seen says whose they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,9 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.func import stack_module_state, vmap
 
+from components.experience import Experience
 from components.standarize_stream import RunningMeanStd
 from learners import REGISTRY as LEARNER_CLASSES
 from learners.round import Rewards, Round
+from learners.trust_region import TrustRegion, TrustStep
 from modules.agents import REGISTRY as AGENTS
 from modules.agents.conditioned import conditioned
 from modules.agents.mlp_agent import MLPAgent
@@ -219,6 +221,52 @@ class TeamsNorm(ValueNorm):
         return in_rows(super().restore(by_team(normalised)))
 
 
+class TeamsRegion(TrustRegion):
+    """A step for each team. Parameters are (TEAMS, ...), vectors (TEAMS, P), values (TEAMS, 1)."""
+
+    def gradient(self, value: Tensor) -> Tensor:
+        slopes = torch.autograd.grad(
+            value.sum(), self.params, allow_unused=True, materialize_grads=True
+        )
+        return torch.cat([slope.flatten(1) for slope in slopes], dim=1)
+
+    def parts(self, vector: Tensor) -> Sequence[Tensor]:
+        return vector.split([param[0].numel() for param in self.params], dim=1)
+
+    @staticmethod
+    def inner(a: Tensor, b: Tensor) -> Tensor:
+        return (a * b).sum(dim=1, keepdim=True)
+
+    @torch.no_grad()
+    def search(self, longest: Tensor, before: Tensor, gradient: Tensor) -> TrustStep:
+        """Each team's first acceptable length, or 0; teams that have one keep it.
+
+        What is said of the step is the mean of all teams.
+        """
+        limits, promised = self.limits, self.inner(longest, gradient)
+        length = torch.zeros_like(before)
+        for attempt in range(limits.tries):
+            length = torch.where(length > 0, length, limits.shrink**attempt)
+            gain, divergence, will_do = self.tried(length * longest, before, length * promised)
+            length = torch.where(will_do, length, 0.0)
+            if bool(will_do.all()):
+                break
+        self.put(length * longest)
+        moved = length > 0
+        means = [each.mean() for each in (gain * moved, divergence * moved, length)]
+        return TrustStep(*means, gradient.norm())
+
+
+class EveryOutcome(Experience):
+    """Also those that did not come up: rows stay in the order of teams."""
+
+    def without_padding(self) -> Experience:
+        return self
+
+    def packed(self, *how: object) -> Experience:
+        return self
+
+
 class Teams(Base):  # named before the learner among a class's bases
     """A learner whose teams have nothing to do with each other.
 
@@ -226,10 +274,19 @@ class Teams(Base):  # named before the learner among a class's bases
     """
 
     stateful = ()  # `norm` is declared already
+    region = TeamsRegion
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.norm = TeamsNorm()
+
+    @staticmethod
+    def mean(values: Tensor, mask: Tensor) -> Tensor:
+        """Each team's (TEAMS, 1)."""
+        return moments(values, mask)[0].unsqueeze(1)
+
+    def in_rows(self, episodes: Round) -> Experience:
+        return EveryOutcome(*super().in_rows(episodes))
 
     def returns(self, rewards: Rewards, *ahead: Any) -> Tensor:
         """A move is a step, however often it came up."""

@@ -202,6 +202,11 @@ class TurnSurrogate(Surrogate):
         assert played.weight is not None
         self._gain = form(self.ratio, played.weight, played.advantages, clip)
 
+    @property
+    def gains(self) -> Tensor:
+        """What each step is worth, whose mean is J_i. (R, L, 1)"""
+        return self._gain + self._bonus
+
     def base(self) -> Tensor:
         return self._loss(self._gain)
 
