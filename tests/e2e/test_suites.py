@@ -54,12 +54,12 @@ def test_our_own_settings_run(run_main: Command, results: Results) -> None:
 
 
 @needs_mujoco
-@pytest.mark.parametrize("name", ["hatrpo", "bppo"])
 def test_agents_that_learn_in_turns_move_joints_and_go_on(
-    run_main: Command, results: Results, name: str
+    run_main: Command, results: Results
 ) -> None:
-    words = [f"--config={name}", "--env-config=mamujoco", "with", "seed=1", "agent=mlp", *SHORT]
+    words = ["--config=bppo", "--env-config=mamujoco", "with", "seed=1", "agent=mlp", *SHORT]
     words += ["runner=episode", "batch_size_run=1", "batch_size=1", "buffer_size=1"]
+    words += ["lr_anneal=False"]  # it would be 0 in the last round
     run_main(*words)
     learned = results.last("updates")
     run_main(*words, "t_max=200", "resume=1")
