@@ -92,6 +92,7 @@ LEARNERS: dict[str, dict[str, Any]] = {
     "k2-coppo-behaviour": {**BEHAVIOUR, "kmappo_ratio": "coppo"},
     "coppo": {**BEHAVIOUR, "kmappo_ratio": "coppo", "k_level": 1},
     "happo": {"learner": "happo_learner"},
+    "hatrpo": {"learner": "hatrpo_learner"},
     "a2po": {"learner": "a2po_learner", "others_clip": 0.1, "turn_order": "cyclic"},
     "armappo": {"learner": "mappo_learner", **HEARING},
     "armappo_proj": {"learner": "mappo_learner", **PROJECTED},

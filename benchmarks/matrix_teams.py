@@ -6,17 +6,19 @@ that is seen says whose they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state, vmap
+from torch.func import stack_module_state, vmap
 
+from components.experience import Experience
 from components.standarize_stream import RunningMeanStd
 from learners import REGISTRY as LEARNER_CLASSES
 from learners.round import Rewards, Round
+from learners.trust_region import TrustRegion, TrustStep
 from modules.agents import REGISTRY as AGENTS
 from modules.agents.conditioned import conditioned
 from modules.agents.mlp_agent import MLPAgent
@@ -36,18 +38,37 @@ class Networks(nn.Module):
     def __init__(self, make: Callable[[], nn.Module]) -> None:
         super().__init__()
         networks = [make() for _ in range(TEAMS)]
-        self._names = [name for name, _ in networks[0].named_parameters()]
         stacked, _ = stack_module_state(networks)
-        self.stacked = nn.ParameterList([stacked[name] for name in self._names])
-        self._one = [networks[0]]  # in a list, so that its parameters are not ours
+        self.stacked = nn.ParameterList(stacked.values())
+        one = networks[0]
+        self._one = [one]  # in a list, so that it is no part of ours
+        self._places = [place_of(one, name) for name in stacked]
 
     def ask(self, *row: Any) -> Any:
         """What every team's network says of a row for all, or one for each: (teams, ...)."""
-        weights = dict(zip(self._names, self.stacked, strict=True))
         by_team = [0 if each_has_its_own(part) else None for part in row]
-        return vmap(
-            lambda of_team, *row: functional_call(self._one[0], of_team, row), in_dims=(0, *by_team)
-        )(weights, *row)
+        weights = tuple(self.stacked)
+        in_dims = (*[0] * len(weights), *by_team)
+        return vmap(self._of_team, in_dims=in_dims)(*weights, *row)
+
+    def _of_team(self, *given: Any) -> Any:
+        """Weights, then a row. `functional_call` would take as long as all else together."""
+        weights, row = given[: len(self._places)], given[len(self._places) :]
+        for (module, name), weight in zip(self._places, weights, strict=True):
+            module.__dict__[name] = weight
+        try:
+            return self._one[0](*row)
+        finally:
+            for module, name in self._places:
+                del module.__dict__[name]
+
+
+def place_of(network: nn.Module, name: str) -> tuple[nn.Module, str]:
+    """Where the parameter `name` was, which is taken out to be given with every row."""
+    path, _, last = name.rpartition(".")
+    module = network.get_submodule(path)
+    del module._parameters[last]
+    return module, last
 
 
 def each_has_its_own(part: Any) -> bool:
@@ -143,6 +164,9 @@ class TeamsHearing(nn.Module):
         """By which it encodes: none has weights for that."""
         return self
 
+    def parameters_of(self, agent: int) -> list[nn.Parameter]:
+        return list(self.agents[agent].parameters())
+
 
 class TeamsMLP(Networks):
     def __init__(self, n_inputs: int, width: int, n_outputs: int, n_agents: int) -> None:
@@ -197,6 +221,52 @@ class TeamsNorm(ValueNorm):
         return in_rows(super().restore(by_team(normalised)))
 
 
+class TeamsRegion(TrustRegion):
+    """A step for each team. Parameters are (TEAMS, ...), vectors (TEAMS, P), values (TEAMS, 1)."""
+
+    def gradient(self, value: Tensor) -> Tensor:
+        slopes = torch.autograd.grad(
+            value.sum(), self.params, allow_unused=True, materialize_grads=True
+        )
+        return torch.cat([slope.flatten(1) for slope in slopes], dim=1)
+
+    def parts(self, vector: Tensor) -> Sequence[Tensor]:
+        return vector.split([param[0].numel() for param in self.params], dim=1)
+
+    @staticmethod
+    def inner(a: Tensor, b: Tensor) -> Tensor:
+        return (a * b).sum(dim=1, keepdim=True)
+
+    @torch.no_grad()
+    def search(self, longest: Tensor, before: Tensor, gradient: Tensor) -> TrustStep:
+        """Each team's first acceptable length, or 0; teams that have one keep it.
+
+        What is said of the step is the mean of all teams.
+        """
+        limits, promised = self.limits, self.inner(longest, gradient)
+        length = torch.zeros_like(before)
+        for attempt in range(limits.tries):
+            length = torch.where(length > 0, length, limits.shrink**attempt)
+            gain, divergence, will_do = self.tried(length * longest, before, length * promised)
+            length = torch.where(will_do, length, 0.0)
+            if bool(will_do.all()):
+                break
+        self.put(length * longest)
+        moved = length > 0
+        means = [each.mean() for each in (gain * moved, divergence * moved, length)]
+        return TrustStep(*means, gradient.norm())
+
+
+class EveryOutcome(Experience):
+    """Also those that did not come up: rows stay in the order of teams."""
+
+    def without_padding(self) -> Experience:
+        return self
+
+    def packed(self, *how: object) -> Experience:
+        return self
+
+
 class Teams(Base):  # named before the learner among a class's bases
     """A learner whose teams have nothing to do with each other.
 
@@ -204,10 +274,19 @@ class Teams(Base):  # named before the learner among a class's bases
     """
 
     stateful = ()  # `norm` is declared already
+    region = TeamsRegion
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.norm = TeamsNorm()
+
+    @staticmethod
+    def mean(values: Tensor, mask: Tensor) -> Tensor:
+        """Each team's (TEAMS, 1)."""
+        return moments(values, mask)[0].unsqueeze(1)
+
+    def in_rows(self, episodes: Round) -> Experience:
+        return EveryOutcome(*super().in_rows(episodes))
 
     def returns(self, rewards: Rewards, *ahead: Any) -> Tensor:
         """A move is a step, however often it came up."""

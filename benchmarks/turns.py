@@ -139,9 +139,12 @@ def fill(runner: Any, args: SimpleNamespace, settings: dict[str, Any]) -> None:
 # ---------------------------------------------------------------- who is compared
 
 
-def serve(tree: str, name: str, learner: str, agent: str, alone: bool) -> None:
+def serve(
+    tree: str, name: str, learner: str, agent: str, alone: bool, kernels: str = "auto"
+) -> None:
     """A child: its round, timed for each line on stdin; of one agent alone N times the time."""
     args = settings_for(name, learner, agent, alone)
+    args.fast_kernels = kernels
     import torch
 
     torch.set_num_threads(1)
@@ -176,6 +179,9 @@ def cases(names: Sequence[str], peers: Mapping[str, str]) -> list[Case]:
                 "MAPPO": Job(__file__, ("ours", name, "mappo_learner", agent, False)),
                 ONE_BY_ONE: Job(__file__, ("ours", name, "mappo_learner", agent, True)),
             }
+            if agent == "rnn":
+                words = ("ours", name, "happo_learner", agent, False, "compiled")
+                jobs["HAPPO, compiled GRU"] = Job(__file__, words)
             if "harl" in peers:
                 jobs["HARL"] = Job(__file__, (peers["harl"], name, "happo_learner", agent, False))
             reference = "HARL" if "HARL" in jobs else ONE_BY_ONE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from types import SimpleNamespace
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -58,6 +59,8 @@ class HATRPOLearner(SequentialLearner):
         },
     )
     gain = staticmethod(weighted)
+    mean = staticmethod(mean_over)  # over an agent's steps, of its gain and of KL
+    region: ClassVar[type[TrustRegion]] = TrustRegion
 
     def __init__(self, mac: MAC, scheme: Scheme, logger: Logger, args: SimpleNamespace) -> None:
         super().__init__(mac, scheme, logger, args)
@@ -95,12 +98,12 @@ class HATRPOLearner(SequentialLearner):
             return made, entropy
 
         def divergence() -> Tensor:
-            return mean_over(agent.head.kl(old, agent.unroll(view)[0], played.avail), where)
+            return self.mean(agent.head.kl(old, agent.unroll(view)[0], played.avail), where)
 
-        region = TrustRegion(
-            self.own_params[turn.agent], lambda: -surrogate()[0].base(), divergence, self.limits
-        )
-        step = region.step()
+        def gain() -> Tensor:
+            return self.mean(surrogate()[0].gains, where)
+
+        step = self.region(self.own_params[turn.agent], gain, divergence, self.limits).step()
         self.note_norm(step.grad_norm)
         if not diagnose:
             return {}

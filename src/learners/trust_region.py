@@ -20,6 +20,7 @@ from learners.optim import flatten
 
 Closure = Callable[[], Tensor]  # a scalar, computed anew at the parameters as they are
 Product = Callable[[Tensor], Tensor]  # of a matrix with a vector
+Inner = Callable[[Tensor, Tensor], Tensor]  # of two vectors
 SOLVED = 1e-10  # squared residual at which conjugate gradients stand still
 
 
@@ -44,23 +45,25 @@ class TrustStep(NamedTuple):
 
 
 class TrustRegion:
-    """Moves `params` up `gain`, while `divergence` from where they are keeps its limit."""
+    """Moves `params` up `gain`, while `divergence` from where they are keeps its limit.
+
+    A vector holds the numbers of all parameters, end to end (P,).
+    """
 
     def __init__(
         self, params: Sequence[nn.Parameter], gain: Closure, divergence: Closure, limits: Limits
     ) -> None:
-        self._params, self._gain, self._divergence = params, gain, divergence
-        self._limits = limits
+        self.params, self.gain, self.divergence, self.limits = params, gain, divergence, limits
         self._start = [param.detach().clone() for param in params]
 
     def step(self) -> TrustStep:
         """One step; the parameters stay as they are, to the last bit, if no length will do."""
-        before = self._gain()
-        gradient = flat_gradient(before, self._params)  # (P,)
-        x = conjugate_gradients(self.product, gradient, self._limits.cg_steps)
-        curvature = (x * self.product(x)).sum().clamp_min(torch.finfo(x.dtype).tiny)
-        longest = (2 * self._limits.kl / curvature).sqrt() * x
-        return self._search(longest, before.detach(), gradient)
+        before = self.gain()
+        gradient = self.gradient(before)
+        x = conjugate_gradients(self.product, gradient, self.limits.cg_steps, self.inner)
+        curvature = self.inner(x, self.product(x)).clamp_min(torch.finfo(x.dtype).tiny)
+        longest = (2 * self.limits.kl / curvature).sqrt() * x
+        return self.search(longest, before.detach(), gradient)
 
     def product(self, vector: Tensor) -> Tensor:
         """(F + damping I) `vector`, by a central difference of the gradient of KL.
@@ -68,42 +71,62 @@ class TrustRegion:
         Networks whose kernels cannot be differentiated twice need nothing more.
         """
         at_most = torch.finfo(vector.dtype).eps ** (1 / 3)  # least error: rounding and curvature
-        apart = at_most / vector.norm().clamp_min(torch.finfo(vector.dtype).tiny)
+        length = self.inner(vector, vector).sqrt()
+        apart = at_most / length.clamp_min(torch.finfo(vector.dtype).tiny)
         ahead, behind = (self._slope(sign * apart * vector) for sign in (1, -1))
-        self._return()
-        return (ahead - behind) / (2 * apart) + self._limits.damping * vector
+        self.put_back()
+        return (ahead - behind) / (2 * apart) + self.limits.damping * vector
 
     def _slope(self, away: Tensor) -> Tensor:
-        self._put(away)
-        return flat_gradient(self._divergence(), self._params)
+        self.put(away)
+        return self.gradient(self.divergence())
 
     @torch.no_grad()
-    def _search(self, longest: Tensor, before: Tensor, gradient: Tensor) -> TrustStep:
+    def search(self, longest: Tensor, before: Tensor, gradient: Tensor) -> TrustStep:
         """The first acceptable of ever shorter steps."""
-        limits, promised, norm = self._limits, (longest * gradient).sum(), gradient.norm()
+        limits, promised, norm = self.limits, self.inner(longest, gradient), gradient.norm()
         for attempt in range(limits.tries):
             length = limits.shrink**attempt
-            self._put(length * longest)
-            gain, divergence = self._gain() - before, self._divergence()
-            real = (gain > 0) & (gain > limits.accept * length * promised)
-            near = divergence < limits.kl
-            if bool(real & near):  # what is NaN is neither; a GPU is waited for here alone
+            gain, divergence, will_do = self.tried(length * longest, before, length * promised)
+            if bool(will_do):  # a GPU is waited for here alone
                 return TrustStep(gain, divergence, torch.full_like(gain, length), norm)
-        self._return()
+        self.put_back()
         nothing = torch.zeros_like(before)
         return TrustStep(nothing, nothing, nothing, norm)
 
-    @torch.no_grad()
-    def _put(self, away: Tensor) -> None:
-        """The parameters to `away` (P,) from where they were."""
-        parts = away.split([param.numel() for param in self._params])
-        for param, start, part in zip(self._params, self._start, parts, strict=True):
-            param.copy_(start + part.view_as(param))
+    def tried(
+        self, away: Tensor, before: Tensor, promised: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What a step to `away` gains, the divergence there, and whether both are acceptable."""
+        self.put(away)
+        gain, divergence = self.gain() - before, self.divergence()
+        real = (gain > 0) & (gain > self.limits.accept * promised)
+        return gain, divergence, real & (divergence < self.limits.kl)  # what is NaN is not
 
     @torch.no_grad()
-    def _return(self) -> None:
-        for param, start in zip(self._params, self._start, strict=True):
+    def put(self, away: Tensor) -> None:
+        """The parameters to the vector `away` from where they were."""
+        for param, start, part in zip(self.params, self._start, self.parts(away), strict=True):
+            param.copy_(start + part.reshape(param.shape))
+
+    @torch.no_grad()
+    def put_back(self) -> None:
+        for param, start in zip(self.params, self._start, strict=True):
             param.copy_(start)
+
+    # Vectors
+
+    def gradient(self, value: Tensor) -> Tensor:
+        """Of `value` by all parameters, as a vector."""
+        return flat_gradient(value, self.params)
+
+    def parts(self, vector: Tensor) -> Sequence[Tensor]:
+        """What of it belongs to each parameter."""
+        return vector.split([param.numel() for param in self.params])
+
+    @staticmethod
+    def inner(a: Tensor, b: Tensor) -> Tensor:
+        return a.dot(b)
 
 
 def flat_gradient(value: Tensor, params: Sequence[nn.Parameter]) -> Tensor:
@@ -111,17 +134,19 @@ def flat_gradient(value: Tensor, params: Sequence[nn.Parameter]) -> Tensor:
     return flatten(torch.autograd.grad(value, params, allow_unused=True, materialize_grads=True))
 
 
-def conjugate_gradients(product: Product, target: Tensor, steps: int) -> Tensor:
+def conjugate_gradients(
+    product: Product, target: Tensor, steps: int, inner: Inner = torch.dot
+) -> Tensor:
     """x with A x = `target`, for a symmetric A > 0 known by its `product`; exact in P steps."""
     x, residual, direction = torch.zeros_like(target), target, target
-    squared = residual.dot(residual)
+    squared = inner(residual, residual)
     for _ in range(steps):
         image = product(direction)
-        curvature = direction.dot(image)
+        curvature = inner(direction, image)
         useful = (squared > SOLVED) & (curvature > 0)  # else to stand still; without asking a GPU
         length = torch.where(useful, squared / curvature, 0.0)
         x, residual = x + length * direction, residual - length * image
-        remaining = residual.dot(residual)
+        remaining = inner(residual, residual)
         direction = residual + torch.where(useful, remaining / squared, 0.0) * direction
         squared = remaining
     return x

@@ -90,7 +90,8 @@ class SequentialLearner(MAPPOLearner):
             played = self.in_turn(self.credit(rows, episodes, moved), turn, moved)
             found.append(self.take_turn(turn, played, diagnose))
             self.agent_optimiser.zero_grad()  # nobody moves in the turns of others
-            now[..., turn.agent] = self.log_probs_of(turn.agent, episodes)
+            if diagnose or turn.place < turn.total:  # nobody answers the last one
+                now[..., turn.agent] = self.log_probs_of(turn.agent, episodes)
         return of_sweep(turns, found, self.moved(episodes, now), episodes) if diagnose else {}
 
     # Hooks
@@ -200,6 +201,11 @@ class TurnSurrogate(Surrogate):
         super().__init__(own, entropy, played, args)
         assert played.weight is not None
         self._gain = form(self.ratio, played.weight, played.advantages, clip)
+
+    @property
+    def gains(self) -> Tensor:
+        """What each step is worth, whose mean is J_i. (R, L, 1)"""
+        return self._gain + self._bonus
 
     def base(self) -> Tensor:
         return self._loss(self._gain)

@@ -53,6 +53,22 @@ def test_our_own_settings_run(run_main: Command, results: Results) -> None:
     assert results.last("k/level") == 2
 
 
+@needs_mujoco
+def test_agents_that_learn_in_turns_move_joints_and_go_on(
+    run_main: Command, results: Results
+) -> None:
+    words = ["--config=bppo", "--env-config=mamujoco", "with", "seed=1", "agent=mlp", *SHORT]
+    words += ["runner=episode", "batch_size_run=1", "batch_size=1", "buffer_size=1"]
+    words += ["lr_anneal=False"]  # it would be 0 in the last round
+    run_main(*words)
+    learned = results.last("updates")
+    run_main(*words, "t_max=200", "resume=1")
+
+    assert 0 < learned < results.last("updates")
+    assert results.last("turns/team_ratio") > 0
+    assert results.last("test_return_mean") != 0
+
+
 def test_a_run_that_learned_nothing_says_so(run_main: Command, results: Results) -> None:
     words = ["--config=facmac_mamujoco", "--env-config=particle", "with", "seed=1", *SMALL]
     done = run_main(*words, "t_max=40", "testing_on=False")
