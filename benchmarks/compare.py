@@ -23,6 +23,8 @@ import loop
 import parallel
 import rollout
 import startup
+import team_acting
+import team_updates
 import transition_scope
 import turns
 import updates
@@ -30,8 +32,8 @@ from interleave import UNITS, Case, checkout, in_turn, spread
 from problems import FULL, MUJOCO, SMAC
 from seen import seen
 
-PEERS = ("facmac", "pymarl", "epymarl", "harl")
-SHAPES = (*SMAC, *FULL, *MUJOCO)
+PEERS = ("facmac", "pymarl", "epymarl", "harl", "mat")
+SHAPES = (*SMAC, "8m", *FULL, *MUJOCO)
 BENCHMARKS = {  # what makes the cases, and the shapes they can have
     "kfacmac": (partial(updates.cases, "kfacmac_learner"), (*SMAC, *MUJOCO)),
     "kmaddpg": (partial(updates.cases, "kmaddpg_learner"), (*SMAC, *MUJOCO)),
@@ -41,9 +43,11 @@ BENCHMARKS = {  # what makes the cases, and the shapes they can have
         ("3m", "corridor", *FULL),
     ),
     "turns": (turns.cases, ("3m", "2s3z", "MMM2")),
+    "teams": (team_updates.cases, ("3m", "MMM2")),
     "loop": (loop.cases, ("3m", "2s3z")),
     "rollout": (rollout.cases, ("3m",)),
     "parallel": (parallel.cases, ("3m",)),
+    "acting": (team_acting.cases, ("8m",)),
     "growth": (growth.cases, ("corridor",)),
     "transition": (transition_scope.cases, tuple(MUJOCO)),
     "startup": (startup.cases, ()),

@@ -45,8 +45,10 @@ UNITS: Mapping[str, Callable[[float], float]] = {
 
 def checkout(path: str) -> str:
     """The path of a peer's tree."""
-    if not any(Path(path, folder).is_dir() for folder in ("src", "harl")):
-        raise argparse.ArgumentTypeError(f"{path} is no checkout: it has no folder src, or harl")
+    if not any(Path(path, folder).is_dir() for folder in ("src", "harl", "mat")):
+        raise argparse.ArgumentTypeError(
+            f"{path} is no checkout: it has no folder src, harl or mat"
+        )
     return path
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,12 +21,14 @@ LEVELS = (1, 2, 5)
 BATCHES = 4  # of other lengths each; a turn takes all, for a process that has waited is cold
 
 
-def learner_of(args: SimpleNamespace, batch: Any) -> Any:
-    """A silent learner of the tree that can be imported."""
+def learner_of(
+    args: SimpleNamespace, batch: Any, mac_of: Callable[[Any], Any] = lambda made: made
+) -> Any:
+    """A silent learner of the tree that can be imported; `mac_of` is asked what `mac:` made."""
     from controllers import REGISTRY as CONTROLLERS
     from learners import REGISTRY as LEARNERS
 
-    mac = CONTROLLERS[args.mac](batch.scheme, {"agents": args.n_agents}, args)
+    mac = mac_of(CONTROLLERS[args.mac](batch.scheme, {"agents": args.n_agents}, args))
     quiet = SimpleNamespace(info=lambda *_: None)
     logger = SimpleNamespace(log_stat=lambda *_: None, console_logger=quiet)
     learner = LEARNERS[args.learner](mac, batch.scheme, logger, args)
@@ -37,13 +39,14 @@ def learner_of(args: SimpleNamespace, batch: Any) -> Any:
 def our_learner(args: SimpleNamespace, batch: Any) -> Any:
     """The same of this tree, computed by what a run with these settings would choose."""
     from modules.kernels import layers_made_with
+    from pymarl.controllers import mac_of
     from training.kernels import choose_kernels
     from utils.logging import Logger
 
     quiet = Logger(logging.getLogger("quiet"))
     quiet.console_logger.setLevel(logging.ERROR)
     with layers_made_with(choose_kernels(args, batch.max_seq_length, None, quiet)):
-        return learner_of(args, batch)
+        return learner_of(args, batch, mac_of)
 
 
 def serve(

@@ -6,6 +6,7 @@ Shapes: outputs (..., A); `avail` (..., A), ignored by continuous actions.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Protocol
 
@@ -79,6 +80,12 @@ class ActionHead(Protocol):
 
     def sample(self, preferences: Tensor, avail: Tensor) -> Tensor:
         """An action drawn from the policy, as it is played."""
+
+    def repeatable(self, avail: Tensor, greedy: bool) -> Callable[[Tensor], Tensor]:
+        """`most_preferred` or `sample` by noise that is drawn now, avail (b, N, A).
+
+        The function returned takes outputs (b, N, A') to actions as vectors (b, N, A).
+        """
 
     def uniform(self, avail: Tensor) -> Tensor:
         """An action drawn without regard to any policy, as it is stored."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -41,9 +42,11 @@ class ContinuousHead:
     def relaxed(self, outputs: Tensor, avail: Tensor, noise: Tensor, hard: bool = True) -> Tensor:
         return self.mode(outputs, avail)
 
-    def explore(self, outputs: Tensor, avail: Tensor) -> Tensor:
-        """The action with noise, clamped to the bounds. (..., A)"""
-        return self._clamped(self.mode(outputs, avail) + self.spread * torch.randn_like(outputs))
+    def explore(self, outputs: Tensor, avail: Tensor, noise: Tensor | None = None) -> Tensor:
+        """The action with normal noise, clamped to the bounds. (..., A)"""
+        mode = self.mode(outputs, avail)
+        noise = torch.randn_like(mode) if noise is None else noise
+        return self._clamped(mode + self.spread * noise)
 
     def log_prob(self, outputs: Tensor, avail: Tensor, actions: Tensor) -> Tensor:
         """Of the Gaussian around the mode, before clamping."""
@@ -95,6 +98,12 @@ class ContinuousHead:
     def sample(self, preferences: Tensor, avail: Tensor) -> Tensor:
         return self.explore(preferences, avail)
 
+    def repeatable(self, avail: Tensor, greedy: bool) -> Callable[[Tensor], Tensor]:
+        noise = torch.randn(len(avail), *self.low.shape, device=avail.device)  # (b, N, A)
+        if greedy:
+            return lambda outputs: self.mode(outputs, avail)
+        return lambda outputs: self.explore(outputs, avail, noise)
+
     def uniform(self, avail: Tensor) -> Tensor:
         low, high = self.low.cpu(), self.high.cpu()
         return low + (high - low) * torch.rand(len(avail), *low.shape)
@@ -132,9 +141,10 @@ class GaussianHead(ContinuousHead):
     def mode(self, outputs: Tensor, avail: Tensor) -> Tensor:
         return super().mode(outputs.chunk(2, dim=-1)[0], avail)
 
-    def explore(self, outputs: Tensor, avail: Tensor) -> Tensor:
+    def explore(self, outputs: Tensor, avail: Tensor, noise: Tensor | None = None) -> Tensor:
         mode = self.mode(outputs, avail)
-        return self._clamped(mode + self._log_spread(outputs).exp() * torch.randn_like(mode))
+        noise = torch.randn_like(mode) if noise is None else noise
+        return self._clamped(mode + self._log_spread(outputs).exp() * noise)
 
     def log_prob(self, outputs: Tensor, avail: Tensor, actions: Tensor) -> Tensor:
         log_spread = self._log_spread(outputs)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from components.drawn import Drawn
 from utils.errors import DivergedError
@@ -17,9 +17,14 @@ def draw(weights: Tensor) -> Tensor:
 
     The way and the random numbers of `torch.multinomial`, whose checks take as long.
     """
-    if not math.isfinite(float(weights.sum())):
-        raise DivergedError("The policy's probabilities hold")
+    refuse_infinite(weights, "The policy's probabilities hold")
     return (weights / torch.empty_like(weights).exponential_()).argmax(dim=-1)
+
+
+def refuse_infinite(values: Tensor, what: str) -> None:
+    """A number that is not finite would choose an action, and nobody would know."""
+    if not math.isfinite(float(values.detach().sum())):
+        raise DivergedError(what)
 
 
 def mask_unavailable(values: Tensor, avail: Tensor) -> Tensor:
@@ -108,7 +113,8 @@ class DiscreteHead:
         return avail.sum(dim=-1) > 1
 
     def vector(self, actions: Tensor) -> Tensor:
-        return F.one_hot(actions.squeeze(-1), self.n_actions).to(torch.get_default_dtype())
+        size = (*actions.shape[:-1], self.n_actions)
+        return torch.zeros(size, device=actions.device).scatter_(-1, actions, 1.0)
 
     def stored(self, vectors: Tensor) -> Tensor:
         return vectors.argmax(dim=-1, keepdim=True)
@@ -140,6 +146,17 @@ class DiscreteHead:
     def sample(self, preferences: Tensor, avail: Tensor) -> Tensor:
         tiny = torch.finfo(preferences.dtype).tiny
         return draw(preferences.clamp_min(tiny).masked_fill(avail == 0, 0.0))
+
+    def repeatable(self, avail: Tensor, greedy: bool) -> Callable[[Tensor], Tensor]:
+        """By the largest sum of logit and Gumbel noise."""
+        zeros = torch.zeros_like(avail, dtype=torch.get_default_dtype())
+        added = mask_unavailable(zeros if greedy else self.noise(zeros), avail)
+
+        def choose(outputs: Tensor) -> Tensor:
+            refuse_infinite(outputs, "The policy's outputs hold")
+            return one_hot_of_first_maximum(outputs + added)
+
+        return choose
 
     def uniform(self, avail: Tensor) -> Tensor:
         return draw(avail.float()).unsqueeze(-1)

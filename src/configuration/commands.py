@@ -63,6 +63,16 @@ COMMANDS = {
   Plays 20 greedy episodes of the last networks. The picture goes into the run's folder. It needs:
   pip install -r requirements/plots.txt""",
     ),
+    "attention": Command(
+        "attention [RUN] [key=value ...]",
+        "whom a team's network attends to in an episode, as a picture",
+        "viewing.attention",
+        f"""\
+{RUN}
+  key=value      changes a setting for this episode, as seed=3
+  Plays one greedy episode of the last networks of MAT, Sable, CMAT or a guide. The picture goes
+  into the run's folder. It needs: pip install -r requirements/plots.txt""",
+    ),
     "dashboard": Command(
         "dashboard [FOLDER ...] [mongo=URL] [--port 8800] [--host 127.0.0.1]",
         "a live web page of runs",

@@ -19,7 +19,7 @@ from learners.mappo_learner import of_update
 from learners.objective import ActorStep
 from learners.state import Stateful
 from learners.surrogate import OWN_LIMIT, Surrogate
-from policies.guided import GuidedPolicy, Pair
+from policies.guided import GUIDE_FILE, GuidedPolicy, Pair
 from utils.errors import UserError
 from utils.needs import Given, Needs
 
@@ -116,7 +116,7 @@ class MAGPOLearner(JudgingLearner):
 
     def files(self) -> dict[str, Stateful]:
         return {
-            "guide.th": self.critic,
+            GUIDE_FILE: self.critic,
             "guide_opt.th": self.critic_optimiser,
             "agent_opt.th": self.agent_optimiser,
             "value_norm.th": self.norm,

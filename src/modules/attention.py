@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from modules.layers import Dense
 
 # Gains of orthogonal weights (Wen et al. 2022): what is added to a residual starts small.
 SMALL, BEFORE_ACTIVATION = 0.01, math.sqrt(2)
+
+Step = Callable[[Tensor], Tensor]  # the next token (R, H) -> (R, H)
 
 
 def layer(n_inputs: int, n_outputs: int, gain: float = SMALL, bias: bool = True) -> nn.Linear:
@@ -28,8 +33,28 @@ def feed_forward(width: int) -> nn.Sequential:
     return nn.Sequential(layer(width, width, BEFORE_ACTIVATION), nn.GELU(), layer(width, width))
 
 
-class Attention(nn.Module):
+class Weighing(nn.Module):
+    """Attention or retention: what values answer to queries, by weights from queries and keys."""
+
+    kind: ClassVar[str]
+    signed: ClassVar[bool]  # whether weights may be negative; if not, those of a query sum to 1
+    n_heads: int
+    query: nn.Linear
+    key: nn.Linear
+    value: nn.Linear
+
+    def weights(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """Of the keys of a slot, for each of its queries.
+
+        (..., N, H), (..., M, H) -> (..., heads, N, M)
+        """
+        raise NotImplementedError
+
+
+class Attention(Weighing):
     """Several heads; with `causal` the i-th query attends to the first i + 1 keys alone."""
+
+    kind, signed = "attention", False
 
     def __init__(self, width: int, n_heads: int, causal: bool = False) -> None:
         super().__init__()
@@ -39,17 +64,76 @@ class Attention(nn.Module):
 
     def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
         """What the keys' values (..., M, H) answer to the queries. (..., N, H) -> (..., N, H)"""
-        q, k, v = self._split(self.query(queries), self.key(keys), self.value(keys))
-        scores = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])  # (..., heads, N, M)
-        if self.causal:
-            later = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).triu(1)
-            scores = scores.masked_fill(later, -math.inf)
-        answers = scores.softmax(dim=-1) @ v  # (..., heads, N, d)
+        (v,) = self._split(self.value(keys))
+        answers = self.weights(queries, keys) @ v  # (..., heads, N, d)
         return self.out(answers.transpose(-2, -3).flatten(-2))
+
+    def weights(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """Softmax of scaled products."""
+        q, k = self._split(self.query(queries), self.key(keys))
+        scores = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
+        if self.causal:
+            scores = scores.masked_fill(later(scores.shape[-1], q.device), -math.inf)
+        return scores.softmax(dim=-1)
+
+    def in_turns(self) -> Step:
+        """The same where tokens (R, H) come one at a time, each of which queries those so far."""
+        project = by_head([self.query, self.key, self.value], self.n_heads)
+        kept: list[list[Tensor]] = [[], []]  # keys and values (R * heads, 1, d)
+
+        def answer(token: Tensor) -> Tensor:
+            query, *new = project(token)
+            for tokens, each in zip(kept, new, strict=True):
+                tokens.append(each)
+            answered = answers(query, *(torch.cat(tokens, dim=1) for tokens in kept))
+            return self.out(answered.view(token.shape))
+
+        return answer
+
+    def to_known(self, keys: Tensor) -> Step:
+        """The same where queries (R, H) come one at a time, and keys (R, N, H) are known before."""
+        k, v = (in_heads(project(keys), self.n_heads) for project in (self.key, self.value))
+        project = by_head([self.query], self.n_heads)
+        return lambda token: self.out(answers(*project(token), k, v).view(token.shape))
 
     def _split(self, *projected: Tensor) -> list[Tensor]:
         """(..., N, H) -> (..., heads, N, d)"""
         return [x.unflatten(-1, (self.n_heads, -1)).transpose(-2, -3) for x in projected]
+
+
+def by_head(layers: Sequence[nn.Linear], n_heads: int) -> Callable[[Tensor], tuple[Tensor, ...]]:
+    """What each layer makes of tokens, as one product: (R, H) -> (R * heads, 1, d) each."""
+    weight = interleaved([layer.weight for layer in layers], n_heads)
+    bias = interleaved([layer.bias for layer in layers], n_heads)
+    size, parts = len(weight) // n_heads, len(layers)
+
+    def project(tokens: Tensor) -> tuple[Tensor, ...]:
+        made = F.linear(tokens, weight, bias)  # (R, heads * parts * d)
+        return made.view(-1, 1, size).chunk(parts, dim=2)
+
+    return project
+
+
+def interleaved(parts: Sequence[Tensor], n_heads: int) -> Tensor:
+    """The first head's rows of all parts, then the second's, ... (H, ...) -> (parts * H, ...)"""
+    return torch.cat([part.unflatten(0, (n_heads, -1)) for part in parts], dim=1).flatten(0, 1)
+
+
+def answers(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """Softmax of scaled scores, times the values. (n, 1, d), (n, M, d) -> (n, 1, d)"""
+    scale = queries.shape[-1] ** -0.5
+    return torch.bmm(torch.bmm(queries * scale, keys.mT).softmax(dim=-1), values)
+
+
+def in_heads(rows: Tensor, n_heads: int) -> Tensor:
+    """(R, N, H) -> (R * heads, N, d)"""
+    return rows.unflatten(2, (n_heads, -1)).transpose(1, 2).flatten(0, 1)
+
+
+@lru_cache(maxsize=32)
+def later(n: int, device: torch.device) -> Tensor:
+    """True where a token comes after the one that asks. (n, n)"""
+    return torch.ones(n, n, dtype=torch.bool, device=device).triu(1)
 
 
 class EncoderBlock(nn.Module):

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from modules.attention import Weighing
+
 # How much of a slot is kept in the next one: 1 - 1/32 by the first head, 1 - 1/512 by the last.
 FORGOTTEN_FIRST, FORGOTTEN_LAST = 1 / 32, 1 / 512
 TOKENS = 32  # of a chunk, about: fewer make more products, more make larger ones
@@ -28,7 +30,7 @@ class Retained(NamedTuple):
     states: Callable[[], Tensor]  # (R, L, heads, d, d)
 
 
-class Retention(nn.Module):
+class Retention(Weighing):
     """Several heads over rows of slots, in each of which N tokens stand.
 
     Recurrently, S <- kappa S at every slot, S <- S + k'v at every token, and the answer is q S.
@@ -41,12 +43,14 @@ class Retention(nn.Module):
     later tokens of the same slot, too, else these see each other.
     """
 
+    kind, signed = "retention", True
     kappa: Tensor  # (heads,)
 
     def __init__(self, width: int, n_heads: int, decay: float, causal: bool = False) -> None:
         super().__init__()
         self.n_heads, self.causal = n_heads, causal
         self.register_buffer("kappa", decays(n_heads, decay), persistent=False)
+        self._known: dict[tuple[object, ...], InTime] = {}
         self.query, self.key, self.value, self.gate, self.out = (_narrow(width) for _ in range(5))
         self.norm = nn.LayerNorm(width // n_heads, eps=1e-6)  # of each head; answers are small
 
@@ -62,26 +66,54 @@ class Retention(nn.Module):
         gated = self.out(F.silu(self.gate(keys)) * answers)
         return Retained(gated, lambda: self._states(k, v, before))
 
+    def weights(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """Products alone, of either sign."""
+        q, k = self._split(self.query(queries), self.key(keys))
+        scores = q.transpose(2, 3) @ k.permute(0, 1, 3, 4, 2)
+        return scores.tril() if self.causal else scores
+
     def _split(self, *projected: Tensor) -> list[Tensor]:
         """(R, L, N, H) -> (R, L, N, heads, d)"""
         return [x.unflatten(-1, (self.n_heads, -1)) for x in projected]
 
     def _answer(self, q: Tensor, k: Tensor, v: Tensor, before: Tensor, slots: int) -> Tensor:
         """Chunks (R, chunks, heads, slots * N, d) -> the same."""
-        kappa = self.kappa.reshape(-1, 1, 1)
-        places = torch.arange(slots, device=kappa.device).repeat_interleave(k.shape[3] // slots)
-        apart = (places[:, None] - places).to(kappa)
-        decay = kappa ** apart.clamp_min(0) * (apart >= 0)  # D (heads, slots * N, slots * N)
-        since, left = (x[:, None].to(kappa) for x in (places + 1, slots - 1 - places))
-        added = (k * kappa**left).transpose(-1, -2) @ v  # (R, chunks, heads, d, d)
-        states = running(before, added[:, :-1], kappa**slots)  # before each chunk
-        scores = q @ k.transpose(-1, -2) * (decay.tril() if self.causal else decay)
-        return scores @ v + kappa**since * (q @ states)
+        decay, since, left, whole = self._in_time(slots, k.shape[3] // slots)
+        states = before.unsqueeze(1)  # before each chunk (R, chunks, heads, d, d)
+        if k.shape[1] > 1:
+            added = (k[:, :-1] * left).transpose(-1, -2) @ v[:, :-1]
+            states = running(before, added, whole)
+        return (q @ k.transpose(-1, -2) * decay) @ v + since * (q @ states)
+
+    def _in_time(self, slots: int, N: int) -> InTime:
+        """Worked out once for each size, and place, that chunks have."""
+        size = slots, N, self.kappa.device, self.kappa.dtype
+        if size not in self._known:
+            self._known[size] = in_time(self.kappa.reshape(-1, 1, 1), slots, N, self.causal)
+        return self._known[size]
 
     def _states(self, k: Tensor, v: Tensor, before: Tensor) -> Tensor:
         """After each slot. k, v (R, L, N, heads, d)"""
         added = k.permute(0, 1, 3, 4, 2) @ v.transpose(2, 3)  # (R, L, heads, d, d)
         return running(before, added, self.kappa.reshape(-1, 1, 1))[:, 1:]
+
+
+class InTime(NamedTuple):
+    """How much of a token counts, by when it was and when it is asked for."""
+
+    decay: Tensor  # D (heads, slots * N, slots * N)
+    since: Tensor  # of the state before the chunk (heads, slots * N, 1)
+    left: Tensor  # in the state after it (heads, slots * N, 1)
+    whole: Tensor  # of the state before in that after (heads, 1, 1)
+
+
+def in_time(kappa: Tensor, slots: int, N: int, causal: bool) -> InTime:
+    """kappa (heads, 1, 1)"""
+    places = torch.arange(slots, device=kappa.device).repeat_interleave(N)
+    apart = (places[:, None] - places).to(kappa)
+    decay = kappa ** apart.clamp_min(0) * (apart >= 0)
+    since, left = (kappa ** x[:, None].to(kappa) for x in (places + 1, slots - 1 - places))
+    return InTime(decay.tril() if causal else decay, since, left, kappa**slots)
 
 
 def in_chunks(slots: int, *rows: Tensor) -> Iterator[Tensor]:

@@ -21,6 +21,8 @@ from utils.errors import UserError
 from utils.needs import Given, Needs, require
 from utils.settings import ReadSettings, Settings
 
+GUIDE_FILE = "guide.th"  # its networks, beside agent.th
+
 
 def settings_of_guide(settings: ReadSettings) -> Settings:
     """What the guide's settings are where they are not everybody's."""

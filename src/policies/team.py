@@ -76,20 +76,31 @@ class TeamPolicy(HearingPolicy):
         testing: bool = False,
         rows: Any = EVERY_ROW,
     ) -> tuple[Tensor, Tensor]:
-        """The network encodes once. All agents draw at every turn; what counts is drawn once all
-        have acted that one hears. By the last turn the network has heard all that it remembers.
+        """The network encodes once, and decodes until all have heard what those before them do.
+
+        Given a guess of the actions, what the first agent draws is right; then what the second
+        draws by the same random numbers, and so on. All are after N passes, or as soon as a pass
+        changes nothing (Jacobi's iteration; Song et al. 2021). Where every pass draws anew, only
+        those count whose turn it is.
         """
         own = self.inputs_of(seen).unsqueeze(1)  # (B, 1, N, F)
         avail = seen.avail.to(own.device)[rows]
         encoded = self.agent.encode(own, memory)
         actions = own.new_zeros(*own.shape[:3], self._action_size)  # (B, 1, N, A)
+        choose = self.selector.repeatable(avail, t_env, testing)
         for acting in self.turns:  # (N,)
-            decoded = self.agent.decode(encoded, actions)
-            stored = self.selector.choose(decoded.outputs[rows, 0], avail, t_env, testing)
-            drawn = self.head.vector(stored).to(actions)  # (b, N, A)
-            acts = acting.to(actions.device).unsqueeze(-1)
-            actions[rows, 0] = torch.where(acts, drawn, actions[rows, 0])
-        return self.head.stored(actions[rows, 0]), self.agent.remember(encoded, decoded)[:, 0]
+            decoded, before = self.agent.decode(encoded, actions), actions[rows, 0]
+            outputs = decoded.outputs[rows, 0]
+            if choose is not None:
+                drawn = choose(outputs)  # (b, N, A)
+                if torch.equal(drawn, before):
+                    break
+            else:
+                drawn = self.head.vector(self.selector.choose(outputs, avail, t_env, testing))
+                drawn = torch.where(acting.to(own.device).unsqueeze(-1), drawn.to(own), before)
+            actions[rows, 0] = drawn
+        stored = self.head.stored(actions[rows, 0])
+        return stored, self.agent.remember(encoded, decoded)[:, 0]
 
     def one_slot(self, inputs: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """As it was played: (B, N, F + A), (B, N, M) -> outputs (B, N, A'), memory (B, N, M)"""
@@ -102,7 +113,7 @@ class TeamPolicy(HearingPolicy):
         """`evaluate`, and values from the same pass."""
         encoded, decoded = self.agent.both(view.inputs, view.start)
         log_probs = self.head.log_prob(decoded.outputs, avail, actions)
-        return Evaluated(log_probs, decoded.outputs, encoded.values)
+        return Evaluated(log_probs, decoded.outputs, encoded.values())
 
     def unroll(self, view: View) -> tuple[Tensor, Tensor]:
         return IndependentPolicy.unroll(self, view)
@@ -120,4 +131,4 @@ class TeamPolicy(HearingPolicy):
 
     def values(self, view: View) -> Tensor:
         """Of rows that hold what agents see, without what they do (R, L, N, F). (R, L, N)"""
-        return self.agent.encode(view.inputs, view.start).values
+        return self.agent.encode(view.inputs, view.start).values()

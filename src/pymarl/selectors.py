@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -17,6 +18,11 @@ class Choosing(Protocol):
 
     def choose(self, outputs: Tensor, avail: Tensor, t_env: int, testing: bool = False) -> Tensor:
         """Raw outputs (b, N, A) -> actions as they are stored (b, N, 1 or A)."""
+
+    def repeatable(
+        self, avail: Tensor, t_env: int, testing: bool = False
+    ) -> Callable[[Tensor], Tensor] | None:
+        """`choose` by random numbers that are drawn now, as `ActionSelector` has it."""
 
     def probabilities(
         self, outputs: Tensor, avail: Tensor, t_env: int | None = None, testing: bool = False
@@ -52,6 +58,9 @@ class ForeignSelector:
         if played.shape == avail.shape:  # one-hots, or continuous actions
             return self._head.stored(played)
         return self._head.to_stored(played)
+
+    def repeatable(self, avail: Tensor, t_env: int, testing: bool = False) -> None:
+        return None  # nobody knows what it draws
 
     def probabilities(
         self, outputs: Tensor, avail: Tensor, t_env: int | None = None, testing: bool = False

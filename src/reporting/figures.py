@@ -77,7 +77,7 @@ def pyplot() -> ModuleType:
     except ImportError as error:
         raise UserError(
             "The pictures need a package: pip install -r requirements/plots.txt\n"
-            "Or do without: --no-figures"
+            "A report can do without: --no-figures"
         ) from error
     matplotlib.use("Agg")
     from matplotlib import pyplot

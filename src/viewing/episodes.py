@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from configuration.command_line import TRUST
 from launch import arguments
 from policies.contract import Policy
-from policies.guided import GuidedPolicy
+from policies.guided import GUIDE_FILE, GuidedPolicy
 from pymarl.policies import policy_of
+from records.checkpoint import find_checkpoint
 from records.trust import check_plugins
 from run import built
 from training.session import Folders, Session
 from utils.console import task_name
 from utils.logging import Logger, get_logger
 from utils.seeding import seed_everything
+from utils.weights import load_weights
 from viewing.replay import replay_config
 from viewing.runs import ChosenRun, choose
 
@@ -60,9 +63,12 @@ class Heard(NamedTuple):
 
 
 def hearing_policy(session: Session) -> Heard:
-    """The guide's, where agents that decide apart have one."""
+    """The guide's, where agents that decide apart have one, with the networks of the same step."""
     policy: Policy = policy_of(session.mac, reads="probabilities")
     if not isinstance(policy, GuidedPolicy):
         return Heard(policy)
+    args = session.args
+    folder, _ = find_checkpoint(Path(args.checkpoint_path), args.load_step)
+    load_weights(policy.guide.agent, folder, GUIDE_FILE)  # who only tests leaves them alone
     remark = "  (which acts while agents learn; in tests they decide apart and hear nobody)\n"
     return Heard(policy.guide, ", its guide", remark)

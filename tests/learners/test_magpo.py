@@ -68,7 +68,7 @@ class Deaf(TeamNetwork):
         self.base, self.value = MLPAgent(n_inputs, args), torch.nn.Linear(n_inputs, 1)
 
     def encode(self, own: Tensor, start: Tensor | None = None) -> Encoded:
-        return Encoded(self.base.unroll(own)[0], self.value(own).squeeze(-1))
+        return Encoded(self.base.unroll(own)[0], lambda: self.value(own).squeeze(-1))
 
     def decode(self, encoded: Encoded, actions: Tensor) -> Decoded:
         return Decoded(encoded.features)
@@ -172,7 +172,7 @@ def test_both_steps_go_down_the_printed_losses(continuous: bool) -> None:
         -mean(printed(mu, pi, old, A, delta, 0.2))
         + mean(far * head.kl(decoded.outputs, outputs.detach(), rows.avail))
         - 0.1 * mean(head.entropy(decoded.outputs, rows.avail))
-        + 0.7 * mean((encoded.values - rows.returns).square(), rows.valid)
+        + 0.7 * mean((encoded.values() - rows.returns).square(), rows.valid)
     )
     ratio = (pi - old).exp()
     gain = torch.min(ratio * A, ratio.clamp(0.8, 1.2) * A)

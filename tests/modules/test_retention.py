@@ -101,6 +101,20 @@ def test_rows_may_be_cut_anywhere(causal: bool, split: list[int]) -> None:
     torch.testing.assert_close(torch.cat(states, 1), expected.states(), rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("causal", [False, True])
+def test_weights_are_what_values_of_the_slot_are_multiplied_by(causal: bool) -> None:
+    """Without a state before, answers before the norm are weights times values."""
+    made, (queries, keys, _) = retention_of(causal), tokens(6)
+    weights = made.weights(queries, keys)  # (R, L, heads, N, N)
+    value = made.value(keys).unflatten(-1, (HEADS, -1)).transpose(2, 3)
+    answers = made.norm((weights @ value).transpose(2, 3)).flatten(3)
+    blank = torch.zeros(R * L, HEADS, H // HEADS, H // HEADS)
+    slots = (each.reshape(R * L, 1, N, H) for each in (queries, keys))
+
+    found = made.out(F.silu(made.gate(keys)) * answers)
+    torch.testing.assert_close(found, made(*slots, blank).answers.reshape_as(found))
+
+
 def test_heads_forget_between_a_32nd_and_a_512th() -> None:
     expected = [1 - 1 / 32, 1 - 1 / math.sqrt(32 * 512), 1 - 1 / 512]
     assert decays(3, 1.0).tolist() == pytest.approx(expected)
@@ -136,14 +150,14 @@ def test_the_network_goes_on_from_its_memory(split: list[int]) -> None:
     outputs, memory = made.unroll(inputs)
     start, parts, values = None, [], []
     for part in inputs.split(split, 1):
-        values.append(made.encode(part[..., :5], start).values)
+        values.append(made.encode(part[..., :5], start).values())
         decoded, after = made.unroll(part, start)
         start = after[:, -1]
         parts.append((decoded, after))
 
     for whole, each in zip((outputs, memory), zip(*parts, strict=True), strict=True):
         torch.testing.assert_close(torch.cat(each, 1), whole, rtol=0, atol=1e-10)
-    expected = made.encode(inputs[..., :5]).values
+    expected = made.encode(inputs[..., :5]).values()
     torch.testing.assert_close(torch.cat(values, 1), expected, rtol=0, atol=1e-10)
     assert memory.shape == (R, L, N, made.memory_size)
     assert made.init_hidden().shape == (N, made.memory_size)

@@ -132,8 +132,8 @@ def check_evaluated_as_drawn(policy: Any, args: Any) -> EpisodeBatch:
         by_turn, drawn_by = torch.stack(drawn_by[: len(acting)]), drawn_by[len(acting) :]
         own = (by_turn * acting.unsqueeze(-1)).sum(dim=0)  # each agent's at its turn (B, N, A)
         expected = policy.head.log_prob(own, avail[:, t], actions[:, t])
-        torch.testing.assert_close(found[:, t], expected)
-        torch.testing.assert_close(outputs[:, t], own)
+        torch.testing.assert_close(found[:, t], expected, rtol=0, atol=1e-10)
+        torch.testing.assert_close(outputs[:, t], own, rtol=0, atol=1e-10)
     torch.testing.assert_close(memory, memories)
     assert not drawn_by
     return batch

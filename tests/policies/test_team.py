@@ -14,7 +14,7 @@ from components.episode_buffer import EpisodeBatch
 from components.minibatch import Minibatch
 from configuration import load_config
 from modules.agents import REGISTRY as AGENTS
-from modules.agents.team import is_team_network
+from modules.agents.team import Decoded, Encoded, is_team_network
 from policies.contract import Observed
 from policies.independent import IndependentPolicy
 from policies.team import TeamPolicy
@@ -62,23 +62,28 @@ def play(policy: TeamPolicy, batch: EpisodeBatch) -> tuple[Tensor, Tensor]:
 
     The outputs that each agent drew from (B, T, N, A'), and the memory after each slot.
     """
-    choose, drawn_by, by_turn = policy.selector.choose, [], []
-
-    def spy(outputs: Tensor, *rest: Any) -> Tensor:
-        by_turn.append(outputs)
-        return choose(outputs, *rest)
-
-    policy.selector.choose = spy  # type: ignore[method-assign]
-    memory, memories = policy.blank_memory(batch.batch_size), []
+    passes = decoded_by(policy)
+    memory, memories, drawn_by = policy.blank_memory(batch.batch_size), [], []
     for t in range(T):
-        by_turn.clear()
         stored, memory = policy.act(Observed.of(batch, t), memory, t_env=0)
         batch.update({"actions": stored}, ts=slice(t, t + 1), mark_filled=False)
-        turns = by_turn if len(by_turn) > 1 else by_turn * N
-        drawn_by.append(torch.stack([turns[i][:, i] for i in range(N)], dim=1))
+        drawn_by.append(passes[-1])
         memories.append(memory)
-    policy.selector.choose = choose  # type: ignore[method-assign]
     return torch.stack(drawn_by, dim=1), torch.stack(memories, dim=1)
+
+
+def decoded_by(policy: TeamPolicy) -> list[Tensor]:
+    """Will hold the outputs of each pass that decodes actions of a slot. (B, N, A') each"""
+    passes: list[Tensor] = []
+    decode = policy.agent.decode
+
+    def noting(encoded: Encoded, actions: Tensor) -> Decoded:
+        decoded = decode(encoded, actions)
+        passes.append(decoded.outputs[:, 0])
+        return decoded
+
+    policy.agent.decode = noting  # type: ignore[method-assign]
+    return passes
 
 
 @pytest.mark.parametrize(("agent", "continuous"), KINDS)
@@ -90,13 +95,90 @@ def test_actions_are_evaluated_as_they_were_drawn(agent: str, continuous: bool) 
     view = policy.whole(batch, T)
 
     found, outputs = policy.evaluate(view, avail, actions)
-    torch.testing.assert_close(outputs, drawn_by)
-    torch.testing.assert_close(found, policy.head.log_prob(drawn_by, avail, actions))
-    torch.testing.assert_close(policy.unroll(view)[1], memories)
-    torch.testing.assert_close(step_by_step(policy, batch, T), outputs)
     judged = policy.evaluate_and_judge(view, avail, actions)
-    torch.testing.assert_close(judged.log_probs, found)
-    torch.testing.assert_close(judged.values, policy.judge(batch)[:, :T])
+    for each, expected in [
+        (outputs, drawn_by),
+        (found, policy.head.log_prob(drawn_by, avail, actions)),
+        (policy.unroll(view)[1], memories),
+        (step_by_step(policy, batch, T), outputs),
+        (policy.agent.in_whole_passes(view.inputs, view.start), outputs),
+        (judged.log_probs, found),
+        (judged.values, policy.judge(batch)[:, :T]),
+    ]:
+        torch.testing.assert_close(each, expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("agent", NETWORKS)
+def test_the_dead_take_their_only_action_and_others_hear_it(agent: str) -> None:
+    args = team_args(agent)
+    policy, batch = team_of(args), double_batch(args, lengths=(T,) * B)
+    batch["avail_actions"][:, :, 1] = torch.eye(A, dtype=torch.int)[3]
+    drawn_by, _ = play(policy, batch)
+    avail, actions = (batch[key][:, :T] for key in ("avail_actions", "actions"))
+    found, outputs = policy.evaluate(policy.whole(batch, T), avail, actions)
+
+    assert (actions[:, :, 1] == 3).all()
+    assert not found[:, :, 1].any()
+    torch.testing.assert_close(outputs, drawn_by, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(("agent", "continuous"), KINDS)
+def test_passes_end_with_what_agents_draw_one_after_the_other(agent: str, continuous: bool) -> None:
+    """By the same random numbers, of which each agent's are used in its turn alone."""
+    args = team_args(agent, continuous)
+    policy, batch = team_of(args), double_batch(args, lengths=(T,) * B)
+    memory, slot = torch.randn_like(policy.blank_memory(B)), Observed.of(batch, 0)
+    torch.manual_seed(1)
+    choose = policy.selector.repeatable(slot.avail, t_env=0)
+    encoded = policy.agent.encode(policy.inputs_of(slot).unsqueeze(1), memory)
+    actions = torch.zeros(B, 1, N, A)
+    for i in range(N):
+        decoded = policy.agent.decode(encoded, actions)
+        actions[:, 0, i] = choose(decoded.outputs[:, 0])[:, i]  # type: ignore[misc]
+    torch.manual_seed(1)
+    stored, after = policy.act(slot, memory, t_env=0)
+
+    assert torch.equal(stored, policy.head.stored(actions[:, 0]))
+    torch.testing.assert_close(
+        after, policy.agent.remember(encoded, decoded)[:, 0], rtol=0, atol=1e-10
+    )
+
+
+@pytest.mark.parametrize("agent", NETWORKS)
+def test_passes_are_as_many_as_actions_need_that_are_heard(agent: str) -> None:
+    """Two if nobody's changes what others draw: the second changes nothing. N at most."""
+    policy, batch = team_of(team_args(agent)), double_batch(team_args(agent))
+    slot, memory = Observed.of(batch, 0), policy.blank_memory(B)
+    passes = decoded_by(policy)
+    for _ in range(20):
+        passes.clear()
+        policy.act(slot, memory, t_env=0)
+        assert len(passes) in (range(2, N + 1) if policy.agent.hears else [1])
+    with torch.no_grad():
+        for param in policy.agent.action[-1].parameters():
+            param.zero_()
+    passes.clear()
+    policy.act(slot, memory, t_env=0)
+
+    assert len(passes) == (2 if policy.agent.hears else 1)
+
+
+def test_those_who_draw_anew_in_each_pass_act_in_turns() -> None:
+    args = team_args("mat", action_selector="multinomial")
+    policy, batch = team_of(args), double_batch(args, lengths=(T,) * B)
+    passes, slot = decoded_by(policy), Observed.of(batch, 0)
+    choose, drawn = policy.selector.choose, []
+
+    def noting(*given: Any) -> Tensor:
+        drawn.append(choose(*given))
+        return drawn[-1]
+
+    policy.selector.choose = noting  # type: ignore[method-assign]
+    stored, _ = policy.act(slot, policy.blank_memory(B), t_env=0)
+
+    assert policy.selector.repeatable(slot.avail, t_env=0) is None
+    assert len(passes) == N
+    assert torch.equal(stored, torch.stack([drawn[i][:, i] for i in range(N)], dim=1))
 
 
 @pytest.mark.parametrize(("agent", "continuous"), KINDS)
@@ -191,14 +273,16 @@ def test_the_encoder_knows_no_order_without_ids(agent: str) -> None:
     other = policy.agent.encode(view.inputs[:, :, order], view.start)
 
     torch.testing.assert_close(other.features, encoded.features[:, :, order], atol=1e-12, rtol=0)
-    torch.testing.assert_close(other.values, encoded.values[:, :, order], atol=1e-12, rtol=0)
+    torch.testing.assert_close(other.values(), encoded.values()[:, :, order], atol=1e-12, rtol=0)
 
 
 @pytest.mark.parametrize("agent", NETWORKS)
 def test_a_single_number_is_seen(agent: str) -> None:
     """Normalised by itself, it would be a constant."""
     network = AGENTS[agent](1, A, A, team_args(agent))
-    few, many = (network.encode(torch.full((1, 1, N, 1), number)).values for number in (3.0, 25.0))
+    few, many = (
+        network.encode(torch.full((1, 1, N, 1), number)).values() for number in (3.0, 25.0)
+    )
 
     assert not torch.equal(few, many)
 

@@ -10,7 +10,7 @@ import torch
 from main import main
 from tests.support import Results
 from utils.errors import UserError
-from viewing import graph
+from viewing import attention, graph
 
 TINY = ["seed=1", "rnn_hidden_dim=8", "test_nepisode=1", "t_max=12", "batch_size_run=3"]
 
@@ -62,6 +62,8 @@ def test_those_who_hear_nobody_are_refused(tmp_path: Path) -> None:
     place = trained("mappo", Results(tmp_path))
     with pytest.raises(UserError, match="Train some that do: --config=bnmappo, armappo or bppo"):
         graph.main([place])
+    with pytest.raises(UserError, match="Train a team that has: --config=mat"):
+        attention.main([place])
 
 
 def test_shares_in_words() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import torch
@@ -10,6 +11,7 @@ from torch.distributions import Categorical
 
 from components.action_selectors.selector import ActionSelector
 from components.epsilon_schedules import SETTINGS
+from pymarl.overrides import speaks_for
 from utils.errors import UserError
 from utils.needs import CONTINUOUS, Given, Needs
 
@@ -41,6 +43,13 @@ class SoftPoliciesSelector(ActionSelector):
         greedy = test_mode and self.args.test_greedy
         act = self.head.most_preferred if greedy else self.head.sample
         return act(agent_inputs, avail_actions)
+
+    def repeatable(
+        self, avail: Tensor, t_env: int, testing: bool = False
+    ) -> Callable[[Tensor], Tensor] | None:
+        if not speaks_for(type(self), "repeatable", "choose", "select_action", "probabilities"):
+            return None
+        return self.head.repeatable(avail, greedy=testing and self.args.test_greedy)
 
 
 class MultinomialActionSelector(SoftPoliciesSelector):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 
 from torch import Tensor
@@ -32,6 +33,15 @@ class ActionSelector:
         """Raw outputs (b, N, A) -> actions as they are stored (b, N, 1 or A)."""
         preferences = self.probabilities(outputs, avail, t_env, testing)
         return self.head.to_stored(self.select_action(preferences, avail, t_env, testing))
+
+    def repeatable(
+        self, avail: Tensor, t_env: int, testing: bool = False
+    ) -> Callable[[Tensor], Tensor] | None:
+        """`choose` by random numbers that are drawn now: to actions as vectors (b, N, A).
+
+        The same outputs choose the same actions, as often as it is asked; None if it cannot be so.
+        """
+        return None
 
     def probabilities(
         self, outputs: Tensor, avail: Tensor, t_env: int | None = None, testing: bool = False

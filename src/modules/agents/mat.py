@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 from torch import Tensor, nn
 
-from modules.agents.team import Decoded, Encoded, TeamNetwork, of_inputs, shifted
+from modules.agents.team import (
+    AttentionMap,
+    Decoded,
+    Encoded,
+    TeamNetwork,
+    maps_of_decoder,
+    of_inputs,
+    shifted,
+)
 from modules.attention import BEFORE_ACTIVATION, DecoderBlock, EncoderBlock, layer, readout
 
 
@@ -29,17 +39,22 @@ class MATAgent(TeamNetwork):
             nn.GELU(),
             nn.LayerNorm(H),
         )
-        self.encoder = nn.Sequential(*(EncoderBlock(H, args.n_heads) for _ in blocks))
+        self.encoder: Any = nn.Sequential(*(EncoderBlock(H, args.n_heads) for _ in blocks))
         self.value = readout(H, H, 1)
         self.embed_actions = nn.Sequential(
             layer(1 + n_actions, H, BEFORE_ACTIVATION, bias=False), nn.GELU(), nn.LayerNorm(H)
         )
-        self.decoder = nn.ModuleList(DecoderBlock(H, args.n_heads) for _ in blocks)
+        self.decoder: Any = nn.ModuleList(DecoderBlock(H, args.n_heads) for _ in blocks)
         self.action = readout(H, H, n_outputs)
+
+    def attention_maps(self) -> Iterator[AttentionMap]:
+        for i, block in enumerate(self.encoder, start=1):
+            yield AttentionMap(f"encoder {i}", block.attention)
+        yield from maps_of_decoder(self.decoder)
 
     def encode(self, own: Tensor, start: Tensor | None = None) -> Encoded:
         features = self.encoder(self.embed(own))  # (R, L, N, H)
-        return Encoded(features, self.value(features).squeeze(-1))
+        return Encoded(features, lambda: self.value(features).squeeze(-1))
 
     def decode(self, encoded: Encoded, actions: Tensor) -> Decoded:
         x = self.embed_actions(shifted(actions))  # (R, L, N, H)

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from modules.agents.team import Decoded, Encoded, TeamNetwork, of_inputs, shifted
+from modules.agents.team import (
+    AttentionMap,
+    Decoded,
+    Encoded,
+    TeamNetwork,
+    maps_of_decoder,
+    of_inputs,
+    shifted,
+)
 from modules.attention import BEFORE_ACTIVATION, layer, readout, sinusoids
 from modules.retention import Retained, Retention
 
@@ -53,6 +62,7 @@ class Memory(NamedTuple):
         Tensor  # of the encoder's, then of the decoder's retentions (R, 3 n_blocks, heads, d, d)
     )
     slots: Tensor  # how many slots of the episode are over (R,)
+    time: Tensor  # sines and cosines of each slot's number (R, L, 1, H)
 
 
 class SableAgent(TeamNetwork):
@@ -79,43 +89,39 @@ class SableAgent(TeamNetwork):
             nn.GELU(),
             nn.RMSNorm(H),
         )
-        self.encoder = nn.ModuleList(EncoderBlock(*of_block) for _ in blocks)
+        self.encoder: Any = nn.ModuleList(EncoderBlock(*of_block) for _ in blocks)
         self.value = readout(H, H, 1, nn.RMSNorm)
         self.embed_actions = nn.Sequential(
             layer(1 + n_actions, H, BEFORE_ACTIVATION, bias=False), nn.GELU(), nn.RMSNorm(H)
         )
-        self.decoder = nn.ModuleList(DecoderBlock(*of_block) for _ in blocks)
+        self.decoder: Any = nn.ModuleList(DecoderBlock(*of_block) for _ in blocks)
         self.action = readout(H, H, n_outputs, nn.RMSNorm)
 
+    def attention_maps(self) -> Iterator[AttentionMap]:
+        for i, block in enumerate(self.encoder, start=1):
+            yield AttentionMap(f"encoder {i}", block.retention)
+        yield from maps_of_decoder(self.decoder)
+
     def encode(self, own: Tensor, start: Tensor | None = None) -> Encoded:
-        memory = self.memory_of(start, len(own))
-        time, x, states = self.time(memory, own.shape[1]), self.embed(own), []
+        memory, x, states = self.memory_of(start, *own.shape[:2]), self.embed(own), []
         for i, block in enumerate(self.encoder):
-            kept = block(x, time, memory.states[:, i])
+            kept = block(x, memory.time, memory.states[:, i])
             x = kept.answers
             states.append(kept.states)
-        return Encoded(x, self.value(x).squeeze(-1), start, tuple(states))
+        return Encoded(x, lambda: self.value(x).squeeze(-1), memory, tuple(states))
 
     def decode(self, encoded: Encoded, actions: Tensor) -> Decoded:
-        memory = self.memory_of(encoded.start, len(actions))
-        time, x, states = (
-            self.time(memory, actions.shape[1]),
-            self.embed_actions(shifted(actions)),
-            [],
-        )
-        for block, before in zip(self.decoder, self.of_decoder(memory), strict=True):
-            kept = block(x, encoded.features, time, before)
+        memory, x, states = Memory(*encoded.start), self.embed_actions(shifted(actions)), []
+        of_decoder = memory.states[:, len(self.encoder) :].split(2, dim=1)
+        for block, before in zip(self.decoder, of_decoder, strict=True):
+            kept = block(x, encoded.features, memory.time, before)
             x = kept[-1].answers
             states += [each.states for each in kept]
         return Decoded(self.action(x), tuple(states))
 
-    def of_decoder(self, memory: Memory) -> tuple[Tensor, ...]:
-        """Two states for each block."""
-        return memory.states[:, len(self.encoder) :].split(2, dim=1)
-
-    def time(self, memory: Memory, L: int) -> Tensor:
-        """Which slot of the episode it is. (R, L, 1, H)"""
-        slots = memory.slots[:, None, None] + torch.arange(L, device=memory.slots.device)[:, None]
+    def time(self, before: Tensor, L: int) -> Tensor:
+        """Which slot of the episode each is, when some were before (R,). (R, L, 1, H)"""
+        slots = before[:, None, None] + torch.arange(L, device=before.device)[:, None]
         encoded = sinusoids(slots, self.width)
         return encoded if self.slot_encoding else torch.zeros_like(encoded)
 
@@ -125,17 +131,18 @@ class SableAgent(TeamNetwork):
     def memory_size(self) -> int:
         return -(-(math.prod(self.shape) + 1) // self.n_agents)
 
-    def memory_of(self, start: Tensor | None, n_rows: int) -> Memory:
+    def memory_of(self, start: Tensor | None, R: int, L: int) -> Memory:
         if start is None:
-            start = self.init_hidden().expand(n_rows, -1, -1)
+            start = self.init_hidden().expand(R, -1, -1)
         numbers, size = start.flatten(1), math.prod(self.shape)
-        return Memory(numbers[:, :size].unflatten(1, self.shape), numbers[:, size])
+        slots = numbers[:, size]
+        return Memory(numbers[:, :size].unflatten(1, self.shape), slots, self.time(slots, L))
 
     def remember(self, encoded: Encoded, decoded: Decoded) -> Tensor:
-        R, L = encoded.values.shape[:2]
-        states = torch.stack([each() for each in encoded.states + decoded.states], dim=2)
-        before = self.memory_of(encoded.start, R).slots[:, None, None]
+        R, L = encoded.features.shape[:2]
+        after = torch.stack([each() for each in encoded.states + decoded.states], dim=2)
+        before = Memory(*encoded.start).slots[:, None, None]
         slots = before + torch.arange(1, L + 1, device=before.device)[:, None]  # (R, L, 1)
-        numbers = torch.cat([states.flatten(2), slots.expand(R, L, 1)], dim=2)
+        numbers = torch.cat([after.flatten(2), slots.expand(R, L, 1)], dim=2)
         missing = self.n_agents * self.memory_size - numbers.shape[2]
         return F.pad(numbers, (0, missing)).unflatten(2, (self.n_agents, self.memory_size))

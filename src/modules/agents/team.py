@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from types import SimpleNamespace
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
-import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from components.minibatch import Running
 from controllers import REGISTRY as CONTROLLERS
+from modules.attention import Weighing
 from utils.errors import UserError
 from utils.needs import Given, Needs
 
@@ -21,8 +22,8 @@ class Encoded(NamedTuple):
     """What follows from the observations alone, whatever the actions of the slot."""
 
     features: Tensor  # (R, L, N, H)
-    values: Tensor  # (R, L, N)
-    start: Tensor | None = None  # the memory that rows begin with (R, N, M); None is blank
+    values: Callable[[], Tensor]  # once asked, for who acts needs none (R, L, N)
+    start: tuple[Tensor, ...] = ()  # the memory that rows begin with, as its network knows it
     states: States = ()
 
 
@@ -49,8 +50,20 @@ def team_network(agent: type, given: Given) -> None:
         )
 
 
+AGENT, ACTION = "agent", "action of agent"  # what tokens stand for; the first action is nobody's
+
+
+class AttentionMap(NamedTuple):
+    """Where tokens of a network attend to each other, and what queries and keys are made of."""
+
+    name: str
+    module: Weighing
+    queries: str = AGENT
+    keys: str = AGENT
+
+
 class TeamNetwork(nn.Module):
-    """Observations are encoded once a slot, and decoded as often as others have acted.
+    """Observations are encoded once a slot, and decoded as often as agents act.
 
     Rows of inputs hold what each agent sees and, where a batch is learned from, its own action of
     the slot (..., N, F + A); the network decides who hears whom.
@@ -77,6 +90,10 @@ class TeamNetwork(nn.Module):
         """Outputs of agents that hear those of the `actions` (R, L, N, A) that come before."""
         raise NotImplementedError
 
+    def attention_maps(self) -> Iterator[AttentionMap]:
+        """In the order in which they are computed."""
+        return iter(())
+
     # Memory
 
     @property
@@ -90,16 +107,27 @@ class TeamNetwork(nn.Module):
 
     def remember(self, encoded: Encoded, decoded: Decoded) -> Tensor:
         """The memory after each slot. (R, L, N, M)"""
-        R, L = encoded.values.shape[:2]
+        R, L = encoded.features.shape[:2]
         return self.init_hidden().expand(R, L, -1, -1)
 
     # As other agents
 
     def both(self, inputs: Tensor, start: Tensor | None) -> tuple[Encoded, Decoded]:
         """Rows with actions (R, L, N, F + A)."""
-        own, actions = inputs.tensor_split([self.n_inputs], dim=-1)
+        own, actions = self.own_and_actions(inputs)
         encoded = self.encode(own, start)
         return encoded, self.decode(encoded, actions)
+
+    def own_and_actions(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """(..., N, F + A) -> (..., N, F), (..., N, A)"""
+        own, actions = inputs.tensor_split([self.n_inputs], dim=-1)
+        return own, actions
+
+    def in_whole_passes(self, inputs: Tensor, start: Tensor | None = None) -> Tensor:
+        """Outputs as of `unroll`, for which each of `attention_maps` is asked once for a slot's
+        tokens all together. (R, L, N, F + A) -> (R, L, N, A')
+        """
+        return self.unroll(inputs, start)[0]
 
     def forward(self, inputs: Tensor, hidden_state: Tensor) -> tuple[Tensor, Tensor]:
         """One slot: inputs (B*N, F + A), hidden (..., M) -> outputs (B*N, A'), hidden (B*N, M)"""
@@ -116,6 +144,13 @@ class TeamNetwork(nn.Module):
         return decoded.outputs, self.remember(encoded, decoded)
 
 
+def maps_of_decoder(blocks: Iterable[Any]) -> Iterator[AttentionMap]:
+    """Of blocks that hear actions."""
+    for i, block in enumerate(blocks, start=1):
+        yield AttentionMap(f"decoder {i}", block.among_actions, ACTION, ACTION)
+        yield AttentionMap(f"decoder {i} to actions", block.to_actions, keys=ACTION)
+
+
 def is_team_network(kind: object) -> bool:
     return isinstance(kind, type) and issubclass(kind, TeamNetwork)
 
@@ -126,11 +161,10 @@ def of_inputs(norm: Callable[[int], nn.Module], n_inputs: int) -> nn.Module:
 
 
 def shifted(actions: Tensor) -> Tensor:
-    """What each agent hears first: the action of the one before, or that it begins.
+    """What each agent hears first: the token of the one before, or that it begins.
 
-    (..., N, A) -> (..., N, 1 + A), where the first agent's row is 1 and zeros
+    (..., N, A) -> (..., N, 1 + A)
     """
-    begins = torch.zeros_like(actions[..., :1])
-    begins[..., 0, :] = 1
-    before = torch.cat([torch.zeros_like(actions[..., :1, :]), actions[..., :-1, :]], dim=-2)
-    return torch.cat([begins, before], dim=-1)
+    tokens = F.pad(actions[..., :-1, :], (1, 0, 1, 0))
+    tokens[..., 0, 0] = 1
+    return tokens
