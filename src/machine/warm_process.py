@@ -35,6 +35,10 @@ SERVERS: dict[tuple[tuple[tuple[str, str], ...], tuple[str, ...]], Server] = {}
 LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
 
 
+class NotForkedError(OSError):
+    """The server has ended, as one does that the system kills for its memory."""
+
+
 class WarmProcess(subprocess.Popen[Any]):
     """`WarmProcess([sys.executable, script, ...])`: Popen where `can_be_warm`."""
 
@@ -75,7 +79,7 @@ def server_of(started: tuple[tuple[str, str], ...], preloaded: tuple[str, ...]) 
     """One that has imported the files as they are now."""
     known = SERVERS.get((started, preloaded))
     files = state_of_files() if preloaded else ""
-    if known is None or known.files != files:
+    if known is None or known.ended or known.files != files:
         if known is not None:
             known.close()
         SERVERS[started, preloaded] = known = Server(dict(started), preloaded, files)
@@ -106,6 +110,10 @@ class Server:
         theirs.close()
         atexit.register(self.close)
 
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
     def close(self) -> None:
         atexit.unregister(self.close)
         self._requests.close()
@@ -129,9 +137,13 @@ class Server:
             "blocked": list(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
         }
         with ONE_AT_A_TIME, inheriting_orphans():
-            socket.send_fds(self._requests, [json.dumps(request).encode()], [*streams, *passed])
-            answer = self._requests.recv(20)
-        assert answer, "the server of warm processes has ended"
+            try:
+                socket.send_fds(self._requests, [json.dumps(request).encode()], [*streams, *passed])
+                answer = self._requests.recv(20)
+            except ConnectionError:
+                answer = b""
+        if not answer:
+            raise NotForkedError("the server of warm processes has ended")
         return int(answer)
 
 

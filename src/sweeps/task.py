@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from envs.vector.guardian import Guardian
-from machine.warm_process import WarmProcess, can_be_warm
+from machine.warm_process import NotForkedError, WarmProcess, can_be_warm
 from sweeps.book import POLL_SECONDS, Attempt, RunPages, held
 
 MAIN = Path(__file__).resolve().parents[1] / "main.py"
@@ -104,8 +104,7 @@ def _main(job: Job, again: bool, output: Path, lock: int) -> int:
             "start_new_session": True,
             "pass_fds": [lock],
         }
-        warm = job.warm and can_be_warm(command, options)
-        process = (WarmRun if warm else subprocess.Popen)(command, **options)
+        process = started(command, options, job.warm)
         guardian.watch(process.pid)
         try:
             while process.poll() is None and not cancelled:
@@ -121,6 +120,14 @@ def _main(job: Job, again: bool, output: Path, lock: int) -> int:
     if cancelled:
         raise KeyboardInterrupt  # what Ray expects of a task that it cancels
     return process.returncode
+
+
+def started(command: list[str], options: dict[str, Any], warm: bool) -> subprocess.Popen[Any]:
+    """Forked if that is asked for and can be, else anew."""
+    if warm and can_be_warm(command, options):
+        with contextlib.suppress(NotForkedError):
+            return WarmRun(command, **options)
+    return subprocess.Popen(command, **options)
 
 
 def environment() -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import json
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,8 @@ import pytest
 import torch
 
 from configuration import load_config
+from machine import warm_process
+from machine.warm_process import NotForkedError, WarmProcess
 from records.resume import identity
 from sweeps import task
 from sweeps.book import Attempt, RunPages
@@ -130,6 +133,32 @@ def test_runs_of_one_worker_are_those_that_are_played_alone(tmp_path: Path) -> N
     assert [(each["seed"], each["t_max"]) for each in facts] == [(1, 30), (2, 20)]
     assert [together.status(run_id) for run_id in (1, 2)] == ["COMPLETED", "COMPLETED"]
     assert len(list((together.root / "sacred").glob("[0-9]*"))) == 2
+
+
+def test_a_run_that_cannot_be_forked_is_started_anew(
+    job: Job, said: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*given: Any, **options: Any) -> None:
+        raise NotForkedError("its server was killed")
+
+    monkeypatch.setattr(task, "WarmRun", lost)
+    said("print('played')")
+    play(replace(job, warm=True))
+
+    assert RunPages(job.pages).last_line == "played"
+
+
+def test_a_server_that_was_killed_forks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is it asked again."""
+    monkeypatch.setattr(warm_process, "SERVER", Path(os.devnull))  # which ends at once
+    monkeypatch.setattr(warm_process, "SERVERS", {})
+    with pytest.raises(NotForkedError):
+        WarmProcess([sys.executable, "script.py"])
+    (server,) = warm_process.SERVERS.values()
+    server._process.wait()
+
+    assert server.ended
+    assert warm_process.server_of(*next(iter(warm_process.SERVERS))) is not server
 
 
 def weights_of(results: Results, run_id: int) -> dict[str, torch.Tensor]:
