@@ -4,7 +4,7 @@ Two softmax players on the Penalty and Climbing games, and the walkers of meet-u
 starts. The score of a start is the payoff after the last update, over the best there is; a rate is
 chosen on half of the starts and judged on the other; differences are paired, start by start.
 
-    python benchmarks/exact_lookahead.py [STARTS]
+    python benchmarks/exact_lookahead.py [STARTS [TASK ...]]
 """
 
 from __future__ import annotations
@@ -70,10 +70,11 @@ def tuned(task: Task, name: str, starts: Tensor, K: int, scale: float) -> Scores
     return cross_fitted({rate: finals(task, name, rate, starts, K, scale) for rate in RATES[name]})
 
 
-def main(n_starts: int) -> None:
+def main(n_starts: int, wanted: list[str]) -> None:
     random = torch.Generator().manual_seed(0)
     sys.stdout.write(f"{n_starts} starts, {UPDATES} updates; difference to K = 1 +- 95 %\n")
-    for title, task in TASKS.items():
+    for title in wanted or TASKS:
+        task = TASKS[title]
         shape = n_starts, 2, task.size
         starts = task.spread * torch.randn(shape, generator=random, dtype=torch.float64)
         for name in RATES:
@@ -88,4 +89,4 @@ def main(n_starts: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000, sys.argv[2:])
