@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from tests.warm.process import WarmProcess, can_be_warm
+from machine.warm_process import WarmProcess, can_be_warm
 
 PATIENCE = 300.0  # seconds for what takes a few where nobody else works
 MAIN = Path(__file__).resolve().parents[1] / "src" / "main.py"

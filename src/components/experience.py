@@ -38,8 +38,12 @@ class Experience(NamedTuple):
             yield self
             return
         shuffled = torch.randperm(len(self.inputs), device=self.inputs.device)
-        for rows in shuffled.tensor_split(min(count, len(shuffled))):
+        for rows in shuffled.tensor_split(self.parts(count)):
             yield self.of(rows)
+
+    def parts(self, count: int) -> int:
+        """How many `minibatches` gives of that many."""
+        return 1 if count == 1 else min(count, len(self.inputs))
 
     def of(self, rows: Tensor) -> Experience:
         return self._each(lambda key, values: values[rows])

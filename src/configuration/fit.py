@@ -16,6 +16,8 @@ from utils.needs import Given, listed, needs_of, require
 from utils.registry import Registry
 from utils.settings import ReadSettings, Settings
 
+# How far apart the values of a curve are.
+OF_CURVES = ("test_interval", "log_interval", "runner_log_interval", "learner_log_interval")
 MEMORYLESS = {"rnn": "mlp", "cemrnn": "cem"}  # agents with a memory -> the same without
 
 
@@ -154,7 +156,10 @@ def follow(config: Settings, origins: dict[str, str]) -> None:
     What was typed is firmer than what a file says, and that than a default.
     """
     learner = registry("learners")[config["learner"]]
-    for key, leader in needs_of(learner).follows.items():
+    leaders = dict(needs_of(learner).follows)
+    if config["curve_interval"] is not None:
+        leaders |= dict.fromkeys(OF_CURVES, "curve_interval")
+    for key, leader in leaders.items():
         if firmness(origins[key]) < firmness(origins[leader]):
             config[key], origins[key] = config[leader], f"follows {leader}"
 

@@ -81,10 +81,17 @@ def unused_by_mode(config: ReadSettings, given: set[str]) -> Iterator[str]:
 
 def unused_by_parts(config: ReadSettings, given: set[str]) -> Iterator[str]:
     """What other parts of the same kinds use and the chosen ones do not."""
+    for part, keys in unread(config, given).items():
+        names = ", ".join(sorted(keys))
+        yield f"{part.key}={part.name} does not use {names}.{hint(part, keys)}"
+
+
+def unread(config: ReadSettings, given: set[str]) -> dict[Part, set[str]]:
+    """Of the keys `given`, those that no chosen part reads though others of its kind do."""
     parts = {part.registry: part for part in chosen_parts(config)}
     learner = parts["learners"]
     if not given or not declares_uses(learner.kind):
-        return
+        return {}
     if "mixer" not in needs_of(learner.kind).uses:
         parts.pop("mixers", None)
     known = {name: uses_of_all(name) for name in DECLARING}
@@ -94,10 +101,7 @@ def unused_by_parts(config: ReadSettings, given: set[str]) -> Iterator[str]:
     for name in DECLARING:
         whose = parts.get(name, learner)
         unused[whose] = unused.get(whose, set()) | (given & known[name] - used)
-    for part, keys in unused.items():
-        if keys:
-            names = ", ".join(sorted(keys))
-            yield f"{part.key}={part.name} does not use {names}.{hint(part, keys)}"
+    return {part: keys for part, keys in unused.items() if keys}
 
 
 def possibly_used(part: Part, known: Mapping[str, set[str]]) -> set[str]:

@@ -16,8 +16,8 @@ from utils.needs import DISCRETE
 class ToyEnv(BatchedEnv):
     """Subclasses fill the sizes, `start` rows and `play` them; this class does the rest.
 
-    Every random number of an episode is drawn in `start` from the episode's own seed, so rows do
-    not influence each other.
+    Every random number of an episode is drawn in `start` (or `begin`) from the episode's own
+    seed, so rows do not influence each other.
     """
 
     action_kind: ClassVar[str | None] = DISCRETE
@@ -50,9 +50,13 @@ class ToyEnv(BatchedEnv):
         """Write `state`, `obs` and `avail` of `rows`."""
         raise NotImplementedError
 
-    def reset(self, rows: Array, seeds: Array) -> Array:
+    def begin(self, rows: Array, seeds: Array) -> None:
+        """`start` each of `rows`; to be replaced where there is a way to start all at once."""
         for row, seed in zip(rows, seeds, strict=True):
             self.start(int(row), np.random.default_rng(int(seed)))
+
+    def reset(self, rows: Array, seeds: Array) -> Array:
+        self.begin(rows, np.asarray(seeds))
         self._t[rows] = 0
         self.observe(rows)
         return np.zeros(len(rows), bool)

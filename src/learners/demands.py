@@ -156,6 +156,27 @@ def levels_well_formed(learner: type, given: Given) -> None:
     stages_of(given["k_level"])
 
 
+ROUND = "round"
+
+
+def scale_well_formed(learner: type, given: Given) -> None:
+    """Refuse a horizon where nobody counts to it, and other words than that one."""
+    scale = given["k_lookahead_scale"]
+    if not isinstance(scale, str):
+        return
+    if scale != ROUND:
+        raise UserError(
+            f"k_lookahead_scale={scale} cannot be. Give a number, 1 for a whole step, or "
+            f"k_lookahead_scale={ROUND}, which is as many steps as the round has left."
+        )
+    if not getattr(learner, "has_horizon", False):
+        raise UserError(
+            f"k_lookahead_scale={ROUND} needs a learner that takes several steps on a round, as "
+            f"kmappo_learner and khappo_learner do; learner={given['learner']} takes one on each "
+            "sample. Type k_lookahead_scale=0.5 (or 1)."
+        )
+
+
 def stages_of(k_level: KLevel) -> list[Sequence[int]]:
     """From which environment step on there are how many levels: [step, number], in order."""
     stages = [[0, k_level]] if isinstance(k_level, int) else k_level

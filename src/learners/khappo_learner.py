@@ -14,6 +14,7 @@ from components.scheme import Scheme
 from controllers.contract import MAC
 from learners.contract import Statistics
 from learners.happo_learner import HAPPOLearner
+from learners.klevel_round import KLevelRounds
 from learners.klevel_sweep import KLevelTurns
 from learners.mappo_learner import of_update
 from learners.objective import Drawing
@@ -25,7 +26,7 @@ from policies.one_agent import OneAgent
 from utils.logging import Logger
 
 
-class KHAPPOLearner(KLevelTurns, HAPPOLearner):
+class KHAPPOLearner(KLevelRounds, KLevelTurns, HAPPOLearner):
     """Each step of the actors is `k_level` sweeps, of which the last one moves them.
 
     `k_level` 1 is HAPPO with one gradient step in a turn. More epochs and minibatches are more
@@ -33,7 +34,6 @@ class KHAPPOLearner(KLevelTurns, HAPPOLearner):
     """
 
     needs = HAPPOLearner.needs.also(KLevelTurns.needs)
-    default_actor_optimizer = None  # `optimizer`, as HAPPO's
 
     def __init__(self, mac: MAC, scheme: Scheme, logger: Logger, args: SimpleNamespace) -> None:
         super().__init__(mac, scheme, logger, args)

@@ -27,7 +27,8 @@ from torch.optim import Optimizer
 
 from components.scheme import Scheme
 from controllers.contract import MAC
-from learners.demands import KLevel, levels_well_formed, stages_of
+from learners.demands import KLevel, levels_well_formed, scale_well_formed, stages_of
+from learners.klevel_guard import NormGuard
 from learners.klevel_trace import Trace
 from learners.objective import Actors, ActorStep, Drawing, Objective, Respond, about_levels
 from learners.optim import Gradients, take_step
@@ -58,6 +59,8 @@ class KLevels(Generic[Actors]):
     ) -> None:
         self.args, self.optimiser, self.drawing, self.actors = args, optimiser, drawing, policy
         self.schedule = LevelSchedule(args.k_level)
+        self.guard = NormGuard() if args.k_keep_norm else None
+        self.horizon = 1  # steps that are left of the round, this one included
         self.shadow = copy.deepcopy(policy)
         self.params: list[nn.Parameter] = list(policy.parameters())
         self.shadow_params: list[nn.Parameter] = list(self.shadow.parameters())
@@ -70,7 +73,7 @@ class KLevels(Generic[Actors]):
         """One update of the actors; `diagnose` also measures what the levels did."""
         alone = objective.own.shape[2] == 1  # nobody to answer
         K = 1 if alone else self.schedule.at(t_env)
-        trace = Trace(self.params, self.args) if diagnose else None
+        trace = Trace(self.params, self.args, self.scale) if diagnose else None
         base = loss = objective.base()
         others = None
         for level in range(1, K):
@@ -93,16 +96,29 @@ class KLevels(Generic[Actors]):
         found = {**trace.summary(), **objective.diagnostics(others)}
         return ActorStep(base.detach(), norm, about_levels(found))
 
+    @property
+    def scale(self) -> float:
+        """Of the steps that the others are expected to take."""
+        given: float | str = self.args.k_lookahead_scale
+        return self.horizon if isinstance(given, str) else given
+
     def mover(self, level: int, K: int) -> Callable[[Gradients], Tensor]:
         """Begin a level: what steps its actors by gradients, and says their unclipped norm.
 
         Below K the shadow steps, from where the real actors are; at K the real ones do.
         """
+        guard = self.guard if K > 1 else None
         if level < K:
-            return partial(self._look_ahead, self._begin(level))
+            optimiser = self._begin(level)
+            if guard is None or level > 1:
+                return partial(self._look_ahead, optimiser)
+            return lambda g: self._look_ahead(optimiser, guard.noted(g))
         if K > 1 and self.args.k_opt_state == "carry":
             copy_state(self.shadow_optimisers[0], self.optimiser)
-        return lambda g: take_step(self.optimiser, self.params, g, self.args.grad_norm_clip)
+        clip = self.args.grad_norm_clip
+        if guard is None:
+            return lambda g: take_step(self.optimiser, self.params, g, clip)
+        return lambda g: take_step(self.optimiser, self.params, guard.kept(g), clip)
 
     def _begin(self, level: int) -> Optimizer:
         """The shadow where the real actors are, and its optimiser in the level's state."""
@@ -118,7 +134,7 @@ class KLevels(Generic[Actors]):
 
     def _look_ahead(self, optimiser: Optimizer, gradients: Gradients) -> Tensor:
         """Put the shadow where one step leads those that have gradients."""
-        args, scale = self.args, self.args.k_lookahead_scale
+        args, scale = self.args, self.scale
         clip = args.grad_norm_clip if args.k_clip_each_level else float("inf")
         norm = take_step(optimiser, self.shadow_params, gradients, clip)
         if scale != 1.0:
@@ -150,11 +166,14 @@ class KLevelActors(PolicyLearner):
     """
 
     needs = Needs(
-        demands=(levels_well_formed,),
-        uses=frozenset({"k_level", "k_opt_state", "k_lookahead_scale", "k_clip_each_level"}),
+        demands=(levels_well_formed, scale_well_formed),
+        uses=frozenset(
+            {"k_level", "k_opt_state", "k_lookahead_scale", "k_clip_each_level", "k_keep_norm"}
+        ),
     )
     stateful = ("levels",)
     kind: ClassVar[type[KLevels[Policy]]] = KLevels
+    has_horizon: ClassVar[bool] = False  # whether it counts the steps that a round has left
     default_actor_optimizer: str | None = "rmsprop"  # the paper's: momentum misleads the look-ahead
 
     def __init__(self, mac: MAC, scheme: Scheme, logger: Logger, args: SimpleNamespace) -> None:

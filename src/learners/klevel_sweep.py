@@ -80,7 +80,7 @@ class Sweeps(KLevels[Actors]):
         `step` answers x(k - 1) of all (Gauss-Seidel, and Jacobi). Each x_i(k) starts at theta_i.
         """
         K = self.schedule.at(t_env) if len(order) > 1 else 1
-        trace = Trace(self.params, self.args) if diagnose else None
+        trace = Trace(self.params, self.args, self.scale) if diagnose else None
         others, swept = objective.own.detach().clone(), []
         for level in range(1, K + 1):
             actors = self.shadow if level < K else self.actors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Sequence
 from types import SimpleNamespace
@@ -15,10 +16,11 @@ from learners.optim import Gradients, flatten
 class Trace:
     """Notes of one update, level by level."""
 
-    def __init__(self, params: Sequence[Tensor], args: SimpleNamespace) -> None:
-        # Steps of differently made levels are no measure of convergence.
-        scaled = args.k_lookahead_scale != 1.0 or not args.k_clip_each_level
-        self._alike = args.k_opt_state == "rollback" and not scaled
+    def __init__(self, params: Sequence[Tensor], args: SimpleNamespace, scale: float) -> None:
+        # Steps of differently made levels are no measure of convergence, and steps scaled to
+        # nothing have no length to go by.
+        made_alike = args.k_opt_state == "rollback" and args.k_clip_each_level
+        self._comparable, self._scale = made_alike and scale != 0, scale
         self._began = time.perf_counter()
         self._base_seconds = 0.0
         self._thetas = [flatten(params)]  # theta(0), theta(1) ...
@@ -38,7 +40,7 @@ class Trace:
 
     def summary(self) -> dict[str, Tensor | float]:
         """Names and values for the log, where they begin with k/; docs/k-level.md explains them."""
-        moves = [(b - a).norm() for a, b in zip(self._thetas, self._thetas[1:], strict=False)]
+        moves = lengths(self._thetas)
         found: dict[str, Tensor | float] = {"level": float(len(moves))}
         for level, (move, norm) in enumerate(zip(moves, self._norms, strict=True), start=1):
             found[f"step_{level}"] = move
@@ -49,7 +51,20 @@ class Trace:
         seconds = time.perf_counter() - self._began
         found["cosine"] = torch.cosine_similarity(first, last, dim=0)
         found["norm_ratio"] = self._norms[-1] / self._norms[0].clamp_min(1e-30)
-        if self._alike:
-            found["contraction"] = moves[-1] / moves[-2].clamp_min(1e-30)
+        if self._comparable:
+            before, last = lengths(self._at_full_length())[-2:]
+            found["contraction"] = last / before.clamp_min(1e-30)
         found["seconds"] = seconds - self._base_seconds
         return found
+
+    def _at_full_length(self) -> list[Tensor]:
+        """Where the levels' steps lead; those below the last one were scaled."""
+        if self._scale == 1.0:
+            return self._thetas
+        start, *below, last = self._thetas
+        return [start, *(start + (theta - start) / self._scale for theta in below), last]
+
+
+def lengths(points: Sequence[Tensor]) -> list[Tensor]:
+    """The distances from each to the next."""
+    return [(b - a).norm() for a, b in itertools.pairwise(points)]

@@ -25,6 +25,8 @@ class Surrogate:
 
     M_i is the joint ratio of the others' next policies to their `reference` log-probabilities: as
     they were when acting, or None for those of the present parameters, against which M_i is 1.
+    With `kmappo_weight: mean_one` it is divided by its mean; with `k_others: shuffled` it is that
+    of another step, which leaves its spread and takes away what it tells.
 
     What an agent "does" here is how probable it holds its stored actions: `own` and `others` are
     log-probabilities (R, L, N).
@@ -53,10 +55,19 @@ class Surrogate:
         return self._loss(clipped(self.ratio, self._played.advantages, self._clip))
 
     def against(self, others: Tensor) -> Tensor:
-        self._others = others_ratio(others, self._reference)
+        self._others = self._weight(others_ratio(others, self._reference))
         form = FORMS[self._args.kmappo_ratio]
         gain = form(self.ratio, self._others, self._played.advantages, self._clip)
         return self._loss(gain)
+
+    def _weight(self, ratio: Tensor) -> Tensor:
+        played = self._played
+        if self._args.k_others == "shuffled":
+            ratio = shuffled(ratio, played.valid)
+        if self._args.kmappo_weight == "mean_one":
+            mean = mean_over(ratio, played.deciding)
+            ratio = ratio / torch.where(mean > 0, mean, 1.0)  # 0 where nobody decides
+        return ratio
 
     def diagnostics(self, others: Tensor | None) -> dict[str, Tensor]:
         """How much the others' next policies reweigh the agents' steps."""
@@ -74,6 +85,14 @@ def others_ratio(log_probs: Tensor, reference: Tensor) -> Tensor:
     change = log_probs - reference
     of_others = change.sum(dim=-1, keepdim=True) - change
     return of_others.clamp(-OTHERS_LIMIT, OTHERS_LIMIT).exp()
+
+
+def shuffled(values: Tensor, valid: Tensor) -> Tensor:
+    """Real steps in another order, each with the values of all its agents. (R, L, N)"""
+    flat = values.flatten(0, 1).clone()  # (R * L, N)
+    places = valid.flatten(0, 1).any(dim=-1).nonzero().squeeze(1)
+    flat[places] = flat[places[torch.randperm(len(places), device=places.device)]]
+    return flat.view_as(values)
 
 
 def clipped(ratio: Tensor, advantages: Tensor, clip: float) -> Tensor:

@@ -18,7 +18,7 @@ from records.run_files import RunFiles, UnreadableRunError
 from utils.errors import UserError
 from utils.json_values import JsonObject
 from utils.places import is_number, run_place
-from utils.settings import Settings
+from utils.settings import Settings, is_seed
 
 # What a resumed run may change: nothing that decides what is learned or measured.
 FREE_KEYS = frozenset(
@@ -30,6 +30,7 @@ FREE_KEYS = frozenset(
         "save_model",
         "save_model_interval",
         "log_interval",
+        "curve_interval",  # what it says is said by the settings that follow it
         "use_tensorboard",
         "mongo",
         "use_wandb",
@@ -44,6 +45,15 @@ FREE_KEYS = frozenset(
         "unique_token",
     }
 )
+
+
+def deciding(config: Settings) -> Settings:
+    """The settings on which it depends what a run learns.
+
+    Learning rates that fall to 0 at the end differ at every step with where that is.
+    """
+    free = FREE_KEYS - {"t_max"} if config.get("lr_anneal") else FREE_KEYS
+    return {key: value for key, value in config.items() if key not in free}
 
 
 # Of config.json, what every command needs.
@@ -76,18 +86,20 @@ class EarlierRun:
 
 
 def with_seed(config: Settings, seed: int) -> Settings:
-    """The settings with that seed, and the environment's where that was left open."""
-    env_args = dict(config["env_args"])
-    if env_args.get("seed") is None:
-        env_args["seed"] = seed
-    return {**config, "seed": seed, "env_args": env_args}
+    """The settings with that seed, and the environment's where those were left open."""
+    left_open = dict.fromkeys(open_seeds(config["env_args"]), seed)
+    return {**config, "seed": seed, "env_args": {**config["env_args"], **left_open}}
+
+
+def open_seeds(env_args: Settings) -> set[str]:
+    """The environment's seeds that the run's stands in for."""
+    return {name for name in {*env_args, "seed"} if is_seed(name) and env_args.get(name) is None}
 
 
 def identity(config: Settings) -> str:
     """The same for runs that learn the same: of all settings but those that are free."""
-    settings = with_seed(config, config["seed"])
-    deciding = {key: value for key, value in settings.items() if key not in FREE_KEYS}
-    text = json.dumps(deciding, sort_keys=True, default=str)
+    settings = deciding(with_seed(config, config["seed"]))
+    text = json.dumps(settings, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -187,6 +199,8 @@ def find_latest(
             continue
         if config is not None and differences(run.config, config):
             continue
+        if t_max is not None and "t_max" in deciding(run.config) and run.config["t_max"] != t_max:
+            continue  # its learning rates were others
         if not is_running(models_folder(results, run.config)):
             return run
     return None
@@ -226,19 +240,19 @@ def differences(earlier: Settings, config: Settings) -> list[str]:
     if config["seed"] is not None:
         earlier, config = (with_seed(settings, settings["seed"]) for settings in (earlier, config))
     free = FREE_KEYS | ({"seed"} if config["seed"] is None else set())
-    open_env_seed = config["env_args"].get("seed") is None
+    left_open = open_seeds(config["env_args"])
     return sorted(
         key
         for key in earlier.keys() | config.keys()
         if key not in free
-        and _settings(key, earlier, open_env_seed) != _settings(key, config, open_env_seed)
+        and _settings(key, earlier, left_open) != _settings(key, config, left_open)
     )
 
 
-def _settings(key: str, config: Settings, seed_is_open: bool) -> object:
+def _settings(key: str, config: Settings, left_open: set[str]) -> object:
     value = config.get(key)
-    if key == "env_args" and isinstance(value, dict) and seed_is_open:
-        return {name: v for name, v in value.items() if name != "seed"}
+    if key == "env_args" and isinstance(value, dict):
+        return {name: v for name, v in value.items() if name not in left_open}
     return value
 
 

@@ -136,6 +136,15 @@ class RunFolder(RecordObserver):
             (Path(self.dir) / "info.before_resume.json").unlink(missing_ok=True)
             (Path(self.dir) / "metrics.before_resume.json").unlink(missing_ok=True)
 
+    def find_or_save(self, filename: str, store_dir: Path) -> Path:
+        """Sacred's, which would read the program's own files once more."""
+        path = Path(filename)
+        if path.is_relative_to(SRC):
+            stored = store_dir / f"{path.stem}_{source_digest(filename)}{path.suffix}"
+            if stored.exists():
+                return stored
+        return super().find_or_save(filename, store_dir)
+
     def save_json(self, obj: object, filename: str) -> None:
         draft = f".{filename}.part"
         with self._writing:
@@ -175,7 +184,7 @@ def make_experiment(
     known = (commit.repository, commit.commit, commit.is_dirty)
     for path in source_files():
         of_all = known if path == MAIN else (None, None, None)  # recorded once
-        source = Source(str(path), get_digest(str(path)), *of_all)
+        source = Source(str(path), source_digest(str(path)), *of_all)
         experiment.sources.add(source)  # add_source_file refuses all but Python
     experiment.dependencies.update(installed_packages())
     experiment.main(main)
@@ -207,6 +216,12 @@ def calm_logger() -> logging.Logger:
     logger = get_logger().getChild("sacred")
     logger.setLevel(logging.WARNING)
     return logger
+
+
+@functools.cache
+def source_digest(path: str) -> str:
+    """Of a file of the program, which a process has once for all."""
+    return get_digest(path)
 
 
 def source_files() -> list[Path]:

@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from configuration.parser import Parser
 from records.run_files import UnreadableRunError
-from reporting.grouping import chosen, groups_of, one_environment_each
+from reporting.comparison import differences, sensitivities
+from reporting.grouping import chosen, groups_of, one_environment_each, require_setting
 from reporting.page import caption, page
 from reporting.records import RESULTS, Record, find_records
-from reporting.results import Result, common_metric, notices, result_of
-from reporting.tables import Table, final_table, improvement_table, overall_table
+from reporting.results import LAST_PART, Result, common_metric, notices, result_of
+from reporting.tables import (
+    Table,
+    difference_table,
+    final_table,
+    improvement_table,
+    overall_table,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    Figures = dict[str, Figure]
 
 EXAMPLES = """\
 examples:
   python src/report.py results
   python src/report.py results --where env=skirmish --where status=COMPLETED --by name k_level
   python src/report.py mine theirs/results/sacred --metric test_return_mean --to figures
+  python src/report.py results --where name=mappo,kmappo --against mappo --choose lr --last 0.2
 """
 
 
@@ -32,9 +46,11 @@ def main(argv: list[str]) -> int:
     if not options.mix_versions:
         one_environment_each(records)
     metric = common_metric(records, options.metric)
-    results = [result_of(group, metric) for group in groups_of(records, options.by)]
+    groups = groups_of(records, options.by)
+    results = [result_of(group, metric, options.last) for group in groups]
+    compared = _compared(options, records, metric)
     tables = [t for t in (final_table(results, metric), overall_table(results, metric),
-                          improvement_table(results)) if t is not None]  # fmt: skip
+                          improvement_table(results), compared.table) if t is not None]  # fmt: skip
     warnings = [*(f"left out: {problem}" for problem in [*problems, *tests, *empty]),
                 *(notice for record in records for notice in record.notices),
                 *notices(results, metric)]  # fmt: skip
@@ -42,7 +58,7 @@ def main(argv: list[str]) -> int:
         sys.stdout.write(table.text() + "\n")
     for warning in warnings:
         sys.stdout.write(f"Note: {warning}\n")
-    written = _write(options, results, metric, tables, warnings)
+    written = _write(options, results, metric, tables, warnings, compared.figures)
     sys.stdout.write(f"written: {', '.join(path.name for path in written)} in {options.to}\n")
     return 0
 
@@ -53,10 +69,17 @@ def _write(
     metric: str,
     tables: Sequence[Table],
     warnings: Sequence[str],
+    more_figures: Callable[[], Figures],
 ) -> list[Path]:
     to: Path = options.to
     to.mkdir(parents=True, exist_ok=True)
-    pictures = {} if options.no_figures else _draw(results, metric, to, options.formats)
+
+    def drawn() -> Figures:
+        from reporting.figures import figures
+
+        return {**figures(results, metric), **more_figures()}
+
+    pictures = {} if options.no_figures else _draw(drawn, to, options.formats)
     title = options.title or f"{metric} of {sum(len(r.final) for r in results)} runs"
     texts = {
         "report.md": "\n".join([f"# {title}\n", *(f"- {warning}" for warning in warnings), "",
@@ -71,18 +94,49 @@ def _write(
     return [*(to / name for name in texts), *pictures.values()]
 
 
-def _draw(
-    results: Sequence[Result], metric: str, to: Path, formats: Sequence[str]
-) -> dict[str, Path]:
+class Compared(NamedTuple):
+    """What --against and --choose ask for."""
+
+    table: Table | None
+    figures: Callable[[], Figures]
+
+
+def _compared(options: argparse.Namespace, records: Sequence[Record], metric: str) -> Compared:
+    against, key = options.against, options.choose
+    groups = groups_of(records, options.by, but=key)
+    if key is not None:
+        require_setting("--choose", key, records)
+    found = differences(groups, metric, against, options.last, key) if against else []
+
+    def draw() -> Figures:
+        from reporting.comparison_figures import forest, sensitivity
+
+        drawn = {"differences": forest(found, against) if against else None}
+        if key is not None:
+            drawn["sensitivity"] = sensitivity(sensitivities(groups, metric, key), key)
+        return {name: figure for name, figure in drawn.items() if figure is not None}
+
+    return Compared(difference_table(found, against, key), draw)
+
+
+def _draw(figures: Callable[[], Figures], to: Path, formats: Sequence[str]) -> dict[str, Path]:
     """The PNG of each figure; it is written in the other formats as well."""
-    from reporting.figures import figures, write
+    from reporting.figures import close, write
 
     pictures = {}
-    for name, figure in figures(results, metric).items():
+    for name, figure in figures().items():
         for kind in dict.fromkeys(["png", *formats]):
             write(figure, to / f"{name}.{kind}")
+        close(figure)
         pictures[name] = to / f"{name}.png"
     return pictures
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(f"{text} cannot be: it is above 0 and at most 1.")
+    return share
 
 
 def _trainings(records: Sequence[Record]) -> tuple[list[Record], list[str]]:
@@ -132,7 +186,21 @@ def _parser() -> Parser:
         default=[],
         metavar="KEY=VALUE",
         help="only such runs, or (!=) all others: a setting, status, task, run_id or "
-        "environment.ENTRY",
+        "environment.ENTRY; VALUE,VALUE is any of them",
+    )
+    add("--against", metavar="LABEL", help="paired differences to this algorithm, seed by seed")
+    add(
+        "--choose",
+        metavar="KEY",
+        help="for them, choose this setting on half of the seeds and "
+        "judge on the other; also draw the score against it",
+    )
+    add(
+        "--last",
+        type=_share,
+        default=LAST_PART,
+        metavar="SHARE",
+        help="of the steps, whose evaluations make the final score (0.1)",
     )
     add("--mix-versions", action="store_true", help="even of different environment versions")
     add("--to", type=Path, default=RESULTS / "report", metavar="FOLDER", help="(results/report)")

@@ -29,7 +29,7 @@ PANEL = (3.4, 2.5)  # inches
 COLUMNS = 4
 DIRECT = 4  # so many lines can be named at their ends
 GAP = 0.09  # between two names, of the panel's height
-LEVEL_METRICS = ("k/cosine", "k/contraction", "k/norm_ratio", "k/changed")
+LEVEL_METRICS = ("k/cosine", "k/contraction", "k/norm_ratio", "k/changed", "k/others_ratio")
 STYLE: Any = {  # matplotlib types each key for itself
     "font.size": 9,
     "axes.titlesize": 9,
@@ -71,6 +71,11 @@ def write(figure: Figure, path: Path) -> None:
     figure.savefig(path, dpi=150)
 
 
+def close(figure: Figure) -> None:
+    """pyplot remembers its figures until it is told not to."""
+    pyplot().close(figure)
+
+
 def pyplot() -> ModuleType:
     try:
         import matplotlib
@@ -105,7 +110,7 @@ def _panels(groups: Sequence[Group], metric: str, axis: str, styles: Styles) -> 
     tasks = sorted({task for task, _ in drawn})
     if not tasks:
         return None
-    figure, panels = _grid(len(tasks))
+    figure, panels = grid(len(tasks))
     unit, size = _unit(axis, max(curve.x[-1] for curve in drawn.values()))
     for panel, task in zip(panels, tasks, strict=True):
         for (where, label), curve in drawn.items():
@@ -128,7 +133,8 @@ def _panels(groups: Sequence[Group], metric: str, axis: str, styles: Styles) -> 
     return figure
 
 
-def _grid(count: int) -> tuple[Figure, list[Axes]]:
+def grid(count: int) -> tuple[Figure, list[Axes]]:
+    """A figure of so many panels."""
     columns = min(COLUMNS, count)
     rows = -(-count // columns)
     size = max(PANEL[0] * columns, 5.0), PANEL[1] * rows + 0.6
@@ -198,7 +204,7 @@ def _unit(axis: str, longest: float) -> tuple[str, float]:
 def _intervals(results: Sequence[Result], metric: str, styles: Styles) -> Figure:
     """Final scores: IQM as a point, its interval as a bar, and every run as a small mark."""
     tasks = sorted({result.group.task for result in results})
-    figure, panels = _grid(len(tasks))
+    figure, panels = grid(len(tasks))
     for panel, task in zip(panels, tasks, strict=True):
         own = sorted((r for r in results if r.group.task == task), key=lambda r: r.group.label)
         for row, result in enumerate(own):
@@ -227,7 +233,7 @@ def _profiles(results: Sequence[Result], metric: str, styles: Styles) -> Figure 
     scores = by_label(normalised(results, metric))
     if len(scores) < 2:
         return None
-    figure, (panel,) = _grid(1)
+    figure, (panel,) = grid(1)
     levels = np.linspace(0, 1, 101)
     for label, own in scores.items():
         share, low, high = profile([result.final for result in own], levels)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from reporting.records import Record
 from utils.errors import UserError, did_you_mean
 from utils.json_values import JsonObject
+from utils.settings import is_seed
 
 # What may differ between two seeds of one experiment.
 INCIDENTAL = {
     *("label", "unique_token", "local_results_path", "resume", "torch_threads", "t_max"),
     *("save_model", "save_model_interval", "checkpoint_interval", "checkpoint_minutes"),
-    *("log_interval", "use_tensorboard", "ray_address", "profile"),
+    *("log_interval", "use_tensorboard", "ray_address", "profile", "curve_interval"),
     *("seed", "render", "use_cuda"),
     *("runner_log_interval", "learner_log_interval", "repeat_id", "hypergroup", "mongo"),
     *("use_wandb", "wandb_project", "wandb_team", "wandb_mode", "config", "env_config"),
@@ -29,9 +32,14 @@ class Group:
     runs: tuple[Record, ...]
 
 
-def groups_of(records: Sequence[Record], by: Sequence[str] = ()) -> list[Group]:
-    """By the keys `by`, or by name and every setting in which runs of one name and task differ."""
-    label = _by_keys(records, by) if by else _by_differences(records)
+def groups_of(
+    records: Sequence[Record], by: Sequence[str] = (), but: str | None = None
+) -> list[Group]:
+    """By the keys `by`, or by name and every setting in which runs of one name and task differ.
+
+    The key `but` sets no runs apart.
+    """
+    label = _by_keys(records, by) if by else _by_differences(records, but)
     found: dict[tuple[str, str], list[Record]] = {}
     for record in records:
         found.setdefault((record.task, label(record)), []).append(record)
@@ -39,7 +47,7 @@ def groups_of(records: Sequence[Record], by: Sequence[str] = ()) -> list[Group]:
 
 
 def chosen(records: Iterable[Record], conditions: Sequence[str]) -> list[Record]:
-    """Those that fulfil every `key=value` or `key!=value`.
+    """Those that fulfil every `key=value` or `key!=value`; `key=a,b` is either of them.
 
     Keys are settings, status, task, run_id or environment.
     """
@@ -49,8 +57,8 @@ def chosen(records: Iterable[Record], conditions: Sequence[str]) -> list[Record]
         if not sign:
             raise UserError(f"--where {condition}: write key=value, such as status=COMPLETED.")
         wanted, key, forms = not key.endswith("!"), key.removesuffix("!"), _forms(value)
-        known = {str(_value(record, key)) for record in kept}
-        kept = [record for record in kept if (str(_value(record, key)) in forms) == wanted]
+        known = {str(value_of(record, key)) for record in kept}
+        kept = [record for record in kept if (str(value_of(record, key)) in forms) == wanted]
         if not kept:
             there = ", ".join(sorted(known))
             raise UserError(f"--where {condition}: no run has that. {key} is one of: {there}.")
@@ -87,15 +95,20 @@ def one_environment_each(records: Iterable[Record]) -> None:
 
 
 def _by_keys(records: Sequence[Record], by: Sequence[str]) -> Callable[[Record], str]:
-    known = {key for record in records for key in _settings(record)}
     for key in by:
-        if key not in known:
-            hint = did_you_mean(key, known)
-            raise UserError(f"--by {key}: no run has that setting.{hint} Usual: --by name")
-    return lambda record: " ".join(_labelled(key, _value(record, key)) for key in by)
+        require_setting("--by", key, records, "Usual: --by name")
+    return lambda record: " ".join(_labelled(key, value_of(record, key)) for key in by)
 
 
-def _by_differences(records: Sequence[Record]) -> Callable[[Record], str]:
+def require_setting(option: str, key: str, records: Sequence[Record], usual: str = "") -> None:
+    """Refuse a key that no run has."""
+    known = {name for record in records for name in _settings(record)}
+    if key not in known:
+        hint = did_you_mean(key, known)
+        raise UserError(f"{option} {key}: no run has that setting.{hint} {usual}".rstrip())
+
+
+def _by_differences(records: Sequence[Record], but: str | None) -> Callable[[Record], str]:
     """The name, and what distinguishes the runs of that name on that task."""
     together: dict[tuple[str, str], list[Record]] = {}
     for record in records:
@@ -105,17 +118,29 @@ def _by_differences(records: Sequence[Record]) -> Callable[[Record], str]:
         differing.setdefault(name, set()).update(_differences(runs))
 
     def label(record: Record) -> str:
-        keys = sorted(differing[record.name])
-        return " ".join([record.name, *(_labelled(key, _value(record, key)) for key in keys)])
+        keys = sorted(differing[record.name] - {but})
+        return " ".join([record.name, *(_labelled(key, value_of(record, key)) for key in keys)])
 
     return label
 
 
 def _differences(runs: Sequence[Record]) -> set[str]:
     settings = [_settings(record) for record in runs]
-    keys = {key for each in settings for key in each if key not in INCIDENTAL}
-    keys -= {"env_args.seed"}
+    incidental = INCIDENTAL - {"t_max"} if _annealed(settings) else INCIDENTAL
+    keys = {key for each in settings for key in each if key not in incidental}
+    keys = {key for key in keys if not _is_seed(key)}
     return {key for key in keys if len({repr(each.get(key)) for each in settings}) > 1}
+
+
+def _annealed(settings: Sequence[JsonObject]) -> bool:
+    """Whether the length of some run decided its learning rates at every step."""
+    return any(each.get("lr_anneal") for each in settings)
+
+
+def _is_seed(key: str) -> bool:
+    """One of the environment's."""
+    place, _, argument = key.rpartition(".")
+    return place == "env_args" and is_seed(argument)
 
 
 def _settings(record: Record) -> JsonObject:
@@ -133,14 +158,17 @@ def whole(value: object) -> object:
 
 
 def _forms(text: str) -> set[str]:
-    """What is typed, and the number it means as settings show it."""
-    try:
-        return {text, str(whole(float(text)))}
-    except ValueError:
-        return {text}
+    """What is typed, whole or between commas, and the numbers it means as settings show them."""
+    found = {text}
+    for part in (text, *text.split(",")):
+        with contextlib.suppress(ValueError):
+            part = str(whole(float(part)))
+        found.add(part)
+    return found
 
 
-def _value(record: Record, key: str) -> object:
+def value_of(record: Record, key: str) -> Any:
+    """A setting, status, task, run_id or environment of a run."""
     if key in ("status", "task", "run_id"):
         return getattr(record, key)
     if key == "environment" or key.startswith("environment."):

@@ -19,6 +19,9 @@ CAPTIONS = {
     "the levels converge",
     "k_norm_ratio": "Norm of the highest level's gradient, in units of level 1's",
     "k_changed": "Share of the other agents' likeliest actions that the levels changed",
+    "k_others_ratio": "How far the others' joint ratio, which weighs a step, is from 1",
+    "differences": "Paired differences of the area under the curve, with their 95 % intervals",
+    "sensitivity": "Area under the curve at each value of a setting, with its 95 % interval",
 }
 STYLE = """
 :root { color-scheme: light; }

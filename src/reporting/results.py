@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -38,6 +38,8 @@ class Result:
     end: int  # the step that all of them reached
     final: Array  # (runs,) mean over the last part of the steps
     best: Array  # (runs,) highest single evaluation up to `end`
+    auc: Array  # (runs,) mean height of the curve up to `end`
+    last: float = LAST_PART  # share of the steps whose evaluations make `final`
 
 
 def common_metric(records: Sequence[Record], wanted: str | None) -> str:
@@ -70,7 +72,7 @@ def finite(series: Series) -> Series:
     return Series(series.steps[kept], series.values[kept], series.seconds[kept])
 
 
-def result_of(group: Group, metric: str) -> Result:
+def result_of(group: Group, metric: str, last: float = LAST_PART) -> Result:
     every = [finite(run.metrics[metric]) for run in group.runs]
     for run, series in zip(group.runs, every, strict=True):
         if not len(series.steps):
@@ -86,8 +88,10 @@ def result_of(group: Group, metric: str) -> Result:
     return Result(
         group=group,
         end=end,
-        final=np.array([_final(series, end) for series in every]),
+        final=np.array([final_of(series, end, last) for series in every]),
         best=np.array([values.max() for values in within]),
+        auc=np.array([auc_of(series, end) for series in every]),
+        last=last,
     )
 
 
@@ -95,12 +99,26 @@ def _without(run: Record) -> str:
     return f"Leave it out: --where run_id!={run.run_id}"
 
 
-def _final(series: Series, end: int) -> float:
+def final_of(series: Series, end: int, last: float) -> float:
     """Mean of the evaluations in the last part before `end`; at least of the last one."""
-    chosen = (series.steps <= end) & (series.steps > end * (1 - LAST_PART))
+    chosen = (series.steps <= end) & (series.steps > end * (1 - last))
     if not chosen.any():
         chosen = series.steps == series.steps[series.steps <= end].max()
     return float(series.values[chosen].mean())
+
+
+def auc_of(series: Series, end: int) -> float:
+    """Area under the curve from its first evaluation to `end`, over that length.
+
+    Between two evaluations the curve is a straight line.
+    """
+    inside = series.steps < end
+    steps = np.append(series.steps[inside], end).astype(float)
+    values = np.append(series.values[inside], np.interp(end, series.steps, series.values))
+    if len(steps) == 1:
+        return float(values[0])
+    area = float((np.diff(steps) * (values[1:] + values[:-1]) / 2).sum())
+    return area / float(steps[-1] - steps[0])
 
 
 def curve_of(group: Group, metric: str, axis: str = "steps") -> Curve | None:
@@ -199,7 +217,7 @@ def normalised(results: Sequence[Result], metric: str) -> list[Result]:
         if span == 0:
             return []
         final, best = (result.final - low) / span, (result.best - low) / span
-        scaled.append(Result(result.group, result.end, final, best))
+        scaled.append(replace(result, final=final, best=best))
     return scaled
 
 

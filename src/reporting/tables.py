@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reporting.results import Result, by_label, normalised
+from reporting.comparison import Difference
+from reporting.results import LAST_PART, Result, by_label, normalised
 from reporting.statistics import Estimate, improvement, iqm
 from utils.console import human, short_name
 from utils.headlines import is_rate
@@ -107,18 +108,63 @@ def final_table(results: Sequence[Result], metric: str) -> Table:
                 f"{middle:.2f}",
                 f"{result.final.mean():.2f} ± {_spread(result.final)}",
                 f"{iqm([result.best]).value:.2f}",
+                f"{result.auc.mean():.3f}",
             )
         )
     return Table(
         f"Final {short_name(metric)}",
-        ("task", "algorithm", "seeds", "steps", "IQM [95 %]", "median", "mean ± sd", "best IQM"),
+        (
+            "task",
+            "algorithm",
+            "seeds",
+            "steps",
+            "IQM [95 %]",
+            "median",
+            "mean ± sd",
+            "best IQM",
+            "AUC",
+        ),
         tuple(rows),
-        "A run's final score is the mean of its evaluations in the last tenth of the steps that "
-        "all seeds of its group reached; best is its highest single evaluation. IQM: mean of the "
-        "middle half of the runs, with the 95 % interval of 2,000 stratified bootstrap samples; "
-        "± sd: standard deviation over seeds.",
+        f"A run's final score is the mean of its evaluations in the last {_share(results)} of the "
+        "steps that all seeds of its group reached; best is its highest single evaluation. IQM: "
+        "mean of the middle half of the runs, with the 95 % interval of 2,000 stratified bootstrap "
+        "samples; ± sd: standard deviation over seeds. AUC: area under the curve over its length, "
+        "mean over seeds.",
         names=2,
     )
+
+
+def _share(results: Sequence[Result]) -> str:
+    return "tenth" if results[0].last == LAST_PART else f"{results[0].last:.0%}"
+
+
+def difference_table(found: Sequence[Difference], against: str, key: str | None) -> Table | None:
+    """Paired differences to one algorithm; None where no two seeds are shared."""
+    if not found:
+        return None
+    rows = tuple(
+        (d.task, d.label, d.measure, str(d.n), f"{d.mean:+.4f}", f"[{d.low:+.4f}, {d.high:+.4f}]",
+         _p(d.p), _p(d.holm)) for d in found
+    )  # fmt: skip
+    chosen = (
+        f" {key} is cross-fitted: a seed is judged at the value that is best on the other half of "
+        "the seeds."
+        if key
+        else ""
+    )
+    return Table(
+        f"Differences to {against}",
+        ("task", "algorithm", "measure", "seeds", "difference", "95 %", "p", "Holm's p"),
+        rows,
+        "Means over the seeds that both have, up to the step that all runs of the task reached, "
+        "with Student's interval and two-sided p of the paired differences; Holm's p is corrected "
+        f"for all rows of its measure.{chosen}",
+        names=3,
+    )
+
+
+def _p(p: float) -> str:
+    return "<.0001" if p < 1e-4 else f"{p:.4f}"
 
 
 def _spread(values: np.ndarray) -> str:

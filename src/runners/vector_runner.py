@@ -20,10 +20,10 @@ from runners.contract import Collector, Hook
 from runners.episodes import Episodes
 from runners.nonstop import Nonstop
 from runners.seats import Clock, Layout, Seats, environment_seed
-from runners.tally import Tally
+from runners.testing import TestPlay
 from utils.errors import UserError
 from utils.logging import Logger
-from utils.seeding import TEST, TRAIN, RandomStream, derive_seed
+from utils.seeding import SAMPLED, TEST, TRAIN, RandomStream, derive_seed
 
 
 class VectorRunner:
@@ -33,11 +33,13 @@ class VectorRunner:
         self.args, self.logger = args, logger
         self.batch_size: int = args.batch_size_run
         self.log_train_stats_t = -args.runner_log_interval - 1  # the first round logs
-        self.test_stream = RandomStream(derive_seed(args.seed, TEST))
         self._clock = Clock()
         self._vector = self._vector_of(TRAIN, self.batch_size)
-        self._test: Seats | None = None  # made when first needed
-        self._test_episodes = [0] * (args.test_batch_size_run or self.batch_size)
+        self._test_vector: BatchedEnv | None = None  # made when first needed
+        rows = args.test_batch_size_run or self.batch_size
+        self._tests = [TestPlay(args.seed, TEST, "test_", rows)]
+        if args.test_sampled:
+            self._tests.append(TestPlay(args.seed, SAMPLED, "test_sampled_", rows))
 
     def make_vector(self, n_envs: int, seeds: list[int]) -> BatchedEnv:
         raise NotImplementedError
@@ -55,7 +57,7 @@ class VectorRunner:
 
     @property
     def env_restarts(self) -> int:
-        return self._train.restarts + (self._test.restarts if self._test else 0)
+        return self._train.restarts + sum(each.restarts for each in self._tests)
 
     def get_env_info(self) -> dict[str, Any]:
         return self._vector.get_env_info()
@@ -93,36 +95,42 @@ class VectorRunner:
         """
         with torch.no_grad():
             if test_mode:
-                batch = self._test_round(rows)
+                batch = self._test_round(self._tests[0], rows)
+                self._log_greedy()
             else:
                 batch = self._collector.collect(on_transition)
                 self._log_training()
         return batch.to(self.args.device)
 
     def test(self, n_episodes: int, stop: Callable[[], bool]) -> bool:
-        """Whole rounds, and a partial one for the remainder."""
-        rows, left = len(self._test_episodes), n_episodes
-        stream, episodes = self.test_stream.state_dict(), list(self._test_episodes)
-        while left > 0:
-            self.run(test_mode=True, rows=min(rows, left))
-            left -= rows
-            if left > 0 and stop():
-                self._test_seats().tally = Tally()
-                self.test_stream.load_state_dict(stream)
-                self._test_episodes[:] = episodes
+        """Whole rounds, and a partial one for the remainder, of each kind of tests."""
+        greedy, *others = self._tests
+        states = [tests.state_dict() for tests in self._tests]
+        # Greedy ones last: they are in the log once they have been played.
+        rounds = [(tests, n) for tests in (*others, greedy) for n in self._rounds(n_episodes)]
+        for done, (tests, rows) in enumerate(rounds, start=1):
+            if tests is greedy:
+                self.run(test_mode=True, rows=rows)
+            else:
+                self._test_round(tests, rows)
+            if done < len(rounds) and stop():
+                for each, state in zip(self._tests, states, strict=True):
+                    each.give_up(state)
                 return False
+        for tests in others:
+            tests.log(self.logger.log_stat, self.t_env)
         return True
 
     def close_env(self) -> None:
         try:
             self._vector.close()
         finally:
-            if self._test is not None:
-                self._test.vector.close()
+            if self._test_vector is not None:
+                self._test_vector.close()
 
     def save_replay(self) -> list[str | None]:
         try:
-            return (self._test or self._train).vector.save_replay()
+            return (self._test_vector or self._vector).save_replay()
         except NotImplementedError as error:
             raise UserError(f"save_replay: env={self.args.env} saves no replays.") from error
         except ReplayNotSavedError:
@@ -144,10 +152,11 @@ class VectorRunner:
         log("env_restarts", self.env_restarts, t_env)
         self.log_train_stats_t = t_env
 
-    def _log_test(self, tally: Tally) -> None:
+    def _log_greedy(self) -> None:
         """When all episodes are in."""
-        if tally.episodes >= self.args.test_nepisode:
-            tally.log("test_", self.logger.log_stat, self.t_env)
+        greedy = self._tests[0]
+        if greedy.episodes_in >= self.args.test_nepisode:
+            greedy.log(self.logger.log_stat, self.t_env)
             self.logger.log_stat("env_restarts", self.env_restarts, self.t_env)
 
     # State
@@ -157,9 +166,8 @@ class VectorRunner:
             "t_env": self.t_env,
             "log_train_stats_t": self.log_train_stats_t,
             "env_restarts": self.env_restarts,
-            "test_stream": self.test_stream.state_dict(),
             "train_episodes": list(self._train.episodes),
-            "test_episodes": list(self._test_episodes),
+            "tests": [each.state_dict() for each in self._tests],
             "tally": self._train.tally.state_dict(),
             "nonstop": self._collector.state_dict(),
         }
@@ -168,29 +176,32 @@ class VectorRunner:
         self.t_env = state["t_env"]
         self.log_train_stats_t = state["log_train_stats_t"]
         self._train.restarts = state["env_restarts"]
-        self.test_stream.load_state_dict(state["test_stream"])
         self._train.episodes = list(state["train_episodes"])
-        self._test_episodes[:] = state["test_episodes"]
+        for each, kept in zip(self._tests, state["tests"], strict=True):
+            each.load_state_dict(kept)
         self._train.tally.load_state_dict(state["tally"])
         self._collector.load_state_dict(state["nonstop"])
 
     # Tests
 
-    def _test_round(self, rows: int | None) -> EpisodeBatch:
-        seats = self._test_seats()
-        with self.test_stream.active():
+    def _rounds(self, n_episodes: int) -> list[int]:
+        """The rows of each round that so many episodes take."""
+        rows = len(self._tests[0].episodes)
+        return [min(rows, n_episodes - begun) for begun in range(0, n_episodes, rows)]
+
+    def _test_round(self, tests: TestPlay, rows: int | None) -> EpisodeBatch:
+        seats = tests.seats or tests.take(self._test_seats(tests))
+        with torch.no_grad(), tests.random.active():
             batch, _ = Episodes(seats, self._clock).play(rows or seats.vector.n_envs)
-            self._log_test(seats.tally)
         return batch
 
-    def _test_seats(self) -> Seats:
-        if self._test is None:
+    def _test_seats(self, tests: TestPlay) -> Seats:
+        """All kinds of tests are played in the same environments, one after the other."""
+        if self._test_vector is None:
             # Whatever constructors draw, they draw it here: a resumed run builds a second time.
             with RandomStream(derive_seed(self.args.seed, TEST, TEST)).active():
-                vector = self._vector_of(TEST, len(self._test_episodes))
-            self._test = self._seats(TEST, vector, self._train.policy.for_tests())
-            self._test.episodes = self._test_episodes
-        return self._test
+                self._test_vector = self._vector_of(TEST, len(tests.episodes))
+        return self._seats(tests.stream, self._test_vector, self._train.policy.for_tests())
 
     def _seats(self, stream: int, vector: BatchedEnv, policy: Policy) -> Seats:
         console = self.logger.console_logger

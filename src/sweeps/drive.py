@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import statistics
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +19,7 @@ from sweeps.known import KnownRuns
 from sweeps.memory import Need, needs, said
 from sweeps.order import Order, read_order
 from sweeps.plan import Plan, PlannedRun, make_plan
+from sweeps.room import check_cores
 from sweeps.table import DONE, FAILED, Entry, Table
 from utils.console import short_name
 from utils.errors import UserError
@@ -26,11 +28,14 @@ from utils.logging import get_logger
 from utils.places import results_folder
 
 REFRESH_SECONDS = 1.0
+MANIFEST_SECONDS = 5.0  # at least, between two states of the manifest
+MOST_OF_TIME = 0.05  # that may go into writing down and showing where a large sweep stands
 
 
 def sweep(argv: list[str]) -> int:
     """Play what is missing; the exit code says whether all runs are there now."""
     order = read_order(argv)
+    check_cores(order.cpus, order.address)
     plan = make_plan(order)
     known = KnownRuns(results_folder(plan.runs[0].config["local_results_path"]))
     folder = known.results / "sweeps" / plan.name
@@ -93,17 +98,38 @@ def play_missing(
     if not missing:
         return
     table = Table(plan.name, entries)
-    fleet = Fleet(order, missing, memory, known.results)
+    fleet, writing = Fleet(order, missing, memory, known), NowAndThen(MANIFEST_SECONDS)
+    drawing = NowAndThen(REFRESH_SECONDS)
     try:
         while len(fleet) and not stop.requested:
-            for entry, failure in fleet.landed(REFRESH_SECONDS):
+            landed = list(fleet.landed(REFRESH_SECONDS))
+            if landed:
                 known.refresh()
+            for entry, failure in landed:
                 settle(entry, failure, known)
-                write_manifest(folder, entries)
-            table.show()
+            if landed:
+                writing.do(lambda: write_manifest(folder, entries))
+            drawing.do(table.show)
+        table.show()
     finally:
         table.clear()
         fleet.recall()
+        write_manifest(folder, entries)
+
+
+class NowAndThen:
+    """What takes the longer the more runs there are is not done at each run's end."""
+
+    def __init__(self, seconds: float) -> None:
+        self._least, self._due = seconds, 0.0
+
+    def do(self, what: Callable[[], None]) -> None:
+        began = time.monotonic()
+        if began < self._due:
+            return
+        what()
+        ended = time.monotonic()
+        self._due = ended + max(self._least, (ended - began) / MOST_OF_TIME)
 
 
 def take_stock(entries: list[Entry], known: KnownRuns) -> None:

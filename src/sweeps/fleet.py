@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 
 from machine.ray_cluster import connect
+from sweeps.known import KnownRuns
 from sweeps.memory import Need
 from sweeps.order import Order
 from sweeps.room import Room
@@ -22,7 +22,7 @@ class Fleet:
     """Tasks in flight; leave by `recall` or when all have landed."""
 
     def __init__(
-        self, order: Order, entries: list[Entry], memory: dict[str, Need], results: Path
+        self, order: Order, entries: list[Entry], memory: dict[str, Need], known: KnownRuns
     ) -> None:
         self._ray: ModuleType = connect(order.address)
         machines = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
@@ -30,7 +30,7 @@ class Fleet:
         short = room.check({entry.run.label: memory[entry.run.identity] for entry in entries})
         if short:
             get_logger().warning(f"Warning: {short}")
-        task = self._ray.remote(play)
+        task, warm = self._ray.remote(play), len(entries) > room.at_once(0)
         self._flying: dict[object, Entry] = {}
         for entry in entries:
             placed = task.options(
@@ -40,14 +40,17 @@ class Fleet:
                 max_retries=order.retries,
                 retry_exceptions=[RunFailed],
             )
-            self._flying[placed.remote(job_of(entry, results))] = entry
+            self._flying[placed.remote(job_of(entry, known, warm))] = entry
 
     def __len__(self) -> int:
         return len(self._flying)
 
     def landed(self, seconds: float) -> Iterator[tuple[Entry, str]]:
         """What ended within `seconds`: the run, and why it failed ("" if it did not)."""
-        ended, _ = self._ray.wait(list(self._flying), num_returns=1, timeout=seconds)
+        flying = list(self._flying)
+        if not self._ray.wait(flying, num_returns=1, timeout=seconds)[0]:
+            return
+        ended, _ = self._ray.wait(flying, num_returns=len(flying), timeout=0)
         for reference in ended:
             yield self._flying.pop(reference), failure(self._ray, reference)
 
@@ -62,10 +65,18 @@ class Fleet:
         self._flying.clear()
 
 
-def job_of(entry: Entry, results: Path) -> Job:
+def job_of(entry: Entry, known: KnownRuns, warm: bool) -> Job:
     run = entry.run
-    t_max = run.config["t_max"]
-    return Job(run.words, run.identity, t_max, entry.pages.folder, results, os.getcwd())
+    return Job(
+        run.words,
+        run.identity,
+        run.config["t_max"],
+        entry.pages.folder,
+        known.results,
+        os.getcwd(),
+        goes_on=known.begun(run.identity),
+        warm=warm,
+    )
 
 
 def failure(ray: ModuleType, reference: object) -> str:

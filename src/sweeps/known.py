@@ -15,6 +15,7 @@ class KnownRuns:
         self.results = results
         self._written: dict[str, int] = {}  # run id -> when its run.json was, in nanoseconds
         self._finished: dict[str, tuple[str, EarlierRun]] = {}  # run id -> identity, run
+        self._begun: set[str] = set()  # identities, also of those that were finished later
         self.refresh()
 
     def refresh(self) -> None:
@@ -29,8 +30,16 @@ class KnownRuns:
             self._written[run_id] = written
             self._finished.pop(run_id, None)
             run = read_run(self.results, run_id)
-            if run is not None and run.completed(None):
-                self._finished[run_id] = (identity(run.config), run)
+            if run is None:
+                continue
+            kind = identity(run.config)
+            self._begun.add(kind)
+            if run.completed(None):
+                self._finished[run_id] = (kind, run)
+
+    def begun(self, wanted: str) -> bool:
+        """Whether there is a run of that identity, finished or not."""
+        return wanted in self._begun
 
     def finished(self, wanted: str, t_max: int) -> EarlierRun | None:
         """A completed run of that identity that reached `t_max`."""

@@ -10,7 +10,7 @@ from components.replay.memory import human
 from records.memory_use import MemoryUse, read_use
 from records.resume import identity, models_folder, read_run, run_ids
 from sweeps.plan import PlannedRun
-from utils.settings import Settings
+from utils.settings import Settings, is_seed
 
 # What the memory of a run depends on beside its networks.
 SIZES = ("env", "env_args", "runner", "runner_scope", "batch_size_run", "test_batch_size_run",
@@ -79,7 +79,7 @@ def _sizes(config: Settings) -> Settings:
 
 def _kind(config: Settings) -> str:
     """The same for runs that differ in their seeds alone."""
-    env_args = {**(config["env_args"] or {}), "seed": 0}
+    env_args = {key: 0 if is_seed(key) else v for key, v in (config["env_args"] or {}).items()}
     return identity({**config, "seed": 0, "env_args": env_args})
 
 

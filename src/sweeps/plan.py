@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from configuration import load_config
+from configuration.dialects import ALIASES
+from configuration.unused import unread
 from records.resume import identity
 from sweeps.order import EXAMPLE, FILES, Order, check_count
 from utils.errors import UserError
 from utils.settings import Settings
 
+Axes = dict[str, list[str]]  # the values of each setting
+Choice = dict[str, str]  # one of each
 RESERVED = {
     "resume": "A sweep goes on by itself: repeat the same command.",
     "local_results_path": "One sweep writes to one place.",
@@ -28,7 +33,7 @@ class PlannedRun:
     group: str  # what it is beside its seed: "qmix two_step lr=0.1"
     warnings: tuple[str, ...] = ()
 
-    @property
+    @functools.cached_property
     def identity(self) -> str:
         return identity(self.config)
 
@@ -64,7 +69,7 @@ def make_plan(order: Order) -> Plan:
     slowest_first = sorted(axes, key=lambda key: key != "seed")
     combinations = itertools.product(*(axes[key] for key in slowest_first))
     chosen = [dict(zip(slowest_first, values, strict=True)) for values in combinations]
-    runs = [_planned({key: choice[key] for key in axes}, axes) for choice in chosen]
+    runs = _without_idle([{key: choice[key] for key in axes} for choice in chosen], axes)
     _refuse_doubles(runs)
     places = {run.config["local_results_path"] for run in runs}
     if len(places) > 1:
@@ -76,7 +81,7 @@ def make_plan(order: Order) -> Plan:
     return Plan(order.name or _name(axes), runs)
 
 
-def _planned(choice: dict[str, str], axes: dict[str, list[str]]) -> PlannedRun:
+def _planned(choice: Choice, axes: Axes) -> PlannedRun:
     settings = {key: value for key, value in choice.items() if key not in FILES}
     words = [f"--{key}={choice[key]}" for key in FILES]
     words += ["with", *(f"{key}={value}" for key, value in settings.items())]
@@ -89,6 +94,35 @@ def _planned(choice: dict[str, str], axes: dict[str, list[str]]) -> PlannedRun:
     if loaded.config["seed"] is None:
         raise UserError("seed=None draws a seed, so the run could not be found again. Say which.")
     return PlannedRun(tuple(words), loaded.config, " ".join(group), tuple(loaded.warnings))
+
+
+def _without_idle(choices: list[Choice], axes: Axes) -> list[PlannedRun]:
+    """A setting that only some of the algorithms read is given to those, and multiplies them alone.
+
+    One that none of them reads stays with all, which is warned of.
+    """
+    runs = [_planned(choice, axes) for choice in choices]
+    unread_by = [_unread(run, choice) for run, choice in zip(runs, choices, strict=True)]
+    pairs = zip(choices, unread_by, strict=True)
+    read_by_some = {key for choice, keys in pairs for key in choice.keys() - keys}
+    found: list[PlannedRun] = []
+    known: set[tuple[tuple[str, str], ...]] = set()
+    for choice, run, keys in zip(choices, runs, unread_by, strict=True):
+        if not keys & read_by_some:
+            found.append(run)
+            continue
+        fewer = {key: value for key, value in choice.items() if key not in keys & read_by_some}
+        if tuple(fewer.items()) not in known:
+            known.add(tuple(fewer.items()))
+            found.append(_planned(fewer, axes))
+    return found
+
+
+def _unread(run: PlannedRun, choice: Choice) -> set[str]:
+    """Of the settings of the sweep, those that this run does not read."""
+    names = {ALIASES.get(key, key): key for key in choice}
+    keys = set().union(*unread(run.config, set(names)).values())
+    return {names[key] for key in keys}
 
 
 def _refuse_doubles(runs: list[PlannedRun]) -> None:

@@ -6,10 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from components.replay.memory import human
+from machine.resources import usable_cores
 from sweeps.memory import WAYS_OUT, Need
 from utils.errors import UserError
 
 Resources = Mapping[str, float]
+
+
+def check_cores(cpus: float, address: str) -> None:
+    """Refuse what this machine has no room for, before the seconds that Ray takes to start."""
+    here = usable_cores()
+    if not address and cpus > here:
+        raise UserError(
+            f"--cpus={cpus:g} cannot be: it is what each run gets, and this machine has {here} "
+            f"cores for a process. Type --cpus={here} or fewer, or name a cluster: --address=..."
+        )
 
 
 @dataclass(frozen=True)

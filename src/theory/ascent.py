@@ -74,15 +74,18 @@ class Ascent:
         k_level: int,
         k_opt_state: str = "rollback",
         in_turns: Sequence[int] = (),
+        scale: float = 1.0,
     ) -> None:
-        """theta (B, N, D) is where the players start; `in_turns` is who moves, one by one."""
+        """theta (B, N, D) is where the players start; `in_turns` is who moves, one by one; others
+        are expected to take `scale` times a step, below 0 in the wrong direction."""
         self._payoff, self._in_turns = payoff, in_turns
         self._players = Players(theta)
         settings = SimpleNamespace(
             k_level=k_level,
             k_opt_state=k_opt_state,
-            k_lookahead_scale=1.0,
+            k_lookahead_scale=scale,
             k_clip_each_level=False,
+            k_keep_norm=False,
             grad_norm_clip=float("inf"),
         )
         optimiser = make_optimiser(self._players.parameters())

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-TRAIN, TEST = 0, 1  # the two streams of episodes
+TRAIN, TEST, SAMPLED = 0, 1, 2  # streams of episodes; the last: tests that act as in training
 
 
 class RandomState(TypedDict):

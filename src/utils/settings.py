@@ -9,3 +9,8 @@ from typing import Any
 Settings = dict[str, Any]
 ReadSettings = Mapping[str, Any]  # where nothing is set
 Change = tuple[str, object, str]  # key, value, and who set it
+
+
+def is_seed(argument: str) -> bool:
+    """Whether an environment's argument is a seed, of its episodes or of what it is made of."""
+    return argument == "seed" or argument.endswith("_seed")

@@ -257,9 +257,45 @@ def test_a_test_is_whole_rounds_and_a_partial_one() -> None:
 
     assert runner.test(5, stop=lambda: bool(asked.append(True)))
     assert len(asked) == 2  # not after the last round
-    assert runner._test is not None
-    assert runner._test.episodes == [3, 2]
+    assert runner._tests[0].seats is not None
+    assert runner._tests[0].episodes == [3, 2]
     assert "test_return_mean" in runner.logger.stats
+
+
+def test_tests_that_act_as_in_training_leave_everything_else_alone() -> None:
+    logged = []
+    for sampled in (False, True):
+        runner = make_runner(
+            env="climbing", epsilon_start=1.0, test_batch_size_run=2, test_nepisode=5,
+            test_sampled=sampled,
+        )  # fmt: skip
+        trained = [runner.run()]
+        assert runner.test(5, stop=lambda: False)
+        trained.append(runner.run())
+        assert runner.test(5, stop=lambda: False)
+        runner.close_env()
+        logged.append(({key: list(v) for key, v in runner.logger.stats.items()}, trained))
+    (plain, before), (both, after) = logged
+
+    assert all(torch.equal(a["obs"], b["obs"]) for a, b in zip(before, after, strict=True))
+    assert {key: both[key] for key in plain} == plain
+    new = both.keys() - plain.keys()
+    assert {f"test_sampled_{key}" for key in ("return_mean", "ep_length_mean")} <= new
+    assert all(key.startswith("test_sampled_") for key in new)
+    assert both["test_sampled_return_mean"] != both["test_return_mean"]
+
+
+def test_a_sampled_test_that_was_broken_off_leaves_no_trace() -> None:
+    settings = {"test_batch_size_run": 2, "test_nepisode": 2, "test_sampled": True}
+    plain, broken = make_runner(**settings), make_runner(**settings)
+    assert not broken.test(2, stop=lambda: True)  # between the sampled round and the greedy one
+    for runner in (plain, broken):
+        assert runner.test(2, stop=lambda: False)
+        runner.close_env()
+
+    key = "test_sampled_return_mean"
+    assert plain.logger.stats[key] == broken.logger.stats[key]
+    assert plain.state_dict()["tests"][1]["episodes"] == [1, 1]
 
 
 def test_workers_do_not_share_numpy_s_global_stream() -> None:

@@ -33,6 +33,8 @@ def test_only_completed_runs_count(config: dict[str, Any]) -> None:
     write_run(config, 1, "FAILED", at=1)
     known = KnownRuns(Path(config["local_results_path"]))
     assert known.finished(identity(config), 100) is None
+    assert known.begun(identity(config))  # there is something to go on with
+    assert not known.begun(identity({**config, "seed": 2}))
 
     write_run(config, 1, "COMPLETED", at=2)
     known.refresh()

@@ -8,8 +8,10 @@ import pytest
 
 from configuration import load_config
 from records.resume import identity
+from sweeps import drive
 from sweeps.order import Order, read_order
 from sweeps.plan import Plan, make_plan
+from sweeps.room import check_cores
 from utils.errors import UserError
 
 
@@ -98,3 +100,57 @@ def test_runs_are_the_same_if_they_learn_the_same(change: str, same: bool) -> No
 def test_what_cannot_run_is_refused_before_anything_runs(words: str, answer: str) -> None:
     with pytest.raises(UserError, match=answer):
         plan(words)
+
+
+def test_a_setting_multiplies_only_the_algorithms_that_read_it() -> None:
+    words = "--config=mappo,kmappo --env-config=grid with seed=1..2 k_level=2"
+    made = plan(f"{words} kmappo_ratio=outside,joint,coppo")
+    own = [run for run in made.runs if run.config["name"] == "mappo"]
+
+    assert len(own) == 2
+    assert len(made.runs) == 2 + 6
+    assert [run.group for run in own] == ["mappo grid"] * 2
+    assert not any("k" in word.partition("=")[0] for run in own for word in run.words[3:-1])
+    assert [run.warnings for run in made.runs] == [()] * 8
+    alone = plan("--config=mappo --env-config=grid with seed=1..2")
+    assert [run.identity for run in own] == [run.identity for run in alone.runs]
+
+
+def test_a_setting_that_nobody_reads_is_warned_of_and_kept() -> None:
+    made = plan("--config=mappo,ippo --env-config=grid with seed=1 k_level=3")
+
+    assert [len(run.warnings) for run in made.runs] == [1, 1]
+    assert all("k_level=3" in run.words for run in made.runs)
+
+
+def test_the_length_of_a_run_that_anneals_is_what_it_learns() -> None:
+    """With another `t_max` its learning rates differ at every step."""
+    made = plan("--config=mappo --env-config=grid with seed=1 t_max=1000,2000")
+    assert len({run.identity for run in made.runs}) == 2
+
+    steady = plan("--config=mappo --env-config=grid with seed=1 lr_anneal=False t_max=1000")
+    longer = plan("--config=mappo --env-config=grid with seed=1 lr_anneal=False t_max=2000")
+    assert steady.runs[0].identity == longer.runs[0].identity
+
+
+def test_one_setting_is_a_curve_s_resolution() -> None:
+    (run,) = plan("--config=mappo --env-config=grid with seed=1 curve_interval=7").runs
+    four = "test_interval=7 log_interval=7 runner_log_interval=7 learner_log_interval=7"
+    (same,) = plan(f"--config=mappo --env-config=grid with seed=1 {four}").runs
+    (firm,) = plan(
+        "--config=mappo --env-config=grid with seed=1 curve_interval=7 test_interval=9"
+    ).runs
+
+    assert run.identity == same.identity != firm.identity
+    assert (firm.config["test_interval"], firm.config["log_interval"]) == (9, 7)
+
+
+def test_cores_that_this_machine_lacks_are_refused_before_ray_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(drive, "make_plan", lambda order: pytest.fail("nothing may begin"))
+    words = ["--config=qmix", "--env-config=grid", "with", "seed=1", "--cpus=5000"]
+
+    with pytest.raises(UserError, match=r"this machine has .* Type --cpus="):
+        drive.sweep(words)
+    check_cores(5000, "10.0.0.1:6379")  # of a cluster, only Ray knows

@@ -159,6 +159,7 @@ def test_states_of_optimisers_follow_each_agent(make: Any, kept: str, K: int) ->
         k_opt_state=kept,
         k_lookahead_scale=0.6,
         k_clip_each_level=True,
+        k_keep_norm=False,
         grad_norm_clip=0.7,  # of each turn by itself
     )
     players = Players(theta.unsqueeze(0))
@@ -178,6 +179,7 @@ def test_what_sweeps_did_is_measured() -> None:
         k_opt_state="rollback",
         k_lookahead_scale=1.0,
         k_clip_each_level=True,
+        k_keep_norm=False,
         grad_norm_clip=1e9,
     )
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from machine.warm_process import can_be_warm, inheriting_orphans
 from tests.support import run_process, start_process
-from tests.warm.process import can_be_warm, inheriting_orphans
 
 FACTS = """
 import json, os, random, resource, signal, sys, threading

@@ -120,9 +120,11 @@ def test_tests_count_exactly_as_many_episodes_as_asked(fault: Fault) -> None:
     assert runner.env_restarts == 3
     assert runner.logger.latest("test_battle_won_mean") == 1.0
     assert runner.logger.latest("env_restarts") == 3
-    assert runner._test is not None
-    assert runner._test.episodes == [32 + 3]
-    assert runner._test.tally.episodes == 0  # all 32 have been reported, and none is left over
+    assert runner._tests[0].seats is not None
+    assert runner._tests[0].episodes == [32 + 3]
+    assert (
+        runner._tests[0].seats.tally.episodes == 0
+    )  # all 32 have been reported, and none is left over
 
 
 def test_a_game_that_never_starts_ends_the_run(fault: Fault) -> None:

@@ -1,7 +1,7 @@
-"""Forks processes that have what a run imports from others, but nothing of this repository.
+"""Forks processes that have what a run imports from others, and the modules that it was told.
 
 Each request (JSON, with its standard streams and other files attached) is answered by the number
-of a process that is about to run a script. Started by tests/warm/process.py.
+of a process that is about to run a script. Started by machine/warm_process.py.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ MOST_FILES = 32
 STANDARD_STREAMS = 3
 
 
-def preload() -> None:
-    """Import what takes long. The own modules are left out, for a run changes them."""
+def preload(own: list[str]) -> None:
+    """Import what takes long, and these modules of the repository."""
     import gc
     import warnings
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pkg_resources, which sacred imports
-        for name in PRELOADED:
+        sys.path[0] = str(Path(__file__).resolve().parents[1])
+        for name in [*PRELOADED, *own]:
             importlib.import_module(name)
     assert len(os.listdir("/proc/self/task")) == 1, "a fork would lose the other threads"
     gc.collect()
@@ -131,6 +132,6 @@ def main_module(script: str, words: list[str]) -> tuple[Any, dict[str, Any]]:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the processes
-    preload()
+    preload(sys.argv[2:])
     work = wait_for_work(socket.socket(fileno=int(sys.argv[1])))
     exec(*main_module(work["script"], work["words"]))
