@@ -11,15 +11,17 @@ from configuration.parser import Parser
 from records.run_files import UnreadableRunError
 from reporting.grouping import chosen, groups_of, one_environment_each
 from reporting.page import caption, page
-from reporting.records import RESULTS, Record, find_records
+from reporting.records import Record, find_records
 from reporting.results import Result, common_metric, notices, result_of
 from reporting.tables import Table, final_table, improvement_table, overall_table
+from utils.places import results_folder
+from utils.program import REPORT
 
-EXAMPLES = """\
+EXAMPLES = f"""\
 examples:
-  python src/report.py results
-  python src/report.py results --where env=skirmish --where status=COMPLETED --by name k_level
-  python src/report.py mine theirs/results/sacred --metric test_return_mean --to figures
+  {REPORT} results
+  {REPORT} results --where env=skirmish --where status=COMPLETED --by name k_level
+  {REPORT} mine theirs/results/sacred --metric test_return_mean --to figures
 """
 
 
@@ -111,13 +113,13 @@ def _with_numbers(records: Sequence[Record]) -> tuple[list[Record], list[str]]:
 
 def _parser() -> Parser:
     parser = Parser(
-        "python src/report.py",
+        REPORT,
         description="Curves, tables and intervals of many runs: ours, PyMARL's, EPyMARL's.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("places", nargs="*", type=Path, default=[RESULTS], help="folders (results)")
+    add("places", nargs="*", type=Path, default=[results_folder()], help="folders (results)")
     add("--metric", help="what to compare; usually the test result that all runs have")
     add(
         "--by",
@@ -135,7 +137,13 @@ def _parser() -> Parser:
         "environment.ENTRY",
     )
     add("--mix-versions", action="store_true", help="even of different environment versions")
-    add("--to", type=Path, default=RESULTS / "report", metavar="FOLDER", help="(results/report)")
+    add(
+        "--to",
+        type=Path,
+        default=results_folder() / "report",
+        metavar="FOLDER",
+        help="(results/report)",
+    )
     add("--formats", nargs="+", default=["png"], choices=["png", "pdf", "svg"], help="of pictures")
     add("--no-figures", action="store_true", help="tables alone, which need no matplotlib")
     add("--title", help="of the page")

@@ -15,6 +15,7 @@ from reporting.statistics import iqm, profile
 from utils.console import human, short_name
 from utils.errors import UserError
 from utils.headlines import is_rate
+from utils.program import install
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -76,8 +77,7 @@ def pyplot() -> ModuleType:
         import matplotlib
     except ImportError as error:
         raise UserError(
-            "The pictures need a package: pip install -r requirements/plots.txt\n"
-            "Or do without: --no-figures"
+            f"The pictures need a package: {install('plots')}\nOr do without: --no-figures"
         ) from error
     matplotlib.use("Agg")
     from matplotlib import pyplot
