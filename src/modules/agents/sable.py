@@ -88,7 +88,7 @@ class SableAgent(TeamNetwork):
         self.action = readout(H, H, n_outputs, nn.RMSNorm)
 
     def encode(self, own: Tensor, start: Tensor | None = None) -> Encoded:
-        memory = self.memory_of(start, len(own))
+        memory = self.memory_of(start, own.shape[0])
         time, x, states = self.time(memory, own.shape[1]), self.embed(own), []
         for i, block in enumerate(self.encoder):
             kept = block(x, time, memory.states[:, i])
@@ -97,7 +97,7 @@ class SableAgent(TeamNetwork):
         return Encoded(x, self.value(x).squeeze(-1), start, tuple(states))
 
     def decode(self, encoded: Encoded, actions: Tensor) -> Decoded:
-        memory = self.memory_of(encoded.start, len(actions))
+        memory = self.memory_of(encoded.start, actions.shape[0])
         time, x, states = (
             self.time(memory, actions.shape[1]),
             self.embed_actions(shifted(actions)),
