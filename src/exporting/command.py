@@ -70,8 +70,8 @@ def export(policy: Policy, name: str, folder: Path) -> Written:
 
 def step_of(checkpoint: str) -> Literal["last", "best"] | int:
     """What --checkpoint says."""
-    if checkpoint == "last" or checkpoint == "best":
-        return checkpoint
+    if checkpoint in ("last", "best"):
+        return "best" if checkpoint == "best" else "last"
     if is_number(checkpoint):
         return int(checkpoint)
     raise UserError(f"--checkpoint={checkpoint}: type last, best, or a step, as 20000.")
