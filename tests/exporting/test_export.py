@@ -69,7 +69,7 @@ def test_a_search_by_chance_keeps_its_weights_alone(tmp_path: Path) -> None:
     made = policy("comix", env="cts_matrix_game")
     with pytest.raises(UserError, match="--format=safetensors"):
         export(made, "torchscript", tmp_path)
-    pytest.importorskip("safetensors")
+    pytest.importorskip("safetensors", reason="pip install -r requirements/export.txt")
 
     assert export(made, "safetensors", tmp_path).disagreements == 0
 
