@@ -8,12 +8,11 @@ import importlib.metadata
 import io
 import platform
 import sys
-import tomllib
 from collections.abc import Callable
-from pathlib import Path
 
+from pymarlk import __version__
 from utils.errors import UserError, one_screen
-from utils.prerequisites import REMEDY, ROOT
+from utils.prerequisites import REMEDY
 
 # What requirements.txt installs, by the names that are imported.
 CORE = {"torch", "numpy", "yaml", "sacred", "docopt", "pymongo", "pkg_resources"}
@@ -84,6 +83,8 @@ def dispatch(argv: list[str]) -> int:
     """What needs neither torch nor sacred comes first, and stays fast."""
     import configuration
 
+    if argv and argv[0] in configuration.PROGRAMS:
+        return PROGRAMS[argv[0]](argv[1:])
     if not argv or "--help" in argv or "-h" in argv:
         return show_help(argv)
     if argv[0] == "--version":
@@ -102,7 +103,7 @@ def dispatch(argv: list[str]) -> int:
     configuration.sort_words(argv)  # words that fit nowhere are told before torch is imported
     from launch import launch
 
-    return launch(argv)
+    return launch(argv).exit_code
 
 
 def show_help(argv: list[str]) -> int:
@@ -126,22 +127,21 @@ def show_help(argv: list[str]) -> int:
 
 def show_version() -> int:
     """PyMARL-K's version, and those of what it stands on; torch is not imported for it."""
-    project = tomllib.loads((Path(ROOT) / "pyproject.toml").read_text())["project"]
     try:
         torch = f"torch {importlib.metadata.version('torch')}"
     except importlib.metadata.PackageNotFoundError:
         torch = "no torch"
     python = platform.python_version()
-    sys.stdout.write(f"PyMARL-K {project['version']} (Python {python}, {torch})\n")
+    sys.stdout.write(f"PyMARL-K {__version__} (Python {python}, {torch})\n")
     return 0
 
 
 def sweep(argv: list[str]) -> int:
     """The command of sweep.py."""
     if "--help" in argv or "-h" in argv or not argv:
-        from configuration import SWEEP
+        from configuration import SWEEP_HELP
 
-        sys.stdout.write(SWEEP)
+        sys.stdout.write(SWEEP_HELP)
         return 0
     if argv[0] == "--version":
         return show_version()
@@ -157,6 +157,9 @@ def report(argv: list[str]) -> int:
     from reporting.command import main as write_report
 
     return write_report(argv)
+
+
+PROGRAMS = {"sweep": sweep, "report": report}
 
 
 def show_list(topics: list[str]) -> int:

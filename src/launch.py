@@ -6,7 +6,7 @@ import secrets
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -41,13 +41,21 @@ from records.tracking import MAIN, Interrupted, RunFolder, make_experiment, outp
 from records.trust import check_plugins
 from run import run
 from training.session import Folders
+from utils import program
 from utils.console import head_lines, test_line
 from utils.errors import UserError
 from utils.logging import Logger, get_logger
 from utils.places import results_folder
 
 
-def launch(argv: list[str]) -> int:
+class Launched(NamedTuple):
+    """How a command line ended."""
+
+    exit_code: int
+    folder: Path | None  # of the run's record, if there is one
+
+
+def launch(argv: list[str]) -> Launched:
     """Load the settings, then train, evaluate or run one of Sacred's commands."""
     earlier = named_run(argv)
     remarks = check_plugins(earlier, argv) if earlier else []
@@ -91,16 +99,16 @@ def launch(argv: list[str]) -> int:
         experiment.observers.append(mirror)
     if not running:
         experiment.run(loaded.command, options=options)
-        return 0
+        return Launched(0, None)
     with locked(models_folder(results, config)):
         try:
             experiment.run("main", options=options)
         except Interrupted as interruption:
             folder.require_written()
             say_how_to_continue(experiment.current_run)
-            return 128 + interruption.signal_number
+            return Launched(128 + interruption.signal_number, folder.path)
     folder.require_written()
-    return 0
+    return Launched(0, folder.path)
 
 
 def look_over(config: dict[str, Any]) -> RunFacts | None:
@@ -287,7 +295,7 @@ def set_up_tensorboard(logger: Logger, folders: Folders) -> None:
         logger.setup_tb(folders.tensorboard, purge_step=None if kept is None else kept + 1)
     except ImportError as error:
         raise UserError(
-            "use_tensorboard needs a package: pip install -r requirements/tensorboard.txt"
+            f"use_tensorboard needs a package: {program.install('tensorboard')}"
         ) from error
 
 
@@ -303,5 +311,5 @@ def say_how_to_continue(sacred_run: Any) -> None:
     place = sacred_run.config["local_results_path"]
     where = "" if place == "results" else f" local_results_path={place}"
     get_logger().info(
-        f"Stopped and saved. To go on: python src/main.py with resume={sacred_run._id}{where}"
+        f"Stopped and saved. To go on: {program.MAIN} with resume={sacred_run._id}{where}"
     )

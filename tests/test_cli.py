@@ -8,13 +8,16 @@ import re
 import runpy
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from cli import CORE, guarded, main, report, sweep
 from configuration import COMMANDS
+from pymarlk import __version__
 
 ROOT = Path(__file__).resolve().parents[1]
 PREREQUISITES = ROOT / "src" / "utils" / "prerequisites.py"
@@ -48,6 +51,19 @@ def test_an_old_python_is_told_so(
     assert left.value.code == 2
     assert "needs Python 3.11 or newer" in said
     assert f"This is Python {version[0]}.{version[1]} (" in said
+
+
+def test_windows_is_refused_with_a_way_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = str(PREREQUISITES)
+    with monkeypatch.context() as changed:
+        changed.setattr("os.name", "nt")
+        with pytest.raises(SystemExit) as left:
+            runpy.run_path(program)
+
+    assert left.value.code == 2
+    assert "wsl --install" in capsys.readouterr().err
 
 
 def test_the_least_python_is_that_of_the_project() -> None:
@@ -152,7 +168,39 @@ def test_the_version_is_the_projects(
     said = capsys.readouterr().out
 
     assert re.fullmatch(r"PyMARL-K \d+\.\d+\.\d+ \(Python 3[\d.]+\w*, torch [\w.+]+\)\n", said)
-    assert said.split()[1] in (ROOT / "pyproject.toml").read_text()
+    assert said.split()[1] == __version__
+    assert f"version: {__version__}\n" in (ROOT / "CITATION.cff").read_text()
+
+
+def test_the_package_needs_what_requirements_name_and_torch_in_a_range() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    pinned = {line.split("#")[0].strip() for line in lines} - {""}
+    (torch,) = (each for each in project["dependencies"] if each.startswith("torch"))
+    (tested,) = (each for each in pinned if each.startswith("torch"))
+
+    assert pinned - {tested} == set(project["dependencies"]) - {torch}
+    assert Requirement(torch).specifier.contains(tested.removeprefix("torch=="))
+
+
+def test_every_extra_is_a_file_of_requirements() -> None:
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    extras = tools["dynamic"]["optional-dependencies"]
+    files = {path.stem for path in (ROOT / "requirements").glob("*.txt")}
+
+    assert set(extras) == files - {"dev", "gfootball"} | {"all"}
+    assert all(extras[name]["file"] == f"requirements/{name}.txt" for name in set(extras) - {"all"})
+
+
+def test_sweep_and_report_are_commands_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sweep", "--help"]) == sweep(["--help"]) == 0
+    said = capsys.readouterr().out
+
+    assert said[: len(said) // 2] == said[len(said) // 2 :]
+    assert main(["report", "--metrc", "loss"]) == 2
+    assert "Did you mean '--metric'?" in capsys.readouterr().err
+    assert main(["swep"]) == 2
+    assert "Did you mean 'sweep'?" in capsys.readouterr().err
 
 
 def test_options_of_report_and_dashboard_get_the_nearest_name(

@@ -1,7 +1,7 @@
 """Settings: files, command line, checks. To load them imports the chosen parts, and so torch."""
 
 from configuration.command_line import COMMAND_LINE, sort_words, unknown_command
-from configuration.commands import COMMANDS, SWEEP, command_help
+from configuration.commands import COMMANDS, PROGRAMS, SWEEP_HELP, command_help
 from configuration.help_text import config_text, help_text, list_text
 from configuration.loading import (
     LoadedConfig,
@@ -13,7 +13,8 @@ from configuration.loading import (
 __all__ = [
     "COMMANDS",
     "COMMAND_LINE",
-    "SWEEP",
+    "PROGRAMS",
+    "SWEEP_HELP",
     "LoadedConfig",
     "command_help",
     "config_text",

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from configuration.commands import COMMANDS
+from configuration.commands import COMMANDS, PROGRAMS
 from configuration.mongo import masked
 from configuration.sacred_flags import FLAGS, find_flag, take_flag
 from utils.errors import UserError, did_you_mean
+from utils.program import MAIN
 
 COMMAND_LINE = "command line"  # where a setting may come from
 FILES = ("--config", "--env-config")
 TRUST = "--trust"  # see docs/resume.md
-EXAMPLE = "python src/main.py --config=qmix --env-config=two_step with lr=0.001"
+EXAMPLE = f"{MAIN} --config=qmix --env-config=two_step with lr=0.001"
 
 
 @dataclass
@@ -91,12 +92,13 @@ def _take_command(words: Words, word: str) -> None:
     if words.command is not None:
         raise UserError(f"{words.command} {word}: type one command at a time.")
     if words.updates or COMMANDS[word].module:
-        raise UserError(f"The command {word} comes first: python src/main.py {COMMANDS[word].form}")
+        raise UserError(f"The command {word} comes first: {MAIN} {COMMANDS[word].form}")
     words.command = word
 
 
 def unknown_command(word: str) -> UserError:
+    known = [*COMMANDS, *PROGRAMS]
     return UserError(
         f"'{masked(word)}' is neither a command nor of the form key=value."
-        f"{did_you_mean(word, COMMANDS)} Commands: {', '.join(COMMANDS)}.\nExample: {EXAMPLE}"
+        f"{did_you_mean(word, known)} Commands: {', '.join(known)}.\nExample: {EXAMPLE}"
     )

@@ -9,6 +9,8 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from utils.program import MAIN, SWEEP, install
+
 WIDTH = 100
 RUN = """\
   RUN            number or folder of a run; the newest if left out
@@ -19,7 +21,7 @@ RUN = """\
 class Command:
     """A first word of the command line."""
 
-    form: str  # what is typed after `python src/main.py`
+    form: str  # what is typed after the program's name
     summary: str
     module: str | None = None  # whose main(argv) does it; None goes on to the run's own path
     details: str = ""  # what each word means
@@ -41,7 +43,7 @@ COMMANDS = {
         f"""\
 {RUN}
   metric=NAME    what to draw; else what the run's live line shows
-  The picture goes into the run's folder. It needs: pip install -r requirements/plots.txt""",
+  The picture goes into the run's folder. It needs: {install("plots")}""",
     ),
     "replay": Command(
         "replay [RUN] [key=value ...]",
@@ -51,7 +53,7 @@ COMMANDS = {
 {RUN}
   key=value      changes a setting for this episode, as seed=3, env_args.replay_format=mp4
   Plays one greedy episode of the last networks and saves it in results/replays. Animations need:
-  pip install -r requirements/render.txt""",
+  {install("render")}""",
     ),
     "graph": Command(
         "graph [RUN] [key=value ...]",
@@ -61,7 +63,19 @@ COMMANDS = {
 {RUN}
   key=value      changes a setting for these episodes, as seed=3
   Plays 20 greedy episodes of the last networks. The picture goes into the run's folder. It needs:
-  pip install -r requirements/plots.txt""",
+  {install("plots")}""",
+    ),
+    "export": Command(
+        "export [RUN] [--format=FORMAT] [--checkpoint=STEP] [--to=FOLDER]",
+        "what a run learned, as a file for other programs",
+        "exporting.command",
+        f"""\
+{RUN}
+  FORMAT         onnx (the default), torchscript, or safetensors
+  STEP           of a checkpoint; or last (the default), or best
+  FOLDER         where to write; else export/FORMAT in the run's folder
+  Writes the policy and policy.json, which says what goes in and out, and compares the file with the
+  run's own policy. docs/export.md says more. It needs: {install("export")}""",
     ),
     "attention": Command(
         "attention [RUN] [key=value ...]",
@@ -112,17 +126,17 @@ COMMANDS = {
         "meetup [FOLDER]",
         "the paper's meet-up problem: its table and pictures",
         "theory.meetup",
-        """\
+        f"""\
   FOLDER         for the pictures; else results/meetup
-  The pictures need: pip install -r requirements/plots.txt""",
+  The pictures need: {install("plots")}""",
     ),
     "turns": Command(
         "turns [FOLDER]",
         "stability of K levels where agents step at once and in turns: a table and pictures",
         "theory.turns",
-        """\
+        f"""\
   FOLDER         for the pictures; else results/turns
-  The pictures need: pip install -r requirements/plots.txt""",
+  The pictures need: {install("plots")}""",
     ),
     "bayes": Command(
         "bayes [STARTS]",
@@ -144,11 +158,13 @@ COMMANDS = {
     ),
 }
 
-SWEEP = """\
+PROGRAMS = ("sweep", "report")  # first words with a command line of their own, as src/sweep.py has
+
+SWEEP_HELP = f"""\
 Sweeps: every combination of algorithms, environments, seeds and any settings
 
-  python src/sweep.py --config=A,B --env-config=C,D with seed=1..4 lr=0.001,0.0005 t_max=100000
-  python src/sweep.py FILE.yaml with seed=5..8
+  {SWEEP} --config=A,B --env-config=C,D with seed=1..4 lr=0.001,0.0005 t_max=100000
+  {SWEEP} FILE.yaml with seed=5..8
 
   A,B            several values, separated by commas; commas in [..] or quotes separate nothing
   1..4           1,2,3,4
@@ -166,9 +182,9 @@ The same command plays only what is missing. docs/sweeps.md says more.
 
 
 def command_help(name: str) -> str:
-    """What `python src/main.py NAME --help` prints."""
+    """What `NAME --help` prints."""
     command = COMMANDS[name]
-    parts = [f"{name}: {command.summary}", f"  python src/main.py {command.form}", command.details]
+    parts = [f"{name}: {command.summary}", f"  {MAIN} {command.form}", command.details]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

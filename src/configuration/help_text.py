@@ -11,11 +11,12 @@ from configuration.loading import LoadedConfig
 from configuration.schema import REGISTRIES, Setting, settings
 from configuration.yaml_files import find_yaml, names
 from utils.errors import UserError, did_you_mean
+from utils.program import MAIN, REPORT, SWEEP
 
-USAGE = """\
+USAGE = f"""\
 PyMARL-K: cooperative multi-agent reinforcement learning
 
-  python src/main.py --config=ALG --env-config=ENV with key=value env_args.key=value ...
+  {MAIN} --config=ALG --env-config=ENV with key=value env_args.key=value ...
 
   ALG, ENV       a name (--list algs, --list envs) or the path of a YAML file
   --list [TOPIC] algs, envs, learners, mixers, agents, controllers, selectors, runners, maps
@@ -24,9 +25,9 @@ PyMARL-K: cooperative multi-agent reinforcement learning
   with resume=latest | resume=ID     go on with an earlier run, bit for bit
   --trust        run the plugins of a run from elsewhere that is resumed or replayed
   -u, -c TEXT, -l LEVEL, -m DB ...   Sacred's options; -m DB is mongo=DB
-  python src/sweep.py --help     many runs;   python src/report.py --help   what they say together
+  {SWEEP} --help     many runs;   {REPORT} --help   what they say together
 
-Commands: python src/main.py COMMAND ...; COMMAND --help says more
+Commands: {MAIN} COMMAND ...; COMMAND --help says more
 
 """
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+from pathlib import Path
+
 from configuration.command_line import EXAMPLE, Words
 from configuration.dialects import check_values, recognise, translate
 from configuration.draft import Draft, register_plugins
 from configuration.legacy import legacy
 from configuration.packaged import packaged
+from configuration.plugins import registered, registry_of
 from configuration.schema import CONFIG, settings
 from configuration.typed import update
 from configuration.yaml_files import YamlFile, find_yaml, names
@@ -61,9 +65,27 @@ def _load_plugins_of(
 
 
 def find_environment(name: str) -> YamlFile:
-    """An environment's file, without the list of its maps, which is no setting."""
+    """An environment's file, without the list of its maps, which is no setting.
+
+    One that a program has registered needs none: its arguments are those of its constructor.
+    """
+    if registered("env", name) and name not in names("envs"):
+        return YamlFile(Path(f"env={name}"), {"env": name, "env_args": defaults_of(name)})
     file = find_yaml("envs", name)
     return YamlFile(file.path, {key: v for key, v in file.values.items() if key != "maps"})
+
+
+def defaults_of(name: str) -> Settings:
+    """What an environment's constructor takes, but for the seed; null where it has no default."""
+    parameters = inspect.signature(registry_of("envs")[name]).parameters.values()
+    named = [
+        each for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
+    ]
+    return {
+        each.name: None if each.default is each.empty else each.default
+        for each in named
+        if each.name != "seed"
+    }
 
 
 def merge_env(draft: Draft, file: YamlFile) -> None:

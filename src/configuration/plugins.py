@@ -67,16 +67,17 @@ def failure_of(error: BaseException) -> str | None:
 def registered(key: str, name: str) -> bool:
     """Whether a plugin has registered `name` as a value of the setting `key`."""
     registry = settings()[key].registry
-    return registry is not None and _registry(registry).registered(name)
+    return registry is not None and registry_of(registry).registered(name)
 
 
-def _registry(kind: str) -> Registry:
+def registry_of(kind: str) -> Registry:
+    """That of a key of `REGISTRIES`."""
     return importlib.import_module(REGISTRIES[kind]).REGISTRY
 
 
 def _assignments() -> int:
     """How often anybody has registered anything."""
-    return sum(_registry(kind).assignments for kind in REGISTRIES)
+    return sum(registry_of(kind).assignments for kind in REGISTRIES)
 
 
 def _remedy(error: BaseException) -> str:

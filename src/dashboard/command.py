@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from configuration.parser import Parser
 from dashboard.folders import FolderRuns
 from dashboard.library import Library, Source
 from dashboard.server import Server
 from utils.errors import UserError
-from utils.places import expanded
+from utils.places import expanded, results_folder
+from utils.program import MAIN
 
-RESULTS = Path(__file__).resolve().parents[2] / "results"
 MONGO = "mongo="
 
 
@@ -37,7 +36,7 @@ def make_server(words: list[str], host: str, port: int) -> Server:
             raise UserError(f"{place} is no folder. Name one with runs in it, such as results.")
     sources: list[Source] = []
     if places or not urls:
-        sources.append(FolderRuns(places or [RESULTS]))
+        sources.append(FolderRuns(places or [results_folder()]))
     if urls:
         from dashboard.database import DatabaseRuns  # half a second that folders need not wait for
 
@@ -57,9 +56,7 @@ def head(server: Server, host: str) -> str:
 
 
 def _parser() -> Parser:
-    parser = Parser(
-        "python src/main.py dashboard", description="A live web page of runs; it only reads."
-    )
+    parser = Parser(f"{MAIN} dashboard", description="A live web page of runs; it only reads.")
     add = parser.add_argument
     add("places", nargs="*", metavar="FOLDER | mongo=URL", help="where runs are; usual: results")
     add("--port", type=int, default=8800, help="usual: 8800; 0 for any that is free")

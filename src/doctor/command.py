@@ -21,8 +21,7 @@ def main(argv: list[str]) -> int:
     """Print what was found; 0 if a run can start, else the exit code of the first fault."""
     config = planned([word for word in argv if word != LAUNCH])
     exit_code = machine.examine(results_folder(config["local_results_path"]))
-    missing = [name for name in machine.required(machine.CORE) if not machine.version_of(name)]
-    if missing:  # nothing else can be imported
+    if machine.missing_of_core():  # nothing else can be imported
         return exit_code
     of_task = examine_task(config, LAUNCH in argv)
     return exit_code or of_task

@@ -16,10 +16,12 @@ from machine.compiler import compiler
 from records.commit import commit_of
 from utils.errors import UserError
 from utils.findings import FAULT, OK, WARNING, Finding, say
-from utils.places import REPOSITORY, is_number
+from utils.places import INSTALLED, REPOSITORY, is_number
+from utils.program import DISTRIBUTION, install
 
 CORE = REPOSITORY / "requirements.txt"
 EXTRAS = REPOSITORY / "requirements"
+OF_EXTRA = re.compile(r"""extra == ['"](?P<name>[\w-]+)""")
 NAME = re.compile(r"[A-Za-z][\w.-]*")
 LITTLE = 10**9  # bytes of free disk that are worth a warning
 DRIVER = Path("/proc/driver/nvidia/version")  # there if NVIDIA's driver is, whatever torch says
@@ -59,11 +61,18 @@ def python() -> Finding:
 
 
 def packages() -> Finding:
-    """Those of requirements.txt."""
-    missing = [name for name in required(CORE) if version_of(name) is None]
-    if missing:
-        raise UserError(f"{', '.join(missing)} missing. Type: pip install -r requirements.txt")
-    return Finding(", ".join(f"{name} {version_of(name)}" for name in required(CORE)))
+    """Those of the core."""
+    if missing := missing_of_core():
+        raise UserError(f"{', '.join(missing)} missing. Type: {install()}")
+    return Finding(", ".join(f"{name} {version_of(name)}" for name in core()))
+
+
+def core() -> list[str]:
+    return packaged()[""] if INSTALLED else required(CORE)
+
+
+def missing_of_core() -> list[str]:
+    return [name for name in core() if version_of(name) is None]
 
 
 def torch_build() -> Finding:
@@ -101,18 +110,35 @@ def _gpu(number: int) -> str:
 
 
 def extras() -> Finding:
-    """The files in requirements/: which of them are installed in full."""
+    """Which of them are installed in full."""
     lacking = {
-        file.stem: [name for name in required(file) if version_of(name) is None]
-        for file in sorted(EXTRAS.glob("*.txt"))
+        extra: [name for name in names if version_of(name) is None]
+        for extra, names in extra_packages().items()
     }
     there = [name for name, missing in lacking.items() if not missing]
     absent = [f"{name} ({', '.join(missing)})" for name, missing in lacking.items() if missing]
     lines = [f"installed: {', '.join(there) or 'none'}"]
     if absent:
         lines += [f"not installed: {', '.join(absent)}"]
-        lines += ["to add one: pip install -r requirements/NAME.txt"]
+        lines += [f"to add one: {install('NAME')}"]
     return Finding("\n".join(lines))
+
+
+def extra_packages() -> dict[str, list[str]]:
+    """What each extra installs: as its file in requirements/ says, or else the package itself."""
+    if INSTALLED:
+        return {extra: names for extra, names in packaged().items() if extra}
+    return {file.stem: required(file) for file in sorted(EXTRAS.glob("*.txt"))}
+
+
+def packaged() -> dict[str, list[str]]:
+    """The distributions that the installed package names, by extra; "" are those of the core."""
+    found: dict[str, list[str]] = {"": []}
+    for line in importlib.metadata.requires(DISTRIBUTION) or []:
+        extra, name = OF_EXTRA.search(line), NAME.match(line)
+        if name is not None:
+            found.setdefault(extra["name"] if extra else "", []).append(name[0])
+    return found
 
 
 def capacity() -> Finding:

@@ -12,6 +12,7 @@ from types import ModuleType
 from machine.resources import usable_cores
 from utils.errors import UserError
 from utils.places import is_number
+from utils.program import install
 
 SRC = Path(__file__).resolve().parent.parent
 STORE_BYTES = 100 * 2**20  # what travels here is small
@@ -26,9 +27,7 @@ def import_ray() -> ModuleType:
     try:
         import ray
     except ImportError as error:
-        raise UserError(
-            "Sweeps and runner=ray need a package: pip install -r requirements/ray.txt"
-        ) from error
+        raise UserError(f"Sweeps and runner=ray need a package: {install('ray')}") from error
     return ray
 
 

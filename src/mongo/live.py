@@ -16,6 +16,7 @@ from mongo.store import Store, reason
 from records.tracking import RunFolder, read_json, session_facts
 from utils.json_values import JsonObject
 from utils.logging import get_logger
+from utils.program import MAIN
 
 PATIENCE = 15.0  # seconds at the end for a database that was there before
 MARK = "mongo.json"  # in a run's folder: what has been delivered, and where
@@ -38,7 +39,7 @@ class LiveMirror(RunMirror):
         get_logger().warning(
             f"Warning: MongoDB at {self.store.address.shown} is not available ({complaint}). "
             "The run goes on with files alone; should the database come, it gets everything, "
-            "and after the run by: python src/main.py sync"
+            f"and after the run by: {MAIN} sync"
         )
 
     def take_number(self, wanted: str | int | None) -> int:
@@ -104,7 +105,7 @@ class LiveMirror(RunMirror):
         elif self._courier.reached:  # else it was said at the start
             get_logger().warning(
                 f"Warning: MongoDB lacks a part of run {self.folder.name}. To send it when the "
-                f"database is back: python src/main.py sync {self.folder}"
+                f"database is back: {MAIN} sync {self.folder}"
             )
 
 

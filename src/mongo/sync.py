@@ -19,9 +19,10 @@ from utils.errors import UserError
 from utils.json_values import JsonObject
 from utils.logging import get_logger
 from utils.places import is_number, named_results, run_place
+from utils.program import MAIN
 from utils.settings import Settings
 
-USAGE = "python src/main.py sync [RUN...] [-m host:port:database | mongo=ADDRESS]"
+USAGE = f"{MAIN} sync [RUN...] [-m host:port:database | mongo=ADDRESS]"
 
 
 def main(argv: list[str]) -> int:

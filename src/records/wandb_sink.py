@@ -13,6 +13,7 @@ from configuration.mongo import masked
 from utils.console import task_name
 from utils.errors import UserError
 from utils.logging import get_logger
+from utils.program import install
 from utils.settings import Settings
 
 STEP = "t_env"  # the x-axis of all curves
@@ -50,9 +51,7 @@ def _start(config: Settings, results: Path) -> Any:
     try:
         import wandb
     except ImportError as error:
-        raise UserError(
-            "use_wandb needs a package: pip install -r requirements/wandb.txt"
-        ) from error
+        raise UserError(f"use_wandb needs a package: {install('wandb')}") from error
     offline = config["wandb_mode"] == "offline"
     if not offline:
         try:

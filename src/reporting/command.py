@@ -13,7 +13,7 @@ from records.run_files import UnreadableRunError
 from reporting.comparison import differences, sensitivities
 from reporting.grouping import chosen, groups_of, one_environment_each, require_setting
 from reporting.page import caption, page
-from reporting.records import RESULTS, Record, find_records
+from reporting.records import Record, find_records
 from reporting.results import LAST_PART, Result, common_metric, notices, result_of
 from reporting.tables import (
     Table,
@@ -22,18 +22,21 @@ from reporting.tables import (
     improvement_table,
     overall_table,
 )
+from utils.places import results_folder
+from utils.program import REPORT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     Figures = dict[str, Figure]
 
-EXAMPLES = """\
+
+EXAMPLES = f"""\
 examples:
-  python src/report.py results
-  python src/report.py results --where env=skirmish --where status=COMPLETED --by name k_level
-  python src/report.py mine theirs/results/sacred --metric test_return_mean --to figures
-  python src/report.py results --where name=mappo,kmappo --against mappo --choose lr --last 0.2
+  {REPORT} results
+  {REPORT} results --where env=skirmish --where status=COMPLETED --by name k_level
+  {REPORT} mine theirs/results/sacred --metric test_return_mean --to figures
+  {REPORT} results --where name=mappo,kmappo --against mappo --choose lr --last 0.2
 """
 
 
@@ -165,13 +168,13 @@ def _with_numbers(records: Sequence[Record]) -> tuple[list[Record], list[str]]:
 
 def _parser() -> Parser:
     parser = Parser(
-        "python src/report.py",
+        REPORT,
         description="Curves, tables and intervals of many runs: ours, PyMARL's, EPyMARL's.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("places", nargs="*", type=Path, default=[RESULTS], help="folders (results)")
+    add("places", nargs="*", type=Path, default=[results_folder()], help="folders (results)")
     add("--metric", help="what to compare; usually the test result that all runs have")
     add(
         "--by",
@@ -203,7 +206,13 @@ def _parser() -> Parser:
         help="of the steps, whose evaluations make the final score (0.1)",
     )
     add("--mix-versions", action="store_true", help="even of different environment versions")
-    add("--to", type=Path, default=RESULTS / "report", metavar="FOLDER", help="(results/report)")
+    add(
+        "--to",
+        type=Path,
+        default=results_folder() / "report",
+        metavar="FOLDER",
+        help="(results/report)",
+    )
     add("--formats", nargs="+", default=["png"], choices=["png", "pdf", "svg"], help="of pictures")
     add("--no-figures", action="store_true", help="tables alone, which need no matplotlib")
     add("--title", help="of the page")

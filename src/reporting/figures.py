@@ -15,6 +15,7 @@ from reporting.statistics import iqm, profile
 from utils.console import human, short_name
 from utils.errors import UserError
 from utils.headlines import is_rate
+from utils.program import install
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -81,7 +82,8 @@ def pyplot() -> ModuleType:
         import matplotlib
     except ImportError as error:
         raise UserError(
-            "The pictures need a package: pip install -r requirements/plots.txt\n"
+            f"The pictures need a package: {install('plots')}
+"
             "A report can do without: --no-figures"
         ) from error
     matplotlib.use("Agg")

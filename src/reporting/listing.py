@@ -8,16 +8,17 @@ from pathlib import Path
 import numpy as np
 
 from records.run_files import UnreadableRunError
-from reporting.records import RESULTS, Record, find_records
+from reporting.records import Record, find_records
 from reporting.results import finite
 from reporting.tables import Table
 from utils.console import duration, human, short_name
+from utils.places import results_folder
 
 HEAD = ("run", "algorithm", "task", "seed", "status", "steps", "metric", "last", "best", "heard of")
 
 
 def main(argv: list[str]) -> int:
-    places = [Path(word) for word in argv] or [RESULTS]
+    places = [Path(word) for word in argv] or [results_folder()]
     records, problems = find_records(places)
     rows, notices = [], []
     for record in records:

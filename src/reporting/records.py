@@ -24,7 +24,6 @@ from utils.json_values import Json, JsonObject
 from utils.places import is_number
 from utils.settings import Settings
 
-RESULTS = Path(__file__).resolve().parents[2] / "results"  # where runs go by default
 HEARTBEAT_LIMIT = 120.0  # seconds; Sacred's is due every 10
 NOT_RUNS = {"_sources", "models", "tb_logs", "replays", "node_modules"}
 

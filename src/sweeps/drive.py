@@ -26,6 +26,7 @@ from utils.errors import UserError
 from utils.json_values import JsonObject
 from utils.logging import get_logger
 from utils.places import results_folder
+from utils.program import MAIN
 
 REFRESH_SECONDS = 1.0
 MANIFEST_SECONDS = 5.0  # at least, between two states of the manifest
@@ -174,7 +175,7 @@ def record(entry: Entry) -> JsonObject:
 
 def command(run: PlannedRun) -> str:
     """The same run, alone."""
-    return f"python src/main.py {' '.join(run.words)}"
+    return f"{MAIN} {' '.join(run.words)}"
 
 
 def dry_run(plan: Plan, entries: list[Entry], memory: list[str]) -> str:

@@ -11,8 +11,9 @@ from typing import Any
 
 from configuration.yaml_files import read_yaml
 from utils.errors import UserError, did_you_mean
+from utils.program import SWEEP
 
-EXAMPLE = "python src/sweep.py --config=qmix,vdn --env-config=two_step,grid with seed=1..4"
+EXAMPLE = f"{SWEEP} --config=qmix,vdn --env-config=two_step,grid with seed=1..4"
 RANGE = re.compile(r"(-?\d{1,18})\.\.(-?\d{1,18})")
 # Each run has a folder, a line in the table and its settings in the manifest, which is written
 # anew whenever a run ends.

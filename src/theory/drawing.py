@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from utils.errors import UserError
 from utils.files import reason
 from utils.places import results_folder
+from utils.program import install
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,9 +41,7 @@ def draw(folder: Path, pictures: Mapping[str, Paint]) -> list[Path]:
     try:
         import matplotlib
     except ImportError as error:
-        raise UserError(
-            "The pictures need a package: pip install -r requirements/plots.txt"
-        ) from error
+        raise UserError(f"The pictures need a package: {install('plots')}") from error
     matplotlib.use("Agg")
     from matplotlib import pyplot
 

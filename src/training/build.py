@@ -40,6 +40,7 @@ def build(
     `recorded` are the kernels of the run that goes on.
     """
     task = add_sizes(args, runner.get_env_info())
+    logger.record("task", task.record())
     check_fit(vars(args))  # again, now that the environment has said what its actions are
     noise = noise_size(CONTROLLERS[args.mac], args)
     scheme, groups, preprocess = make_scheme(task, noise)

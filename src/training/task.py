@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from utils.json_values import JsonObject
 from utils.needs import CONTINUOUS, DISCRETE
 
 Shape = int | tuple[int, ...]
@@ -46,6 +47,17 @@ class TaskSizes:
     def of(cls, args: SimpleNamespace) -> TaskSizes:
         """Those that `put_on` has put there."""
         return cls(**{field.name: getattr(args, field.name) for field in fields(cls)})
+
+    @classmethod
+    def from_record(cls, record: JsonObject) -> TaskSizes:
+        """What `record` gave, once it has been through JSON."""
+        known = {field.name: record[field.name] for field in fields(cls)}
+        shapes = {key: plain_shape(known[key]) for key in ("obs_shape", "state_shape")}
+        return cls(**{**known, **shapes})
+
+    def record(self) -> JsonObject:
+        """For the run's record, from which networks can be built without the environment."""
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
 
     def put_on(self, args: SimpleNamespace) -> None:
         """As the run-time fields by which code written for PyMARL finds them."""

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from utils.errors import UserError
+from utils.program import MAIN, install
 
-INSTALL = "pip install -r requirements/render.txt"
+INSTALL = install("render")
 FRAMES_PER_SECOND = 4.0
 LAST_FRAME_SECONDS = 2.0
 FORMATS = (".gif", ".webp", ".mp4")
@@ -96,7 +97,7 @@ class Window:
         except pygame.error as error:
             raise UserError(
                 f"No window can be opened here ({error}). Without render=True an animation is "
-                "written, by python src/main.py replay."
+                f"written, by {MAIN} replay."
             ) from error
         pygame.display.set_caption(self._title)
         return screen

@@ -1,4 +1,4 @@
-"""Folders and runs as users type them; folders count from the repository, `~` is their home."""
+"""Folders and runs as users type them; folders count from the workplace, `~` is their home."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from utils.errors import UserError
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[2]  # holds src/: a checkout, or what pip installed
+INSTALLED = not (REPOSITORY / "pyproject.toml").is_file()  # from a wheel; no checkout is here
 RESULTS = "local_results_path="  # as it is typed for the commands that look at runs
 
 
@@ -23,9 +24,14 @@ def expanded(text: str | Path) -> Path:
         ) from error
 
 
+def workplace() -> Path:
+    """What folders count from: the checkout; where there is none, the current folder."""
+    return Path.cwd() if INSTALLED else REPOSITORY
+
+
 def results_folder(place: str = "results") -> Path:
-    """One root for everything, relative to the repository wherever the command was typed."""
-    return REPOSITORY / expanded(place)
+    """One root for everything, relative to the workplace."""
+    return workplace() / expanded(place)
 
 
 def named_results(words: list[str]) -> tuple[Path, list[str]]:

@@ -2,50 +2,98 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 from reporting.results import finite
 from reporting.series import Series
 from utils.console import human, short_name, task_name
 from utils.errors import UserError, did_you_mean
 from utils.headlines import headline, is_rate
+from utils.program import install
 from viewing.runs import ChosenRun, choose
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 COLUMNS = 60
 
 
+@dataclass(frozen=True)
+class Curve:
+    """One metric of one run. Its text is a line of blocks and its key values; notebooks show the
+    picture.
+    """
+
+    metric: str
+    title: str
+    points: Series  # finite ones
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        steps, values = self.points.steps.tolist(), self.points.values.tolist()
+        best = max(range(len(values)), key=values.__getitem__)
+        key_values = (
+            f"{short_name(self.metric)} from {values[0]:.2f} to {values[-1]:.2f} at "
+            f"{human(steps[-1])} steps; highest {values[best]:.2f} at {human(steps[best])}"
+        )
+        return "\n".join([self.title, sparkline(values), key_values, *self.notes])
+
+    def figure(self) -> Figure:
+        """Made without pyplot, so that a program's own pictures stay as they are."""
+        try:
+            from matplotlib.figure import Figure
+        except ImportError as error:
+            raise UserError(f"The picture needs a package: {install('plots')}") from error
+        figure = Figure(figsize=(6.4, 4), layout="constrained")
+        axes = figure.subplots()
+        axes.plot(self.points.steps, self.points.values, ".-", color="tab:blue")
+        if is_rate(self.metric):
+            axes.set_ylim(-0.03, 1.03)
+        axes.set(xlabel="environment steps", ylabel=short_name(self.metric), title=self.title)
+        axes.grid(alpha=0.3)
+        return figure
+
+    def save(self, target: Path | IO[bytes]) -> None:
+        self.figure().savefig(target, dpi=120)
+
+    def _repr_png_(self) -> bytes:
+        content = io.BytesIO()
+        self.save(content)
+        return content.getvalue()
+
+
 def main(argv: list[str]) -> int:
     chosen, words = choose(argv)
+    curve = curve_of(chosen, _typed(words))
+    sys.stdout.write(f"{curve}\n")
+    path = chosen.folder / f"{curve.metric.replace('/', '_')}.png"
+    curve.save(path)
+    sys.stdout.write(f"drawn: {path}\n")
+    return 0
+
+
+def curve_of(chosen: ChosenRun, wanted: str | None = None) -> Curve:
+    """Of the metric that is wanted, else of the one that the run's live line shows."""
     record = chosen.record()
-    metrics = record.metrics
-    metric = _metric(chosen, metrics, words)
-    logged = len(metrics[metric].steps)
-    series = finite(metrics[metric])
-    points = list(zip(series.steps.tolist(), series.values.tolist(), strict=True))
-    if not points:
+    metric = _metric(chosen, record.metrics, wanted)
+    logged = len(record.metrics[metric].steps)
+    points = finite(record.metrics[metric])
+    left_out = logged - len(points.steps)
+    if left_out == logged:
         raise UserError(
             f"All {logged} values of {metric} are NaN or infinite, so there is no curve. "
             "Type another: curve [RUN] metric=NAME"
         )
-    values = [value for _, value in points]
-    best = max(range(len(values)), key=values.__getitem__)
-    sys.stdout.write(
-        f"{_title(chosen)}\n{sparkline(values)}\n"
-        f"{short_name(metric)} from {values[0]:.2f} to {values[-1]:.2f} at {human(points[-1][0])}"
-        f" steps; highest {values[best]:.2f} at {human(points[best][0])}\n"
-    )
-    for notice in record.notices:
-        sys.stdout.write(f"note: {notice}\n")
-    if len(points) < logged:
-        left_out = logged - len(points)
-        sys.stdout.write(f"left out: {left_out} of {logged} values, NaN or infinite\n")
-    path = chosen.folder / f"{metric.replace('/', '_')}.png"
-    draw(points, metric, _title(chosen), path)
-    sys.stdout.write(f"drawn: {path}\n")
-    return 0
+    notes = [f"note: {notice}" for notice in record.notices]
+    if left_out:
+        notes.append(f"left out: {left_out} of {logged} values, NaN or infinite")
+    return Curve(metric, _title(chosen), points, tuple(notes))
 
 
 def sparkline(values: list[float]) -> str:
@@ -58,43 +106,28 @@ def sparkline(values: list[float]) -> str:
     return "".join(BLOCKS[round((mean - low) / span * (len(BLOCKS) - 1))] for mean in means)
 
 
-def draw(points: list[tuple[int, float]], metric: str, title: str, path: Path) -> None:
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise UserError(
-            "The picture needs a package: pip install -r requirements/plots.txt"
-        ) from error
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(6.4, 4), layout="constrained")
-    steps, values = zip(*points, strict=True)
-    axes.plot(steps, values, ".-", color="tab:blue")
-    if is_rate(metric):
-        axes.set_ylim(-0.03, 1.03)
-    axes.set(xlabel="environment steps", ylabel=short_name(metric), title=title)
-    axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
-
-
-def _metric(chosen: ChosenRun, known: Mapping[str, Series], words: list[str]) -> str:
-    """The one that is typed, else the one that the run's live line shows."""
-    run_id = chosen.run.run_id
-    if not known:
-        raise UserError(f"Run {run_id} has logged nothing yet.")
+def _typed(words: list[str]) -> str | None:
+    """The metric that the words name."""
     for word in words:
         name = word.removeprefix("metric=")
         if name == word:
             raise UserError(f"curve knows nothing like '{word}'. Type: curve [RUN] [metric=NAME]")
-        if name not in known:
-            raise UserError(
-                f"Run {run_id} has no metric '{name}'.{did_you_mean(name, known)} "
-                f"Known: {', '.join(sorted(known))}."
-            )
         return name
-    return headline(known, chosen.config.get("best_metric")) or next(iter(known))
+    return None
+
+
+def _metric(chosen: ChosenRun, known: Mapping[str, Series], wanted: str | None) -> str:
+    run_id = chosen.run.run_id
+    if not known:
+        raise UserError(f"Run {run_id} has logged nothing yet.")
+    if wanted is None:
+        return headline(known, chosen.config.get("best_metric")) or next(iter(known))
+    if wanted not in known:
+        raise UserError(
+            f"Run {run_id} has no metric '{wanted}'.{did_you_mean(wanted, known)} "
+            f"Known: {', '.join(sorted(known))}."
+        )
+    return wanted
 
 
 def _title(chosen: ChosenRun) -> str:

@@ -126,3 +126,19 @@ def test_a_gpu_that_torch_cannot_use_is_worth_a_look(
 def test_launching_is_for_the_game(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="check-env --env-config=grid"):
         doctor(["--launch", "--env-config=grid", "with", f"local_results_path={tmp_path}"])
+
+
+def test_an_installed_package_knows_its_extras_by_its_own_record(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines = [
+        "torch<3,>=2.6",
+        "numpy>=1.26",
+        'gymnasium>=1.3; extra == "lbf"',
+        "ray==2; extra == 'all'",
+    ]
+    monkeypatch.setattr("importlib.metadata.requires", lambda name: lines)
+    monkeypatch.setattr(machine, "INSTALLED", True)
+
+    assert machine.core() == ["torch", "numpy"]
+    assert machine.extra_packages() == {"lbf": ["gymnasium"], "all": ["ray"]}

@@ -52,7 +52,8 @@ function hint(shown) {
   byId("runs").hidden = all.length === 0;
   empty.textContent = all.length
     ? "No run fits this filter."
-    : "No runs here yet. Train one, and it appears: python src/main.py --config=qmix --env-config=grid";
+    : "No runs here yet. Train one, and it appears: pymarlk " +
+      "(in a checkout python src/main.py) --config=qmix --env-config=grid";
 }
 
 const fits = (run) => state.filter.toLowerCase().split(/\s+/).every((word) => fulfils(run, word));

@@ -15,9 +15,11 @@ from envs.sc2.failures import (
     WRONG_VERSION,
     PreflightError,
 )
-from utils.places import REPOSITORY, expanded, is_number
+from utils.places import INSTALLED, expanded, is_number, workplace
 
-OWN_FOLDER = REPOSITORY / "3rdparty" / "StarCraftII"  # where install_sc2.sh puts it
+OWN_FOLDER = workplace() / "3rdparty" / "StarCraftII"  # where install_sc2.sh puts it
+# A script of the repository, which a package does not bring along.
+INSTALLER = "bash install_sc2.sh" if INSTALLED else "./install_sc2.sh"
 USUAL_FOLDERS = {
     "Linux": "~/StarCraftII",
     "Darwin": "/Applications/StarCraft II",
@@ -27,9 +29,9 @@ BINARIES = {"Darwin": "SC2.app/Contents/MacOS/SC2", "Windows": "SC2_x64.exe"}
 BUILDS = {"4.10": 75689, "4.6.2": 69232}  # that results are published with, and scripts install
 NAMES = {build: version for version, build in BUILDS.items()}
 ELF, SCRIPT, X86_64 = b"\x7fELF", b"#!", 0x3E
-WAYS_OUT = """\
+WAYS_OUT = f"""\
 One of three ways out:
-  ./install_sc2.sh                      installs the game, the maps and SMAC (Linux)
+  {INSTALLER:<38}installs the game, the maps and SMAC (Linux)
   export SC2PATH=/path/to/StarCraftII   if the game is on this machine already
   --env-config=skirmish                 battles of our own, which need no game"""
 
@@ -46,7 +48,7 @@ def game_folder() -> Path:
 
 def installer(root: Path, *options: str) -> str:
     """The command that completes the installation in `root`."""
-    return " ".join(["./install_sc2.sh", *options, "--dir", shlex.quote(str(root))])
+    return " ".join([INSTALLER, *options, "--dir", shlex.quote(str(root))])
 
 
 def package_installer(root: Path, build: int) -> str:

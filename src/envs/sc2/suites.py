@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envs.sc2.failures import MISSING_PACKAGES, PreflightError
+from envs.sc2.installation import INSTALLER
 from envs.sc2.smac import SMACEnv
+from utils.program import install
 
 LOCAL = ("127.0.0.1", "localhost")
 
@@ -64,9 +66,9 @@ class Suite:
             )
 
     def _how_to_install(self) -> str:
-        script = " ".join(["./install_sc2.sh", "--python-only", *self.installer_options])
+        script = " ".join([INSTALLER, "--python-only", *self.installer_options])
         return (
-            "Type: pip install -r requirements/sc2.txt\n"
+            f"Type: {install('sc2')}\n"
             f"and: {self.install}\nor both at once: {script}\nBattles without the game: "
             "--env-config=skirmish"
         )

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from types import ModuleType
 
 from utils.errors import UserError, did_you_mean
+from utils.program import install
 
 # Module -> the requirements file that has it.
 REQUIREMENTS = {
@@ -91,7 +92,7 @@ def install_command(package: str) -> str:
     if package in BUILDS:
         return BUILDS[package]
     if package in REQUIREMENTS:
-        return f"pip install -r requirements/{REQUIREMENTS[package]}.txt"
+        return install(REQUIREMENTS[package])
     return f"pip install PACKAGE, for the package that has {package}"
 
 

@@ -1,0 +1,1 @@
+"""`python src/main.py export`: what a run learned, as files for programs without PyMARL-K."""
