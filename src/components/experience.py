@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from components.minibatch import Running, Steps, running_rows
+from components.minibatch import RoundUp, Running, Steps, running_rows
+
+Rows = Tensor | None  # some; None is all
+COUNTING = {"valid", "deciding"}  # by which steps count
 
 
 class Experience(NamedTuple):
@@ -34,27 +37,40 @@ class Experience(NamedTuple):
 
     def minibatches(self, count: int) -> Iterator[Experience]:
         """`count` parts of randomly chosen rows, at most one a row; one part is not shuffled."""
-        if count == 1:
-            yield self
-            return
-        shuffled = torch.randperm(len(self.inputs), device=self.inputs.device)
-        for rows in shuffled.tensor_split(min(count, len(shuffled))):
+        for rows in self.shuffled(count):
             yield self.of(rows)
 
-    def of(self, rows: Tensor) -> Experience:
-        return self._each(lambda key, values: values[rows])
+    def shuffled(self, count: int) -> Sequence[Rows]:
+        """The rows of each such part."""
+        if count == 1:
+            return [None]
+        shuffled = torch.randperm(len(self.inputs), device=self.inputs.device)
+        return shuffled.tensor_split(min(count, len(shuffled)))
 
-    def packed(self) -> Experience:
-        """Without the padding inside rows; as it is if there is none, and on a GPU."""
-        mask = self.valid[..., :1]  # (R, L, 1)
-        steps = Steps(mask)
+    def of(self, rows: Rows) -> Experience:
+        return self if rows is None else self._each(lambda key, values: values[rows])
+
+    def packed(self, rows: Rows = None, round_up: RoundUp = int) -> Experience:
+        """`rows` without the padding inside them; as they are if there is none, and on a GPU.
+
+        `round_up` may add steps that count for nothing: see `Steps`.
+        """
+        mask = (self.valid if rows is None else self.valid[rows])[..., :1]  # (R, L, 1)
+        steps = Steps(mask, round_up=round_up)
+        if steps.order is None:
+            return self.of(rows)
+        counted = steps.mask
+        if rows is not None:
+            steps = steps.among(rows)  # a copy of the rows would only be thrown away
         order = steps.order
-        if order is None:
-            return self
-        return self._each(
-            lambda key, values: values[order] if key == "memory" else steps.take(values),
-            running_rows(mask),
-        )
+
+        def laid_out(key: str, values: Tensor) -> Tensor:
+            if key == "memory":
+                return values[order]
+            taken = steps.take(values)
+            return taken * counted if key in COUNTING else taken
+
+        return self._each(laid_out, running_rows(mask))
 
     def _each(self, change: Callable[[str, Tensor], Tensor], running: Running = None) -> Experience:
         fields = zip(self._fields, self[:-1], strict=False)  # all but `running`
@@ -101,12 +117,14 @@ def cut(values: Tensor, length: int) -> Tensor:
     return values.reshape(B * -(-T // length), length, *values.shape[2:])
 
 
-def memory_before(start: Tensor, hidden: Tensor, length: int) -> Tensor:
+def memory_before(start: Tensor, hidden: Tensor | None, length: int) -> Tensor:
     """The hidden states before the first slot of each such row.
 
-    start (B, N, H) is that before the episode, hidden (B, T, N, H) those after each slot.
-    -> (B * ceil(T / length), N, H)
+    start (B, N, H) is that before the episode, hidden (B, T, N, H) those after each slot; None
+    if a row is a whole episode. -> (B * ceil(T / length), N, H)
     """
+    if hidden is None:
+        return start
     before = torch.cat([start.unsqueeze(1), hidden[:, :-1]], dim=1)  # (B, T, N, H)
     return before[:, ::length].flatten(0, 1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -101,6 +102,14 @@ class Steps:
         """Whether steps are laid end to end here."""
         return not mask.is_cuda
 
+    def among(self, rows: Tensor) -> Steps:
+        """The same steps to be taken from more rows, of which these are `rows` (B,)."""
+        assert self._where is not None
+        assert self.order is not None
+        found, (episodes, slots) = copy.copy(self), self._where
+        found.order, found._where = rows[self.order], (rows[episodes], slots)
+        return found
+
     def take(self, values: Tensor, first: int = 0) -> Tensor:
         """(B, T, ...) -> (1, n, ...); from more than T slots, those from `first` on."""
         if self._where is None:
@@ -133,7 +142,7 @@ class Slots:
         order = steps.order
         if order is None:
             return
-        reached = torch.cat([torch.ones_like(mask[:, :1]), mask], dim=1)  # (B, T+1, 1)
+        reached = reached_slots(mask)
         self.running = running = running_rows(reached)
         begins = torch.tensor([0, *accumulate(running)])
         slots, ranks = mask[order].squeeze(2).t().nonzero(as_tuple=True)
@@ -160,6 +169,14 @@ class Slots:
         previous = values.new_zeros(shape)
         previous[:, first : first + before.shape[1]] = before
         return previous
+
+
+def reached_slots(mask: Tensor) -> Tensor:
+    """1 at the first slot, and after each step of `mask` (B, T, 1), if that has no gaps.
+
+    (B, T + 1, 1)
+    """
+    return torch.cat([torch.ones_like(mask[:, :1]), mask], dim=1)
 
 
 def has_gaps(mask: Tensor) -> bool:

@@ -10,14 +10,22 @@ from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
 from components.experience import Experience, cut, mean_over, memory_before
-from components.minibatch import View, valid_steps
+from components.minibatch import Steps, View, reached_slots, valid_steps
 from components.scheme import Scheme
 from controllers.contract import MAC
 from learners.advantages import gae, n_step_returns
 from learners.contract import Statistics
 from learners.objective import ActorStep, Drawing
 from learners.on_policy import OnPolicyLearner
-from learners.round import Judged, Rewards, Round, of_round, unrolled_steps, variance
+from learners.round import (
+    Judged,
+    Rewards,
+    Round,
+    judged_slots,
+    of_round,
+    unrolled_steps,
+    variance,
+)
 from learners.state import Stateful
 from learners.surrogate import Surrogate
 from policies.contract import Policy
@@ -75,8 +83,10 @@ class MAPPOLearner(OnPolicyLearner):
         found: list[Statistics] = []
         for epoch in range(self.args.epochs):
             last = diagnose and epoch == self.args.epochs - 1
-            for some in rows.minibatches(self.args.minibatches):
-                noted = improve(some.packed() if self.policy.packs else some, last)
+            for some in rows.shuffled(self.args.minibatches):
+                packs = self.policy.packs
+                played = rows.packed(some, self.round_up) if packs else rows.of(some)
+                noted = improve(played, last)
                 if last:
                     found.append(noted)
         return means(found)
@@ -95,7 +105,8 @@ class MAPPOLearner(OnPolicyLearner):
         avail, actions = batch["avail_actions"][:, :T], batch["actions"][:, :T]
         mask = valid_steps(batch["filled"], batch["terminated"])  # (B, T, 1)
         view = self.policy.whole(batch, T)
-        outputs, memory = unrolled_steps(self.policy, view, mask)
+        begins_inside = self.row_length(T) < T
+        outputs, memory = unrolled_steps(self.policy, view, mask, begins_inside, self.round_up)
         judged = self.judge(batch)
         values, ahead = self.norm.restore(judged.values), self.norm.restore(judged.ahead)
         rewards = Rewards(batch["reward"][:, :T], batch["terminated"][:, :T].to(values), mask)
@@ -121,11 +132,13 @@ class MAPPOLearner(OnPolicyLearner):
         )
 
     def judge(self, batch: EpisodeBatch) -> Judged:
-        """What the critic says of every slot."""
+        """What the critic says of every slot that an episode has."""
         inputs = self.critic.inputs(batch)
-        values = ahead = self.critic.values_of(inputs)
+        steps = valid_steps(batch["filled"], batch["terminated"])
+        reached = Steps(reached_slots(steps), round_up=self.round_up)
+        values = ahead = judged_slots(self.critic, inputs, reached)
         if self.args.critic_targets:
-            ahead = self.target_critic.values_of(inputs)
+            ahead = judged_slots(self.target_critic, inputs, reached)
         return Judged(inputs, values, ahead)
 
     def returns(self, rewards: Rewards, ahead: Tensor, trace: Tensor | None = None) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor
 from components.episode_buffer import EpisodeBatch
 from components.minibatch import Steps, valid_steps
 from learners.advantages import gae, n_step_returns
+from learners.round import Judged
 from tests.make import (
     B,
     N,
@@ -398,7 +399,8 @@ def test_what_is_logged(learner: str) -> None:
 def test_a_critic_that_knows_the_returns_explains_them() -> None:
     learner = learner_of(value_norm=False, gamma=0.0)
     batch = double_batch(learner.args)
-    learner.critic.values_of = lambda seen: batch["reward"].expand(-1, -1, N)[:, : seen.shape[1]]
+    rewards = batch["reward"].expand(-1, -1, N)
+    learner.judge = lambda batch: Judged(learner.critic.inputs(batch), rewards, rewards)
     learner.improve_critic = lambda played: {}
 
     assert train(learner, batch)["explained_variance"] == pytest.approx(1)

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from modules.layers import Dense
+
 
 class SharedMLP(nn.Module):
     """Three layers; the last N inputs of the first are the one-hot number of the agent.
@@ -17,14 +19,15 @@ class SharedMLP(nn.Module):
     def __init__(self, n_inputs: int, width: int, n_outputs: int, n_agents: int) -> None:
         super().__init__()
         self.n_inputs = n_inputs
-        self.fc1 = nn.Linear(n_inputs + n_agents, width)
-        self.fc2 = nn.Linear(width, width)
+        self.fc1 = Dense(n_inputs + n_agents, width)
+        self.fc2 = Dense(width, width)
         self.fc3 = nn.Linear(width, n_outputs)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """inputs (..., 1 or N, F) -> (..., N, outputs)"""
-        of_inputs = F.linear(inputs, self.fc1.weight[:, : self.n_inputs], self.fc1.bias)
-        of_agents = self.fc1.weight[:, self.n_inputs :].t()  # (N, H)
+        first, F_in = self.fc1, self.n_inputs
+        of_inputs = first.products.linear(inputs, first.weight[:, :F_in], first.bias)
+        of_agents = first.weight[:, F_in:].t()  # (N, H)
         x = F.relu(of_inputs + of_agents)  # (..., N, H)
         return self.fc3(F.relu(self.fc2(x)))
 
@@ -36,9 +39,9 @@ class SeparateMLPs(nn.Module):
         super().__init__()
         self.networks = nn.ModuleList(
             nn.Sequential(
-                nn.Linear(n_inputs, width),
+                Dense(n_inputs, width),
                 nn.ReLU(),
-                nn.Linear(width, width),
+                Dense(width, width),
                 nn.ReLU(),
                 nn.Linear(width, n_outputs),
             )
