@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from components.minibatch import RoundUp, Running, Steps, running_rows
+from components.apart import AgentRows
+from components.minibatch import Index, RoundUp, Running, Steps, View, running_rows
 
 Rows = Tensor | None  # some; None is all
 COUNTING = {"valid", "deciding"}  # by which steps count
@@ -34,6 +36,7 @@ class Experience(NamedTuple):
     weight: Tensor | None = None  # of a step for its agent, where they differ (R, L, N)
     pull: Tensor | None = None  # of others on the agent's action, if there is any (R, L, N, A)
     running: Running = None  # how many rows reach each slot, once they are laid end to end
+    asked: Index | None = None  # where the agents' rows are apart: see `AgentRows`
 
     def minibatches(self, count: int) -> Iterator[Experience]:
         """`count` parts of randomly chosen rows, at most one a row; one part is not shuffled."""
@@ -50,16 +53,17 @@ class Experience(NamedTuple):
     def of(self, rows: Rows) -> Experience:
         return self if rows is None else self._each(lambda key, values: values[rows])
 
-    def packed(self, rows: Rows = None, round_up: RoundUp = int) -> Experience:
+    def packed(self, rows: Rows = None, round_up: RoundUp = int, apart: bool = False) -> Experience:
         """`rows` without the padding inside them; as they are if there is none, and on a GPU.
 
-        `round_up` may add steps that count for nothing: see `Steps`.
+        `round_up` may add steps that count for nothing: see `Steps`. With `apart` inputs and memory
+        are those of single agents' rows.
         """
         mask = (self.valid if rows is None else self.valid[rows])[..., :1]  # (R, L, 1)
         steps = Steps(mask, round_up=round_up)
         if steps.order is None:
             return self.of(rows)
-        counted = steps.mask
+        counted, own = steps.mask, steps
         if rows is not None:
             steps = steps.among(rows)  # a copy of the rows would only be thrown away
         order = steps.order
@@ -70,10 +74,26 @@ class Experience(NamedTuple):
             taken = steps.take(values)
             return taken * counted if key in COUNTING else taken
 
-        return self._each(laid_out, running_rows(mask))
+        found = self._each(laid_out, running_rows(mask))
+        if not apart:
+            return found
+        of_agents = AgentRows(self.deciding if rows is None else self.deciding[rows], round_up)
+        if not of_agents.some_end:
+            return found
+        view = of_agents.view(self.inputs, self.memory, rows)
+        return found._replace(
+            inputs=view.inputs,
+            memory=view.start,
+            running=view.running,
+            asked=partial(of_agents.put_in, own),
+        )
+
+    def view(self) -> View:
+        """As the actors see it."""
+        return View(self.inputs, self.memory, self.running, self.asked)
 
     def _each(self, change: Callable[[str, Tensor], Tensor], running: Running = None) -> Experience:
-        fields = zip(self._fields, self[:-1], strict=False)  # all but `running`
+        fields = zip(self._fields, self[:-2], strict=False)  # all but the layout
         given = {key: change(key, values) for key, values in fields if values is not None}
         return Experience(**given, running=running)
 

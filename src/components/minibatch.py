@@ -102,11 +102,22 @@ class Steps:
         """Whether steps are laid end to end here."""
         return not mask.is_cuda
 
+    @property
+    def where(self) -> tuple[Tensor, Tensor]:
+        """Episode and slot of each step, if they are laid end to end. (n,)"""
+        assert self._where is not None
+        return self._where
+
+    @property
+    def where_real(self) -> tuple[Tensor, Tensor]:
+        """The same of those that count."""
+        episodes, slots = self.where
+        return episodes[: self._n_real], slots[: self._n_real]
+
     def among(self, rows: Tensor) -> Steps:
         """The same steps to be taken from more rows, of which these are `rows` (B,)."""
-        assert self._where is not None
         assert self.order is not None
-        found, (episodes, slots) = copy.copy(self), self._where
+        found, (episodes, slots) = copy.copy(self), self.where
         found.order, found._where = rows[self.order], (rows[episodes], slots)
         return found
 
@@ -122,8 +133,8 @@ class Steps:
         if self._where is None:
             return values
         whole = values.new_zeros(self._B, self._T, *values.shape[2:])
-        episodes, slots = self._where
-        whole[episodes[: self._n_real], slots[: self._n_real]] = values[0, : self._n_real]
+        episodes, slots = self.where_real
+        whole[episodes, slots] = values[0, : self._n_real]
         return whole
 
 

@@ -23,6 +23,7 @@ from learners.round import (
     Round,
     judged_slots,
     of_round,
+    unrolled_agents,
     unrolled_steps,
     variance,
 )
@@ -84,12 +85,17 @@ class MAPPOLearner(OnPolicyLearner):
         for epoch in range(self.args.epochs):
             last = diagnose and epoch == self.args.epochs - 1
             for some in rows.shuffled(self.args.minibatches):
-                packs = self.policy.packs
-                played = rows.packed(some, self.round_up) if packs else rows.of(some)
-                noted = improve(played, last)
+                noted = improve(self.laid_out(rows, some), last)
                 if last:
                     found.append(noted)
         return means(found)
+
+    def laid_out(self, rows: Experience, some: Tensor | None) -> Experience:
+        """Those rows as the networks take them fastest."""
+        policy = self.policy
+        if not policy.packs:
+            return rows.of(some)
+        return rows.packed(some, self.round_up, policy.agents_apart)
 
     def improve(self, played: Experience, t_env: int, diagnose: bool) -> Statistics:
         """One step of the critic and one of the actors."""
@@ -105,13 +111,13 @@ class MAPPOLearner(OnPolicyLearner):
         avail, actions = batch["avail_actions"][:, :T], batch["actions"][:, :T]
         mask = valid_steps(batch["filled"], batch["terminated"])  # (B, T, 1)
         view = self.policy.whole(batch, T)
-        begins_inside = self.row_length(T) < T
-        outputs, memory = unrolled_steps(self.policy, view, mask, begins_inside, self.round_up)
+        valid = mask.expand(-1, -1, self.args.n_agents)
+        deciding = valid * self.head.has_choice(avail) if self.args.dead_mask else valid
+        outputs, memory = self.unrolled(view, mask, deciding)
         judged = self.judge(batch)
         values, ahead = self.norm.restore(judged.values), self.norm.restore(judged.ahead)
         rewards = Rewards(batch["reward"][:, :T], batch["terminated"][:, :T].to(values), mask)
         returns = self.returns(rewards, ahead)  # (B, T, N)
-        valid = mask.expand_as(returns)
         if self.args.value_norm:
             self.norm.update(returns, valid)
         return Round(
@@ -128,8 +134,18 @@ class MAPPOLearner(OnPolicyLearner):
             ahead=ahead,
             returns=returns,
             valid=valid,
-            deciding=valid * self.head.has_choice(avail) if self.args.dead_mask else valid,
+            deciding=deciding,
         )
+
+    def unrolled(self, view: View, mask: Tensor, deciding: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What the actors say of steps, and their memory where rows may begin inside episodes."""
+        T, how = mask.shape[1], (self.round_up,)
+        memory = self.row_length(T) < T
+        if self.policy.agents_apart:
+            found = unrolled_agents(self.policy, view, deciding, memory, *how)
+            if found is not None:
+                return found
+        return unrolled_steps(self.policy, view, mask, memory, *how)
 
     def judge(self, batch: EpisodeBatch) -> Judged:
         """What the critic says of every slot that an episode has."""
@@ -202,7 +218,7 @@ class MAPPOLearner(OnPolicyLearner):
 
     def improve_actors(self, played: Experience, t_env: int, diagnose: bool) -> Statistics:
         """One step up the surrogate."""
-        view = View(played.inputs, played.memory, played.running)
+        view = played.view()
 
         def respond(policy: Policy, how: Drawing) -> Tensor:
             """How probable other actors hold the stored actions; nothing is drawn. (R, L, N)"""

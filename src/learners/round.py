@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from components.action_heads import ActionHead
+from components.apart import AgentRows
 from components.experience import mean_over
 from components.minibatch import RoundUp, Steps, View, running_rows
 from learners.contract import Statistics
@@ -95,6 +96,21 @@ def unrolled_steps(
     start = view.start[order[: running[0]]]  # a part may have no steps at all
     outputs, hidden = policy.unroll(View(steps.take(view.inputs), start, running))
     return steps.put(outputs), steps.put(hidden) if memory else None
+
+
+def unrolled_agents(
+    policy: Unrolls, view: View, deciding: Tensor, memory: bool, round_up: RoundUp
+) -> tuple[Tensor, Tensor | None] | None:
+    """The same of each agent up to the last slot at which it decides anything, of `deciding`.
+
+    (R, L, N); None if all of them do until their episodes end, or nobody does.
+    """
+    rows = AgentRows(deciding, round_up)
+    if not rows.some_end:
+        return None
+    assert view.start is not None
+    outputs, hidden = policy.unroll(rows.view(view.inputs, view.start))
+    return rows.put(outputs), rows.put(hidden) if memory else None
 
 
 def judged_slots(critic: InputCritic, inputs: Tensor, reached: Steps) -> Tensor:

@@ -365,6 +365,42 @@ def test_rows_laid_end_to_end_learn_what_padded_ones_do(
     torch.testing.assert_close(*ends)
 
 
+@pytest.mark.parametrize("chunk_length", [None, 2])
+@pytest.mark.parametrize("learner", ["mappo_learner", "ippo_learner", "kmappo_learner"])
+def test_rows_of_agents_that_end_with_them_learn_what_whole_teams_do(
+    learner: str, chunk_length: int | None
+) -> None:
+    ends, sizes = [], []
+    for apart in (True, False):
+        made = learner_of(learner, chunk_length=chunk_length, minibatches=2, entropy_coef=0.1)
+        batch = batch_with_a_dead_agent(made.args)
+        assert made.policy.agents_apart
+        made.policy.agents_apart = apart
+        rows = rows_of(made, batch)
+        some = made.laid_out(rows, torch.arange(len(rows.valid) - 1))
+        sizes.append(some.inputs.shape[1] * some.inputs.shape[2])
+        assert some.inputs.shape[2] == (1 if apart else N)
+        torch.manual_seed(0)
+        logged = train(made, batch)
+        ends.append(torch.cat([actors(made), flat(made.critic_params)]))
+        assert logged["approx_kl"] > 0
+
+    assert sizes[0] < sizes[1]
+    torch.testing.assert_close(*ends)
+
+
+def test_agents_that_never_decide_cost_no_row() -> None:
+    learner = learner_of()
+    batch = double_batch(learner.args)
+    batch["avail_actions"][..., 1:] = 0
+    batch.update({"actions": torch.zeros_like(batch["actions"])}, mark_filled=False)
+    before = actors(learner)
+
+    train(learner, batch)
+
+    assert torch.equal(actors(learner), before)
+
+
 # ---------------------------------------------------------------- the rest
 
 

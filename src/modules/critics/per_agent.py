@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from modules.layers import Dense
 
@@ -28,8 +27,8 @@ class SharedMLP(nn.Module):
         first, F_in = self.fc1, self.n_inputs
         of_inputs = first.products.linear(inputs, first.weight[:, :F_in], first.bias)
         of_agents = first.weight[:, F_in:].t()  # (N, H)
-        x = F.relu(of_inputs + of_agents)  # (..., N, H)
-        return self.fc3(F.relu(self.fc2(x)))
+        x = (of_inputs + of_agents).relu_()  # (..., N, H)
+        return self.fc3(self.fc2.rectified(x))
 
 
 class SeparateMLPs(nn.Module):
