@@ -4,7 +4,7 @@ Run by `compare.py`. A round is 64 fights of 128 steps and what is learned from 
 two minibatches: `--config=mappo` on Skirmish, and JaxMARL's own script on its SMAX with the same
 networks (`mappo_jaxmarl.py`), compiling not counted. An update alone is one `train()` call on whole
 episodes, four epochs of one minibatch: ragged ones beside EPyMARL, which pads, full ones beside
-HARL, whose rollouts have no padding. All networks are as wide as ours: a GRU of 128 that acts, and
+HARL, whose rollouts have no padding. Peers compute what dead agents do like all else. All networks are as wide as ours: a GRU of 128 that acts, and
 a critic of three layers without memory.
 """
 
@@ -23,6 +23,7 @@ from problems import NEVER, ROOT, settings_of
 
 FIGHTS, STEPS = 64, 128
 EPISODES, EPOCHS, WIDTH = 64, 4, 128
+LEAST = 0.46  # of an episode that agents live: 27 % of their steps come after, as on 3m
 WARM = 3  # rounds before any is timed
 ALONE = ("5m_vs_6m",)  # a map of whole rounds alone
 LOOPS = ("3m", "2s3z", *ALONE)
@@ -96,7 +97,19 @@ def update_settings(name: str, ragged: bool) -> SimpleNamespace:
     return settings_of(name, "mappo_learner", 1, changed)
 
 
-def ours(args: SimpleNamespace) -> Callable[[], object]:
+def let_agents_die(batch: Any) -> None:
+    """Each at a slot of its own between LEAST and the end; then it has one action, the first."""
+    import torch
+
+    B, slots, N, _ = batch["avail_actions"].shape
+    alive_until = torch.rand(B, 1, N) * (1 - LEAST) + LEAST
+    dead = torch.arange(slots)[:, None] / slots >= alive_until  # (B, T + 1, N)
+    batch["avail_actions"][..., 1:].masked_fill_(dead.unsqueeze(-1), 0)
+    actions = batch["actions"].masked_fill(dead.unsqueeze(-1), 0)
+    batch.update({"actions": actions}, mark_filled=False)
+
+
+def ours(args: SimpleNamespace, dying: bool) -> Callable[[], object]:
     from batches import make_batch
     from updates import our_learner
 
@@ -104,6 +117,8 @@ def ours(args: SimpleNamespace) -> Callable[[], object]:
 
     keep_freed_memory()  # as a run does
     batch = make_batch(args)
+    if dying:
+        let_agents_die(batch)
     learner = our_learner(args, batch)
     return lambda: learner.train(batch, 1000, 1000)
 
@@ -133,17 +148,17 @@ def harl(tree: str, args: SimpleNamespace) -> Callable[[], object]:
     return lambda: harl_parts.train(runner)
 
 
-PEERS = {"ours": ours, "epymarl": epymarl, "harl": harl}
+PEERS = {"epymarl": epymarl, "harl": harl}
 
 
-def update_rounds(who: str, tree: str, name: str, ragged: bool) -> None:
+def update_rounds(who: str, tree: str, name: str, ragged: bool, dying: bool) -> None:
     """A child: seconds of an update for each line on stdin."""
     args = update_settings(name, ragged)
     import torch
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    train = ours(args) if who == "ours" else PEERS[who](tree, args)
+    train = ours(args, dying) if who == "ours" else PEERS[who](tree, args)
     train()
 
     def work() -> float:
@@ -158,9 +173,12 @@ def updates(names: Sequence[str], peers: Mapping[str, str]) -> list[Case]:
     found = []
     for name in names:
         for peer, label, ragged in (("epymarl", "EPyMARL", True), ("harl", "HARL", False)):
-            jobs = {"ours": Job(__file__, ("update", "ours", "", name, ragged))}
+            jobs = {
+                title: Job(__file__, ("update", "ours", "", name, ragged, dying))
+                for title, dying in (("ours", False), ("ours, agents die", True))
+            }
             if peer in peers:
-                jobs[label] = Job(__file__, ("update", peer, peers[peer], name, ragged))
+                jobs[label] = Job(__file__, ("update", peer, peers[peer], name, ragged, False))
             kind = "ragged" if ragged else "full"
             reference = label if label in jobs else "ours"
             found.append(Case(f"{name} MAPPO, an update, {kind} episodes", jobs, reference))

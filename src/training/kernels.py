@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import NamedTuple
 
+from learners import REGISTRY as LEARNERS
 from machine.cache import cache_folder
 from machine.compiler import NotCompiledError
 from modules.agents import REGISTRY as AGENTS
@@ -69,7 +70,7 @@ def kernels_here(args: SimpleNamespace, shape: Shape) -> Here:
     if OneDNNProducts.there():
         libraries.append(OneDNNProducts(of_one_size=args.runner_scope == "transition"))
     lack = ""
-    if shape.recurrent and (asked_for(args) or args.rollout_length):
+    if shape.recurrent and (asked_for(args) or learns_in_rounds(args)):
         try:
             recurrences.append(compiled_gru(shape.width, cache_folder()))
         except NotCompiledError as reason:
@@ -78,9 +79,15 @@ def kernels_here(args: SimpleNamespace, shape: Shape) -> Here:
 
 
 def asked_for(args: SimpleNamespace) -> bool:
-    """Whether the compiled GRU was; rounds of rollouts, in which it is faster, try it anyway."""
+    """Whether the compiled GRU was."""
     asked: bool = args.fast_kernels == "compiled"
     return asked
+
+
+def learns_in_rounds(args: SimpleNamespace) -> bool:
+    """Whether whole rounds are learned from at once: in such runs the compiled GRU is faster."""
+    rounds: bool = getattr(LEARNERS[args.learner], "learns_from_parts", False)
+    return rounds
 
 
 def shape_of(args: SimpleNamespace, slots: int) -> Shape:
