@@ -4,8 +4,8 @@ Run by `compare.py`. A round is 64 fights of 128 steps and what is learned from 
 two minibatches: `--config=mappo` on Skirmish, and JaxMARL's own script on its SMAX with the same
 networks (`mappo_jaxmarl.py`), compiling not counted. An update alone is one `train()` call on whole
 episodes, four epochs of one minibatch: ragged ones beside EPyMARL, which pads, full ones beside
-HARL, whose rollouts have no padding. Peers compute what dead agents do like all else. All networks are as wide as ours: a GRU of 128 that acts, and
-a critic of three layers without memory.
+HARL, whose rollouts have no padding. Both compute what the dead would do like all else. All
+networks are as wide as ours: a GRU of 128 that acts, and a critic of three layers without memory.
 """
 
 from __future__ import annotations
@@ -103,7 +103,8 @@ def let_agents_die(batch: Any) -> None:
 
     B, slots, N, _ = batch["avail_actions"].shape
     alive_until = torch.rand(B, 1, N) * (1 - LEAST) + LEAST
-    dead = torch.arange(slots)[:, None] / slots >= alive_until  # (B, T + 1, N)
+    steps = batch["filled"].sum(1, keepdim=True) - 1  # (B, 1, 1)
+    dead = torch.arange(slots)[:, None] >= alive_until * steps  # (B, T + 1, N)
     batch["avail_actions"][..., 1:].masked_fill_(dead.unsqueeze(-1), 0)
     actions = batch["actions"].masked_fill(dead.unsqueeze(-1), 0)
     batch.update({"actions": actions}, mark_filled=False)

@@ -61,41 +61,43 @@ class Experience(NamedTuple):
         """
         mask = (self.valid if rows is None else self.valid[rows])[..., :1]  # (R, L, 1)
         steps = Steps(mask, round_up=round_up)
-        if steps.order is None:
-            return self.of(rows)
-        counted, own = steps.mask, steps
+        found = self.of(rows) if steps.order is None else self._end_to_end(steps, rows)
+        found = found._replace(running=None if steps.order is None else running_rows(mask))
+        return self._apart(found, steps, rows) if apart else found
+
+    def _end_to_end(self, steps: Steps, rows: Rows) -> Experience:
+        counted = steps.mask
         if rows is not None:
             steps = steps.among(rows)  # a copy of the rows would only be thrown away
-        order = steps.order
 
         def laid_out(key: str, values: Tensor) -> Tensor:
             if key == "memory":
-                return values[order]
+                return values[steps.order]
             taken = steps.take(values)
             return taken * counted if key in COUNTING else taken
 
-        found = self._each(laid_out, running_rows(mask))
-        if not apart:
+        return self._each(laid_out)
+
+    def _apart(self, found: Experience, steps: Steps, rows: Rows) -> Experience:
+        """With the inputs and the memory of single agents' rows, if some end before the others."""
+        deciding = self.deciding if rows is None else self.deciding[rows]
+        agents = AgentRows(deciding, steps.round_up)
+        if not agents.some_end:
             return found
-        of_agents = AgentRows(self.deciding if rows is None else self.deciding[rows], round_up)
-        if not of_agents.some_end:
-            return found
-        view = of_agents.view(self.inputs, self.memory, rows)
+        view = agents.view(self.inputs, self.memory, rows)
+        asked = agents.put if steps.order is None else partial(agents.put_in, steps)
         return found._replace(
-            inputs=view.inputs,
-            memory=view.start,
-            running=view.running,
-            asked=partial(of_agents.put_in, own),
+            inputs=view.inputs, memory=view.start, running=view.running, asked=asked
         )
 
     def view(self) -> View:
         """As the actors see it."""
         return View(self.inputs, self.memory, self.running, self.asked)
 
-    def _each(self, change: Callable[[str, Tensor], Tensor], running: Running = None) -> Experience:
+    def _each(self, change: Callable[[str, Tensor], Tensor]) -> Experience:
         fields = zip(self._fields, self[:-2], strict=False)  # all but the layout
         given = {key: change(key, values) for key, values in fields if values is not None}
-        return Experience(**given, running=running)
+        return Experience(**given)
 
     def of_agent(self, i: int) -> Experience:
         """What agent i did; inputs and memory, and the critic's part, stay everybody's."""

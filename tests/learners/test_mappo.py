@@ -389,6 +389,26 @@ def test_rows_of_agents_that_end_with_them_learn_what_whole_teams_do(
     torch.testing.assert_close(*ends)
 
 
+@pytest.mark.parametrize("episodes", [None, [0, 3], [0, 1, 2]])
+def test_what_agents_say_does_not_depend_on_how_rows_are_laid_out(
+    episodes: list[int] | None,
+) -> None:
+    """With padding or without any, as of the first and the last episode."""
+    learner = learner_of()
+    rows = rows_of(learner, batch_with_a_dead_agent(learner.args))
+    some = None if episodes is None else torch.tensor(episodes)
+    found, wanted = (rows.packed(some, apart=apart) for apart in (True, False))
+
+    assert found.asked is not None
+    assert wanted.asked is None
+    assert found.inputs.shape[1] < wanted.valid.sum()
+    log_probs = [
+        learner.policy.evaluate(each.view(), each.avail, each.actions)[0] * each.deciding
+        for each in (found, wanted)
+    ]
+    torch.testing.assert_close(*log_probs)
+
+
 def test_agents_that_never_decide_cost_no_row() -> None:
     learner = learner_of()
     batch = double_batch(learner.args)
