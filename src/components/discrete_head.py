@@ -19,8 +19,7 @@ def draw(weights: Tensor) -> Tensor:
     """
     if not math.isfinite(float(weights.sum())):
         raise DivergedError("The policy's probabilities hold")
-    noise = torch.empty_like(weights).exponential_()
-    return torch.div(weights, noise, out=noise).argmax(dim=-1)
+    return (weights / torch.empty_like(weights).exponential_()).argmax(dim=-1)
 
 
 def mask_unavailable(values: Tensor, avail: Tensor) -> Tensor:
