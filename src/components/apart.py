@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from components.minibatch import RoundUp, Steps, View, pick, running_rows
+from components.minibatch import RoundUp, Steps, pick, running_rows
 
 
 class AgentRows:
@@ -27,8 +27,13 @@ class AgentRows:
         """Whether anything is left out, and anything left."""
         return self._steps.order is not None and bool(self._reached.any())
 
-    def view(self, inputs: Tensor, start: Tensor, rows: Tensor | None = None) -> View:
-        """The agents' rows end to end (1, m, 1, F), of all inputs (R, L, N, F) or of `rows`."""
+    def view(
+        self, inputs: Tensor, start: Tensor, rows: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, list[int]]:
+        """The agents' rows end to end (1, m, 1, F), of all inputs (R, L, N, F) or of `rows`.
+
+        Also the memory before each row (r, 1, H), and how many reach each slot.
+        """
         assert self._steps.order is not None
         N, running = self._N, running_rows(self._reached)
         row, slots = self._steps.where
@@ -38,7 +43,7 @@ class AgentRows:
         if rows is not None:
             episodes, first = rows[episodes], rows[first]
         taken = pick(inputs.flatten(1, 2), episodes, slots * N + agents)  # (1, m, F)
-        return View(taken.unsqueeze(2), start[first, of].unsqueeze(1), running)
+        return taken.unsqueeze(2), start[first, of].unsqueeze(1), running
 
     def put(self, values: Tensor) -> Tensor:
         """(1, m, 1, X) -> (R, L, N, X), with zeros where nothing was asked."""

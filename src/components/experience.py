@@ -84,11 +84,9 @@ class Experience(NamedTuple):
         agents = AgentRows(deciding, steps.round_up)
         if not agents.some_end:
             return found
-        view = agents.view(self.inputs, self.memory, rows)
+        inputs, start, running = agents.view(self.inputs, self.memory, rows)
         asked = agents.put if steps.order is None else partial(agents.put_in, steps)
-        return found._replace(
-            inputs=view.inputs, memory=view.start, running=view.running, asked=asked
-        )
+        return found._replace(inputs=inputs, memory=start, running=running, asked=asked)
 
     def view(self) -> View:
         """As the actors see it."""
@@ -97,7 +95,7 @@ class Experience(NamedTuple):
     def _each(self, change: Callable[[str, Tensor], Tensor]) -> Experience:
         fields = zip(self._fields, self[:-2], strict=False)  # all but the layout
         given = {key: change(key, values) for key, values in fields if values is not None}
-        return Experience(**given)
+        return self._replace(**given)
 
     def of_agent(self, i: int) -> Experience:
         """What agent i did; inputs and memory, and the critic's part, stay everybody's."""

@@ -109,7 +109,7 @@ def unrolled_agents(
     if not rows.some_end:
         return None
     assert view.start is not None
-    outputs, hidden = policy.unroll(rows.view(view.inputs, view.start))
+    outputs, hidden = policy.unroll(View(*rows.view(view.inputs, view.start)))
     return rows.put(outputs), rows.put(hidden) if memory else None
 
 
