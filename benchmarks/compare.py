@@ -20,7 +20,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import growth
 import loop
+import mappo
 import parallel
+import rates
 import rollout
 import startup
 import team_acting
@@ -29,11 +31,11 @@ import transition_scope
 import turns
 import updates
 from interleave import UNITS, Case, checkout, in_turn, spread
-from problems import FULL, MUJOCO, SMAC
+from problems import FULL, MUJOCO, ROOT, SMAC
 from seen import seen
 
-PEERS = ("facmac", "pymarl", "epymarl", "harl", "mat")
-SHAPES = (*SMAC, "8m", *FULL, *MUJOCO)
+PEERS = ("facmac", "pymarl", "epymarl", "harl", "jaxmarl", "mat")
+SHAPES = (*SMAC, "8m", *mappo.ALONE, *FULL, *MUJOCO)
 BENCHMARKS = {  # what makes the cases, and the shapes they can have
     "kfacmac": (partial(updates.cases, "kfacmac_learner"), (*SMAC, *MUJOCO)),
     "kmaddpg": (partial(updates.cases, "kmaddpg_learner"), (*SMAC, *MUJOCO)),
@@ -42,6 +44,8 @@ BENCHMARKS = {  # what makes the cases, and the shapes they can have
         partial(updates.single_cases, "maddpg_learner", "epymarl", "EPyMARL"),
         ("3m", "corridor", *FULL),
     ),
+    "mappo": (mappo.loops, mappo.LOOPS),
+    "mappo-update": (mappo.updates, ("3m", "2s3z", "MMM2")),
     "turns": (turns.cases, ("3m", "2s3z", "MMM2")),
     "teams": (team_updates.cases, ("3m", "MMM2")),
     "loop": (loop.cases, ("3m", "2s3z")),
@@ -132,7 +136,8 @@ def main() -> None:
             sys.stdout.flush()
             if options.json:
                 options.json.write_text(json.dumps(rows, indent=1))
-    sys.stdout.write(f"\n{seen()}\n")
+    sys.path.insert(0, str(ROOT / "src"))
+    sys.stdout.write(f"\n{seen()} {rates.in_words()}\n")
 
 
 if __name__ == "__main__":

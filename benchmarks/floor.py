@@ -11,10 +11,8 @@ behind another, but for bytes that are still in a cache.
 from __future__ import annotations
 
 import argparse
-import functools
 import sys
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from problems import MUJOCO, ROOT, SMAC, settings_of
@@ -23,12 +21,12 @@ sys.path.insert(0, str(ROOT / "src"))
 
 import torch
 from batches import make_batch
+from rates import product_rates, seconds_of
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from updates import learner_of, our_learner
 
 from machine.allocation import keep_freed_memory
-from modules.products import OneDNNProducts, by_onednn
 
 HEAD = "| update | products | bytes | operations | floor | takes |\n|---|---|---|---|---|---|\n"
 ONEDNN_PRODUCT = "_linear_pointwise"
@@ -49,26 +47,12 @@ class Work(NamedTuple):
     operations: float
 
 
-def seconds_of(call: Callable[[], Any], times: int) -> float:
-    """The least of some."""
-    found = []
-    for _ in range(9):
-        began = time.process_time()
-        for _ in range(times):
-            call()
-        found.append((time.process_time() - began) / times)
-    return min(found)
-
-
 def speed_of_this_machine() -> Work:
     """Each by itself, at its best."""
-    a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
-    ways = [torch.mm, by_onednn] if OneDNNProducts.there() else [torch.mm]
-    products = [seconds_of(functools.partial(way, a, b), 5) for way in ways]
     source, number = torch.randn(COPIED), torch.ones(1)
     target = torch.empty_like(source)
     return Work(
-        flops=2 * 1024**3 / min(products),
+        flops=max(product_rates().values()),
         moved=2 * 4 * COPIED / seconds_of(lambda: target.copy_(source), 1),
         operations=1 / seconds_of(lambda: number + number, 10_000),
     )

@@ -17,6 +17,7 @@ class Job(NamedTuple):
 
     script: str
     words: tuple[Any, ...]
+    python: str = sys.executable  # a peer may have an environment of its own
 
 
 Medians = Mapping[str, float]
@@ -45,9 +46,10 @@ UNITS: Mapping[str, Callable[[float], float]] = {
 
 def checkout(path: str) -> str:
     """The path of a peer's tree."""
-    if not any(Path(path, folder).is_dir() for folder in ("src", "harl", "mat")):
+    folders = "src", "harl", "baselines", "mat"
+    if not any(Path(path, folder).is_dir() for folder in folders):
         raise argparse.ArgumentTypeError(
-            f"{path} is no checkout: it has no folder src, harl or mat"
+            f"{path} is no checkout: it has none of the folders {', '.join(folders)}"
         )
     return path
 
@@ -56,7 +58,7 @@ class Child:
     """One job in its process, timed on request."""
 
     def __init__(self, job: Job) -> None:
-        words = [sys.executable, "-W", "ignore", job.script, "--serve", json.dumps(job.words)]
+        words = [job.python, "-W", "ignore", job.script, "--serve", json.dumps(job.words)]
         self._process = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )

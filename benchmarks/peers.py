@@ -44,7 +44,11 @@ def become(tree: Path, args: SimpleNamespace) -> None:
 
     if not hasattr(selectors, "multinomial_entropy"):
         selectors.multinomial_entropy = None
-    speak = {"q_learner": as_pymarl, "maddpg_learner": as_epymarl}
+    speak = {
+        "q_learner": as_pymarl,
+        "maddpg_learner": as_epymarl_maddpg,
+        "mappo_learner": as_epymarl_mappo,
+    }
     speak.get(args.learner, as_facmac)(args)
 
 
@@ -52,12 +56,22 @@ def as_pymarl(args: SimpleNamespace) -> None:
     """It has what it names."""
 
 
-def as_epymarl(args: SimpleNamespace) -> None:
-    """Its MADDPG, with networks as wide as ours, and nothing standardised, as ours."""
+def as_epymarl_maddpg(args: SimpleNamespace) -> None:
     args.mac, args.critic_type = "maddpg_mac", "maddpg_critic"
-    args.hidden_dim, args.use_rnn = args.rnn_hidden_dim, True
+    args.reg, args.target_update_interval_or_tau = 0.001, 200
+    as_epymarl(args)
+
+
+def as_epymarl_mappo(args: SimpleNamespace) -> None:
+    args.learner, args.mac, args.critic_type = "ppo_learner", "basic_mac", "cv_critic"
+    args.q_nstep, args.add_value_last_step, args.target_update_interval_or_tau = 5, True, 0.01
+    as_epymarl(args)
+
+
+def as_epymarl(args: SimpleNamespace) -> None:
+    """Networks as wide as ours, and nothing standardised."""
+    args.hidden_dim, args.use_rnn, args.common_reward = args.rnn_hidden_dim, True, True
     args.standardise_returns = args.standardise_rewards = args.obs_individual_obs = False
-    args.common_reward, args.reg, args.target_update_interval_or_tau = True, 0.001, 200
 
 
 def as_facmac(args: SimpleNamespace) -> None:

@@ -12,11 +12,8 @@ recurrent critic.
 from __future__ import annotations
 
 import importlib
-import sys
 import time
-import types
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -56,84 +53,15 @@ def ours(args: SimpleNamespace) -> Callable[[], object]:
     return lambda: learner.train(batch, 1000, 1000)
 
 
-# ---------------------------------------------------------------- HARL
-
-
-class Box(SimpleNamespace):
-    """Stands in for gym's."""
-
-
-class Discrete(SimpleNamespace):
-    """Stands in for gym's."""
-
-
 def harl(tree: str, args: SimpleNamespace) -> Callable[[], object]:
     """A round of HARL's HAPPO on random rows, by its own runner, actors, critic and buffers."""
-    sys.path.insert(0, tree)
-    for module in ("harl.envs", "harl.envs.env_wrappers", "harl.runners.on_policy_base_runner"):
-        sys.modules[module] = types.ModuleType(module)
-    for name in ("ShareSubprocVecEnv", "ShareDummyVecEnv"):
-        setattr(sys.modules["harl.envs.env_wrappers"], name, None)
-    base = sys.modules["harl.runners.on_policy_base_runner"]
-    base.OnPolicyBaseRunner = object  # type: ignore[attr-defined]
-    package = sys.modules["harl.runners"] = types.ModuleType("harl.runners")
-    package.__path__ = [str(Path(tree) / "harl/runners")]
-    runner = importlib.import_module("harl.runners.on_policy_ha_runner").OnPolicyHARunner()
-    fill(runner, args, harl_settings(args))
+    import harl_parts
 
-    def train() -> None:
-        next_value = runner.critic_buffer.value_preds[-1]
-        runner.critic_buffer.compute_returns(next_value, runner.value_normalizer)
-        runner.train()
-
-    return train
-
-
-def harl_settings(args: SimpleNamespace) -> dict[str, Any]:
-    """Its default settings, with our sizes."""
-    recurrent = args.agent == "rnn"
-    return {
-        **{"episode_length": args.episode_limit, "n_rollout_threads": args.batch_size},
-        **{"hidden_sizes": [WIDTH] if recurrent else [WIDTH, WIDTH], "activation_func": "relu"},
-        **{"use_feature_normalization": False, "initialization_method": "orthogonal_"},
-        **{"gain": 0.01, "recurrent_n": 1, "use_recurrent_policy": recurrent},
-        **{"use_naive_recurrent_policy": False, "data_chunk_length": args.chunk_length},
-        **{"lr": 0.0005, "critic_lr": 0.0005, "opti_eps": 1e-5, "weight_decay": 0},
-        **{"ppo_epoch": args.epochs, "critic_epoch": args.epochs, "clip_param": 0.2},
-        **{"actor_num_mini_batch": 1, "critic_num_mini_batch": 1, "entropy_coef": 0.01},
-        **{"value_loss_coef": 1, "use_max_grad_norm": True, "max_grad_norm": 10.0},
-        **{"use_gae": True, "gamma": 0.99, "gae_lambda": 0.95, "use_proper_time_limits": True},
-        **{"use_huber_loss": True, "huber_delta": 10.0, "use_clipped_value_loss": True},
-        **{"use_policy_active_masks": True, "action_aggregation": "prod"},
-    }
-
-
-def fill(runner: Any, args: SimpleNamespace, settings: dict[str, Any]) -> None:
-    """What its constructor would make, without environments; and a round of random rows."""
-    import numpy
-
-    critics = importlib.import_module("harl.algorithms.critics.v_critic")
-    actors = importlib.import_module("harl.algorithms.actors.happo")
-    buffers = importlib.import_module("harl.common.buffers.on_policy_actor_buffer")
-    critic_buffers = importlib.import_module("harl.common.buffers.on_policy_critic_buffer_fp")
-    norms = importlib.import_module("harl.common.valuenorm")
-    N, obs = args.n_agents, Box(shape=(args.obs_shape + args.n_agents,))
-    state, actions = Box(shape=(args.state_shape,)), Discrete(n=args.n_actions)
-    runner.algo_args = {"train": settings}
-    runner.num_agents, runner.state_type, runner.fixed_order = N, "FP", False
-    runner.action_aggregation = "prod"
-    runner.actor = [actors.HAPPO(settings, obs, actions) for _ in range(N)]
-    runner.critic = critics.VCritic(settings, state)
-    runner.value_normalizer = norms.ValueNorm(1)
-    runner.actor_buffer = [buffers.OnPolicyActorBuffer(settings, obs, actions) for _ in range(N)]
-    runner.critic_buffer = critic_buffers.OnPolicyCriticBufferFP(settings, state, N)
-    random = numpy.random.default_rng(0)
-    for buffer in runner.actor_buffer:
-        buffer.obs[:] = random.standard_normal(buffer.obs.shape)
-        buffer.actions[:] = random.integers(args.n_actions, size=buffer.actions.shape)
-    for values in ("share_obs", "value_preds", "rewards"):
-        rows = getattr(runner.critic_buffer, values)
-        rows[:] = random.standard_normal(rows.shape)
+    runner = harl_parts.runner_of(tree, "on_policy_ha_runner", "OnPolicyHARunner")
+    settings = harl_parts.settings_for(args, WIDTH)
+    kind = importlib.import_module("harl.algorithms.actors.happo").HAPPO
+    harl_parts.fill(runner, args, settings, kind)
+    return lambda: harl_parts.train(runner)
 
 
 # ---------------------------------------------------------------- who is compared

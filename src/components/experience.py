@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from components.minibatch import Running, Steps, running_rows
+from components.apart import AgentRows
+from components.minibatch import Index, RoundUp, Running, Steps, View, running_rows
+
+Rows = Tensor | None  # some; None is all
+COUNTING = {"valid", "deciding"}  # by which steps count
 
 
 class Experience(NamedTuple):
@@ -31,39 +36,70 @@ class Experience(NamedTuple):
     weight: Tensor | None = None  # of a step for its agent, where they differ (R, L, N)
     pull: Tensor | None = None  # of others on the agent's action, if there is any (R, L, N, A)
     running: Running = None  # how many rows reach each slot, once they are laid end to end
+    asked: Index | None = None  # where the agents' rows are apart: see `AgentRows`
 
     def minibatches(self, count: int) -> Iterator[Experience]:
         """`count` parts of randomly chosen rows, at most one a row; one part is not shuffled."""
-        if count == 1:
-            yield self
-            return
-        shuffled = torch.randperm(len(self.inputs), device=self.inputs.device)
-        for rows in shuffled.tensor_split(self.parts(count)):
+        for rows in self.shuffled(count):
             yield self.of(rows)
+
+    def shuffled(self, count: int) -> Sequence[Rows]:
+        """The rows of each such part."""
+        if count == 1:
+            return [None]
+        shuffled = torch.randperm(len(self.inputs), device=self.inputs.device)
+        return shuffled.tensor_split(self.parts(count))
 
     def parts(self, count: int) -> int:
         """How many `minibatches` gives of that many."""
         return 1 if count == 1 else min(count, len(self.inputs))
 
-    def of(self, rows: Tensor) -> Experience:
-        return self._each(lambda key, values: values[rows])
+    def of(self, rows: Rows) -> Experience:
+        return self if rows is None else self._each(lambda key, values: values[rows])
 
-    def packed(self) -> Experience:
-        """Without the padding inside rows; as it is if there is none, and on a GPU."""
-        mask = self.valid[..., :1]  # (R, L, 1)
-        steps = Steps(mask)
-        order = steps.order
-        if order is None:
-            return self
-        return self._each(
-            lambda key, values: values[order] if key == "memory" else steps.take(values),
-            running_rows(mask),
-        )
+    def packed(self, rows: Rows = None, round_up: RoundUp = int, apart: bool = False) -> Experience:
+        """`rows` without the padding inside them; as they are if there is none, and on a GPU.
 
-    def _each(self, change: Callable[[str, Tensor], Tensor], running: Running = None) -> Experience:
-        fields = zip(self._fields, self[:-1], strict=False)  # all but `running`
+        `round_up` may add steps that count for nothing: see `Steps`. With `apart` inputs and memory
+        are those of single agents' rows.
+        """
+        mask = (self.valid if rows is None else self.valid[rows])[..., :1]  # (R, L, 1)
+        steps = Steps(mask, round_up=round_up)
+        found = self.of(rows) if steps.order is None else self._end_to_end(steps, rows)
+        found = found._replace(running=None if steps.order is None else running_rows(mask))
+        return self._apart(found, steps, rows) if apart else found
+
+    def _end_to_end(self, steps: Steps, rows: Rows) -> Experience:
+        counted = steps.mask
+        if rows is not None:
+            steps = steps.among(rows)  # a copy of the rows would only be thrown away
+
+        def laid_out(key: str, values: Tensor) -> Tensor:
+            if key == "memory":
+                return values[steps.order]
+            taken = steps.take(values)
+            return taken * counted if key in COUNTING else taken
+
+        return self._each(laid_out)
+
+    def _apart(self, found: Experience, steps: Steps, rows: Rows) -> Experience:
+        """With the inputs and the memory of single agents' rows, if some end before the others."""
+        deciding = self.deciding if rows is None else self.deciding[rows]
+        agents = AgentRows(deciding, steps.round_up)
+        if not agents.some_end:
+            return found
+        inputs, start, running = agents.view(self.inputs, self.memory, rows)
+        asked = agents.put if steps.order is None else partial(agents.put_in, steps)
+        return found._replace(inputs=inputs, memory=start, running=running, asked=asked)
+
+    def view(self) -> View:
+        """As the actors see it."""
+        return View(self.inputs, self.memory, self.running, self.asked)
+
+    def _each(self, change: Callable[[str, Tensor], Tensor]) -> Experience:
+        fields = zip(self._fields, self[:-2], strict=False)  # all but the layout
         given = {key: change(key, values) for key, values in fields if values is not None}
-        return Experience(**given, running=running)
+        return self._replace(**given)
 
     def of_agent(self, i: int) -> Experience:
         """What agent i did; inputs and memory, and the critic's part, stay everybody's."""
@@ -105,12 +141,14 @@ def cut(values: Tensor, length: int) -> Tensor:
     return values.reshape(B * -(-T // length), length, *values.shape[2:])
 
 
-def memory_before(start: Tensor, hidden: Tensor, length: int) -> Tensor:
+def memory_before(start: Tensor, hidden: Tensor | None, length: int) -> Tensor:
     """The hidden states before the first slot of each such row.
 
-    start (B, N, H) is that before the episode, hidden (B, T, N, H) those after each slot.
-    -> (B * ceil(T / length), N, H)
+    start (B, N, H) is that before the episode, hidden (B, T, N, H) those after each slot; None
+    if a row is a whole episode. -> (B * ceil(T / length), N, H)
     """
+    if hidden is None:
+        return start
     before = torch.cat([start.unsqueeze(1), hidden[:, :-1]], dim=1)  # (B, T, N, H)
     return before[:, ::length].flatten(0, 1)
 

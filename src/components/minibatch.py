@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -101,6 +102,25 @@ class Steps:
         """Whether steps are laid end to end here."""
         return not mask.is_cuda
 
+    @property
+    def where(self) -> tuple[Tensor, Tensor]:
+        """Episode and slot of each step, if they are laid end to end. (n,)"""
+        assert self._where is not None
+        return self._where
+
+    @property
+    def where_real(self) -> tuple[Tensor, Tensor]:
+        """The same of those that count."""
+        episodes, slots = self.where
+        return episodes[: self._n_real], slots[: self._n_real]
+
+    def among(self, rows: Tensor) -> Steps:
+        """The same steps to be taken from more rows, of which these are `rows` (B,)."""
+        assert self.order is not None
+        found, (episodes, slots) = copy.copy(self), self.where
+        found.order, found._where = rows[self.order], (rows[episodes], slots)
+        return found
+
     def take(self, values: Tensor, first: int = 0) -> Tensor:
         """(B, T, ...) -> (1, n, ...); from more than T slots, those from `first` on."""
         if self._where is None:
@@ -113,8 +133,8 @@ class Steps:
         if self._where is None:
             return values
         whole = values.new_zeros(self._B, self._T, *values.shape[2:])
-        episodes, slots = self._where
-        whole[episodes[: self._n_real], slots[: self._n_real]] = values[0, : self._n_real]
+        episodes, slots = self.where_real
+        whole[episodes, slots] = values[0, : self._n_real]
         return whole
 
 
@@ -133,7 +153,7 @@ class Slots:
         order = steps.order
         if order is None:
             return
-        reached = torch.cat([torch.ones_like(mask[:, :1]), mask], dim=1)  # (B, T+1, 1)
+        reached = reached_slots(mask)
         self.running = running = running_rows(reached)
         begins = torch.tensor([0, *accumulate(running)])
         slots, ranks = mask[order].squeeze(2).t().nonzero(as_tuple=True)
@@ -160,6 +180,14 @@ class Slots:
         previous = values.new_zeros(shape)
         previous[:, first : first + before.shape[1]] = before
         return previous
+
+
+def reached_slots(mask: Tensor) -> Tensor:
+    """1 at the first slot, and after each step of `mask` (B, T, 1), if that has no gaps.
+
+    (B, T + 1, 1)
+    """
+    return torch.cat([torch.ones_like(mask[:, :1]), mask], dim=1)
 
 
 def has_gaps(mask: Tensor) -> bool:

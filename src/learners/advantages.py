@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from learners.returns import ahead, at_once, by_doubling
+
 
 def gae(
     rewards: Tensor,
@@ -24,6 +26,9 @@ def gae(
     that was cut still looks at V of the slot after it.
     """
     deltas = rewards + gamma * (1 - terminated) * values[:, 1:] - values[:, :-1]  # (B, T, X)
+    if at_once(deltas):
+        decay = gamma * lam if trace is None else gamma * lam * ahead(trace, 1)
+        return by_doubling(mask * deltas, mask * decay)
     advantages, later = torch.empty_like(deltas), torch.zeros_like(deltas[:, 0])
     for t in reversed(range(deltas.shape[1])):
         later = mask[:, t] * (deltas[:, t] + gamma * lam * later)

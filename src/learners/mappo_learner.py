@@ -10,14 +10,23 @@ from torch import Tensor
 
 from components.episode_buffer import EpisodeBatch
 from components.experience import Experience, cut, mean_over, memory_before
-from components.minibatch import View, valid_steps
+from components.minibatch import Steps, View, reached_slots, valid_steps
 from components.scheme import Scheme
 from controllers.contract import MAC
 from learners.advantages import gae, n_step_returns
 from learners.contract import Statistics
 from learners.objective import ActorStep, Drawing
 from learners.on_policy import OnPolicyLearner
-from learners.round import Judged, Rewards, Round, of_round, unrolled_steps, variance
+from learners.round import (
+    Judged,
+    Rewards,
+    Round,
+    judged_slots,
+    of_round,
+    unrolled_agents,
+    unrolled_steps,
+    variance,
+)
 from learners.state import Stateful
 from learners.surrogate import Surrogate
 from policies.contract import Policy
@@ -75,11 +84,18 @@ class MAPPOLearner(OnPolicyLearner):
         found: list[Statistics] = []
         for epoch in range(self.args.epochs):
             last = diagnose and epoch == self.args.epochs - 1
-            for some in rows.minibatches(self.args.minibatches):
-                noted = improve(some.packed() if self.policy.packs else some, last)
+            for some in rows.shuffled(self.args.minibatches):
+                noted = improve(self.laid_out(rows, some), last)
                 if last:
                     found.append(noted)
         return means(found)
+
+    def laid_out(self, rows: Experience, some: Tensor | None) -> Experience:
+        """Those rows as the networks take them fastest."""
+        policy = self.policy
+        if not policy.packs:
+            return rows.of(some)
+        return rows.packed(some, self.round_up, policy.agents_apart)
 
     def improve(self, played: Experience, t_env: int, diagnose: bool) -> Statistics:
         """One step of the critic and one of the actors."""
@@ -95,12 +111,13 @@ class MAPPOLearner(OnPolicyLearner):
         avail, actions = batch["avail_actions"][:, :T], batch["actions"][:, :T]
         mask = valid_steps(batch["filled"], batch["terminated"])  # (B, T, 1)
         view = self.policy.whole(batch, T)
-        outputs, memory = unrolled_steps(self.policy, view, mask)
+        valid = mask.expand(-1, -1, self.args.n_agents)
+        deciding = valid * self.head.has_choice(avail) if self.args.dead_mask else valid
+        outputs, memory = self.unrolled(view, mask, deciding)
         judged = self.judge(batch)
         values, ahead = self.norm.restore(judged.values), self.norm.restore(judged.ahead)
         rewards = Rewards(batch["reward"][:, :T], batch["terminated"][:, :T].to(values), mask)
         returns = self.returns(rewards, ahead)  # (B, T, N)
-        valid = mask.expand_as(returns)
         if self.args.value_norm:
             self.norm.update(returns, valid)
         return Round(
@@ -117,15 +134,27 @@ class MAPPOLearner(OnPolicyLearner):
             ahead=ahead,
             returns=returns,
             valid=valid,
-            deciding=valid * self.head.has_choice(avail) if self.args.dead_mask else valid,
+            deciding=deciding,
         )
 
+    def unrolled(self, view: View, mask: Tensor, deciding: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What the actors say of steps, and their memory where rows may begin inside episodes."""
+        T, how = mask.shape[1], (self.round_up,)
+        memory = self.row_length(T) < T
+        if self.policy.agents_apart:
+            found = unrolled_agents(self.policy, view, deciding, memory, *how)
+            if found is not None:
+                return found
+        return unrolled_steps(self.policy, view, mask, memory, *how)
+
     def judge(self, batch: EpisodeBatch) -> Judged:
-        """What the critic says of every slot."""
+        """What the critic says of every slot that an episode has."""
         inputs = self.critic.inputs(batch)
-        values = ahead = self.critic.values_of(inputs)
+        steps = valid_steps(batch["filled"], batch["terminated"])
+        reached = Steps(reached_slots(steps), round_up=self.round_up)
+        values = ahead = judged_slots(self.critic, inputs, reached)
         if self.args.critic_targets:
-            ahead = self.target_critic.values_of(inputs)
+            ahead = judged_slots(self.target_critic, inputs, reached)
         return Judged(inputs, values, ahead)
 
     def returns(self, rewards: Rewards, ahead: Tensor, trace: Tensor | None = None) -> Tensor:
@@ -189,7 +218,7 @@ class MAPPOLearner(OnPolicyLearner):
 
     def improve_actors(self, played: Experience, t_env: int, diagnose: bool) -> Statistics:
         """One step up the surrogate."""
-        view = View(played.inputs, played.memory, played.running)
+        view = played.view()
 
         def respond(policy: Policy, how: Drawing) -> Tensor:
             """How probable other actors hold the stored actions; nothing is drawn. (R, L, N)"""

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from components.action_heads import ActionHead
+from components.apart import AgentRows
 from components.experience import mean_over
-from components.minibatch import Steps, View, running_rows
+from components.minibatch import RoundUp, Steps, View, running_rows
 from learners.contract import Statistics
+from modules.contract import InputCritic
 
 
 class Judged(NamedTuple):
@@ -33,7 +35,7 @@ class Round(NamedTuple):
     """Complete episodes before anything was learned from them. Learners change none of it."""
 
     view: View  # of the actors: inputs (B, T, N, F), memory before the first slot (B, N, H)
-    memory: Tensor  # after each slot (B, T, N, H)
+    memory: Tensor | None  # after each slot, if rows may begin there (B, T, N, H)
     outputs: Tensor  # of the actors (B, T, N, A)
     avail: Tensor  # (B, T, N, A)
     actions: Tensor  # as stored (B, T, N, 1 or A)
@@ -78,9 +80,14 @@ class Unrolls(Protocol):
         """Raw outputs (..., N, A) and memory (..., N, H)."""
 
 
-def unrolled_steps(policy: Unrolls, view: View, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Outputs and memory of the slots where `mask` (R, L, 1) is 1, for those alone; else zeros."""
-    steps = Steps(mask)
+def unrolled_steps(
+    policy: Unrolls, view: View, mask: Tensor, memory: bool = True, round_up: RoundUp = int
+) -> tuple[Tensor, Tensor | None]:
+    """Outputs and memory of the slots where `mask` (R, L, 1) is 1, for those alone; else zeros.
+
+    Without `memory` only outputs are asked for.
+    """
+    steps = Steps(mask, round_up=round_up)
     order = steps.order if policy.packs else None
     if order is None:
         return policy.unroll(view)
@@ -88,7 +95,27 @@ def unrolled_steps(policy: Unrolls, view: View, mask: Tensor) -> tuple[Tensor, T
     assert view.start is not None
     start = view.start[order[: running[0]]]  # a part may have no steps at all
     outputs, hidden = policy.unroll(View(steps.take(view.inputs), start, running))
-    return steps.put(outputs), steps.put(hidden)
+    return steps.put(outputs), steps.put(hidden) if memory else None
+
+
+def unrolled_agents(
+    policy: Unrolls, view: View, deciding: Tensor, memory: bool, round_up: RoundUp
+) -> tuple[Tensor, Tensor | None] | None:
+    """The same of each agent up to the last slot at which it decides anything, of `deciding`.
+
+    (R, L, N); None if all of them do until their episodes end, or nobody does.
+    """
+    rows = AgentRows(deciding, round_up)
+    if not rows.some_end:
+        return None
+    assert view.start is not None
+    outputs, hidden = policy.unroll(View(*rows.view(view.inputs, view.start)))
+    return rows.put(outputs), rows.put(hidden) if memory else None
+
+
+def judged_slots(critic: InputCritic, inputs: Tensor, reached: Steps) -> Tensor:
+    """Values of the slots that `reached` has, for those alone; else zeros. (B, T + 1, N)"""
+    return reached.put(critic.values_of(reached.take(inputs)))
 
 
 def variance(values: Tensor, mask: Tensor) -> Tensor:

@@ -22,6 +22,11 @@ class Dense(nn.Linear):
         """(..., inputs) -> (..., outputs)"""
         return self.products.linear(input, self.weight, self.bias)
 
+    def rectified(self, x: Tensor) -> Tensor:
+        """relu(layer(x)), whose argument is not kept. (..., inputs) -> (..., outputs)"""
+        made = self.products.linear(x.flatten(0, -2), self.weight, self.bias).relu_()
+        return made.unflatten(0, x.shape[:-1])
+
 
 def all_of_same(networks: Sequence[nn.Module], x: Tensor) -> list[Tensor]:
     """What each network, a `Dense` or a sequence that begins with one, makes of x.

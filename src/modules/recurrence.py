@@ -20,6 +20,8 @@ from torch.autograd.function import once_differentiable
 
 from modules.products import Products
 
+BLOCK = 1 << 15  # numbers of a part that is gone through at a time
+
 
 class Recurrence(Protocol):
     """A way through the slots of episodes."""
@@ -100,7 +102,7 @@ class _Recurrence(torch.autograd.Function):
             torch.add(one, n_, alpha=-2, out=n_)
             h = torch.lerp(n_, h, z_, out=here)
         ctx.save_for_backward(x, of_input, of_hidden, parts, hidden, start)
-        ctx.sizes, ctx.products, ctx.moves = sizes, products, None
+        ctx.sizes, ctx.products, ctx.moves = sizes, products, {}
         return hidden
 
     @staticmethod
@@ -108,32 +110,29 @@ class _Recurrence(torch.autograd.Function):
     def backward(ctx: Any, d_hidden: Tensor) -> tuple[Tensor | None, ...]:
         x, of_input, of_hidden, parts, hidden, start = ctx.saved_tensors
         H, sizes, products = of_hidden.shape[1], ctx.sizes, ctx.products
-        if ctx.moves is None:  # K levels come back through one graph
-            ctx.moves = moves_of(parts, before(hidden, start, sizes))
-        moves = ctx.moves
+        earlier = before(hidden, start, sizes)
         total = d_hidden.clone()  # of a slot itself, and what comes back from the slots after it
         d_parts = torch.empty_like(parts)  # (rows, 4H)
         d_parts[sum(sizes) :] = 0
-        each = (
-            total,
-            d_parts.unflatten(1, (4, H)),
-            d_parts[:, H:],
-            moves.by_parts,
-            moves.by_before,
-        )
         nobody_asks = total.new_empty(sizes[0], H)  # for the gradient of the start
-        earlier = [nobody_asks, *slots(total, sizes)]
-        backwards = (reversed(slots(part, sizes)) for part in each)
-        for size, d_h, d_each, d_of_h, by_parts, by_before, d_before in zip(
-            reversed(sizes), *backwards, reversed(earlier[:-1]), strict=True
-        ):
-            torch.mul(d_h.unsqueeze(1), by_parts, out=d_each)
-            d_before[:size].addcmul_(d_h, by_before).addmm_(d_of_h, of_hidden)
+        d_slots = [nobody_asks, *slots(total, sizes)]
+        for first, last, rows in reversed(blocks(sizes, H)):
+            moves = ctx.moves.get(first) or moves_of(parts[rows], earlier[rows])
+            if kept_graph():  # K levels come back through it
+                ctx.moves[first] = moves
+            here = d_parts[rows]
+            each = total[rows], here.unflatten(1, (4, H)), here[:, H:], *moves
+            backwards = (reversed(slots(part, sizes[first:last])) for part in each)
+            for size, d_h, d_each, d_of_h, by_parts, by_before, d_before in zip(
+                reversed(sizes[first:last]), *backwards, reversed(d_slots[first:last]), strict=True
+            ):
+                torch.mul(d_h.unsqueeze(1), by_parts, out=d_each)
+                d_before[:size].addcmul_(d_h, by_before).addmm_(d_of_h, of_hidden)
         d_of_x, d_of_h, d_bias = d_parts[:, : 3 * H], d_parts[:, H:], d_parts.sum(0)
         return (
             products.times(d_of_x, of_input.roll(H, 0)) if ctx.needs_input_grad[0] else None,
             products.over_rows(d_of_x, x).roll(-H, 0),
-            products.over_rows(d_of_h, moves.before),
+            products.over_rows(d_of_h, earlier),
             d_bias[: 3 * H].roll(-H),
             d_bias[H:],
             None,
@@ -163,7 +162,6 @@ class Moves(NamedTuple):
 
     by_parts: Tensor  # with n, r, z and W_n h, before their activations: (rows, 4, H)
     by_before: Tensor  # with the state before, by itself: (rows, H)
-    before: Tensor  # that state
 
 
 def moves_of(parts: Tensor, h: Tensor) -> Moves:
@@ -179,7 +177,23 @@ def moves_of(parts: Tensor, h: Tensor) -> Moves:
     torch.addcmul(along_r, along_r, r, value=-1, out=by_r)
     along_z = (h - n) * z
     torch.addcmul(along_z, along_z, z, value=-1, out=by_z)
-    return Moves(by_parts, z, h)
+    return Moves(by_parts, z)
+
+
+def blocks(sizes: list[int], width: int) -> list[tuple[int, int, slice]]:
+    """First and last slot, and the rows, of blocks whose gradients are computed in the cache."""
+    found, first, begin, end = [], 0, 0, 0
+    for t, size in enumerate(sizes):
+        end += size
+        if (end - begin) * width >= BLOCK or t + 1 == len(sizes):
+            found.append((first, t + 1, slice(begin, end)))
+            first, begin = t + 1, end
+    return found
+
+
+def kept_graph() -> bool:
+    """Whether the backward pass that runs may not be the last one through its graph."""
+    return torch._C._autograd._get_current_graph_task_keep_graph()
 
 
 def before(hidden: Tensor, start: Tensor, sizes: list[int]) -> Tensor:

@@ -56,6 +56,10 @@ class Policy(Protocol):
     def packs(self) -> bool:
         """Whether it takes rows that are laid end to end."""
 
+    @property
+    def agents_apart(self) -> bool:
+        """Whether such rows may be those of single agents (R, L, 1, F): see `AgentRows`."""
+
     # Acting
 
     def blank_memory(self, n_episodes: int) -> Tensor:
@@ -119,6 +123,8 @@ class Policy(Protocol):
 
 class PlainPolicy:
     """What a policy answers whose actions depend on no random numbers but their own."""
+
+    agents_apart = False
 
     def draw_noise(self, n_episodes: int, testing: bool = False) -> Tensor | None:
         return None

@@ -21,6 +21,7 @@ from modules.sizes import flat_size
 from policies.contract import Observed, PlainPolicy
 from policies.in_place import in_place
 from pymarl.agents import knows_slots_only, takes_packed_rows, takes_teams, unrolling
+from pymarl.overrides import speaks_for
 from pymarl.selectors import choosing
 
 EVERY_ROW: Any = slice(None)
@@ -188,6 +189,9 @@ class IndependentPolicy(PlainPolicy):
         self._unrolling = unrolling(agent, self.takes_teams)
         self.recurrent = bool(getattr(self._unrolling, "recurrent", True))
         self.packs = takes_packed_rows(self._unrolling)
+        alone = speaks_for(type(agent), "takes_agents_apart", "unroll", "forward")
+        own_way = type(self).unroll is IndependentPolicy.unroll
+        self.agents_apart = alone and own_way and self.packs and self.n_agents > 1
 
     def new_agent(self, input_size: int) -> Any:
         """The network that `agent:` names, or one for each agent."""

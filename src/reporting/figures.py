@@ -82,8 +82,7 @@ def pyplot() -> ModuleType:
         import matplotlib
     except ImportError as error:
         raise UserError(
-            f"The pictures need a package: {install('plots')}
-"
+            f"The pictures need a package: {install('plots')}\n"
             "A report can do without: --no-figures"
         ) from error
     matplotlib.use("Agg")

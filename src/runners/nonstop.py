@@ -65,7 +65,8 @@ class Nonstop:
         seats, record, finished = self._seats, Recorder(len(self._rows)), Finished()
         record.open(self._rows[self._playing], seats.memory, self._before)
         for _ in range(self._n_steps):
-            self._begin(self._rows[~self._playing], record)
+            if not self._playing.all():
+                self._begin(self._rows[~self._playing], record)
             self._step(record, finished)
         going = self._rows[self._playing]
         record.close(going, self._situation(), seats.memory, self._before)
@@ -97,7 +98,8 @@ class Nonstop:
         self._returns[~step.lost] += step.reward[~step.lost]
         self._lengths[~step.lost] += 1
         self._actions = [*self._actions, actions][-int(self._lengths.max()) :]
-        record.close(rows[step.lost], situation, memory, before)
+        if step.lost.any():
+            record.close(rows[step.lost], situation, memory, before)
         if step.ended.any():
             self._finish(rows[step.ended], step, record, finished)
         finished.steps += int((~step.lost).sum())
@@ -177,7 +179,8 @@ class Nonstop:
 def happened(situation: Situation, actions: Array, step: Step) -> Situation:
     """One step of all rows, without those that were lost."""
     outcome = {"actions": actions, "reward": step.reward, "terminated": step.terminated}
-    return rows_of({**situation, **outcome}, np.flatnonzero(~step.lost))
+    every = {**situation, **outcome}
+    return rows_of(every, np.flatnonzero(~step.lost)) if step.lost.any() else every
 
 
 def observed(situation: Situation, before: Tensor) -> Observed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import NamedTuple
 
+from learners import REGISTRY as LEARNERS
 from machine.cache import cache_folder
 from machine.compiler import NotCompiledError
 from modules.agents import REGISTRY as AGENTS
@@ -39,7 +40,7 @@ def choose_kernels(
             kernels = same_as(recorded, kernels_here(args, shape), logger)
         elif shape.rows * shape.slots >= LEAST_ROWS:
             here = kernels_here(args, shape)
-            if here.lack:
+            if here.lack and asked_for(args):
                 logger.console_logger.warning(
                     f"Warning: the GRU is not compiled: {here.lack}. What helps is "
                     "in docs/speed.md."
@@ -69,12 +70,24 @@ def kernels_here(args: SimpleNamespace, shape: Shape) -> Here:
     if OneDNNProducts.there():
         libraries.append(OneDNNProducts(of_one_size=args.runner_scope == "transition"))
     lack = ""
-    if shape.recurrent and args.fast_kernels == "compiled":
+    if shape.recurrent and (asked_for(args) or learns_in_rounds(args)):
         try:
             recurrences.append(compiled_gru(shape.width, cache_folder()))
         except NotCompiledError as reason:
             lack = str(reason)
     return Here([Kernels(way, gru) for gru in recurrences for way in libraries], lack)
+
+
+def asked_for(args: SimpleNamespace) -> bool:
+    """Whether the compiled GRU was."""
+    asked: bool = args.fast_kernels == "compiled"
+    return asked
+
+
+def learns_in_rounds(args: SimpleNamespace) -> bool:
+    """Whether whole rounds are learned from at once: in such runs the compiled GRU is faster."""
+    rounds: bool = getattr(LEARNERS[args.learner], "learns_from_parts", False)
+    return rounds
 
 
 def shape_of(args: SimpleNamespace, slots: int) -> Shape:

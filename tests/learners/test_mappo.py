@@ -14,6 +14,7 @@ from torch import Tensor
 from components.episode_buffer import EpisodeBatch
 from components.minibatch import Steps, valid_steps
 from learners.advantages import gae, n_step_returns
+from learners.round import Judged
 from tests.make import (
     B,
     N,
@@ -364,6 +365,62 @@ def test_rows_laid_end_to_end_learn_what_padded_ones_do(
     torch.testing.assert_close(*ends)
 
 
+@pytest.mark.parametrize("chunk_length", [None, 2])
+@pytest.mark.parametrize("learner", ["mappo_learner", "ippo_learner", "kmappo_learner"])
+def test_rows_of_agents_that_end_with_them_learn_what_whole_teams_do(
+    learner: str, chunk_length: int | None
+) -> None:
+    ends, sizes = [], []
+    for apart in (True, False):
+        made = learner_of(learner, chunk_length=chunk_length, minibatches=2, entropy_coef=0.1)
+        batch = batch_with_a_dead_agent(made.args)
+        assert made.policy.agents_apart
+        made.policy.agents_apart = apart
+        rows = rows_of(made, batch)
+        some = made.laid_out(rows, torch.arange(len(rows.valid) - 1))
+        sizes.append(some.inputs.shape[1] * some.inputs.shape[2])
+        assert some.inputs.shape[2] == (1 if apart else N)
+        torch.manual_seed(0)
+        logged = train(made, batch)
+        ends.append(torch.cat([actors(made), flat(made.critic_params)]))
+        assert logged["approx_kl"] > 0
+
+    assert sizes[0] < sizes[1]
+    torch.testing.assert_close(*ends)
+
+
+@pytest.mark.parametrize("episodes", [None, [0, 3], [0, 1, 2]])
+def test_what_agents_say_does_not_depend_on_how_rows_are_laid_out(
+    episodes: list[int] | None,
+) -> None:
+    """With padding or without any, as of the first and the last episode."""
+    learner = learner_of()
+    rows = rows_of(learner, batch_with_a_dead_agent(learner.args))
+    some = None if episodes is None else torch.tensor(episodes)
+    found, wanted = (rows.packed(some, apart=apart) for apart in (True, False))
+
+    assert found.asked is not None
+    assert wanted.asked is None
+    assert found.inputs.shape[1] < wanted.valid.sum()
+    log_probs = [
+        learner.policy.evaluate(each.view(), each.avail, each.actions)[0] * each.deciding
+        for each in (found, wanted)
+    ]
+    torch.testing.assert_close(*log_probs)
+
+
+def test_agents_that_never_decide_cost_no_row() -> None:
+    learner = learner_of()
+    batch = double_batch(learner.args)
+    batch["avail_actions"][..., 1:] = 0
+    batch.update({"actions": torch.zeros_like(batch["actions"])}, mark_filled=False)
+    before = actors(learner)
+
+    train(learner, batch)
+
+    assert torch.equal(actors(learner), before)
+
+
 # ---------------------------------------------------------------- the rest
 
 
@@ -398,7 +455,8 @@ def test_what_is_logged(learner: str) -> None:
 def test_a_critic_that_knows_the_returns_explains_them() -> None:
     learner = learner_of(value_norm=False, gamma=0.0)
     batch = double_batch(learner.args)
-    learner.critic.values_of = lambda seen: batch["reward"].expand(-1, -1, N)[:, : seen.shape[1]]
+    rewards = batch["reward"].expand(-1, -1, N)
+    learner.judge = lambda batch: Judged(learner.critic.inputs(batch), rewards, rewards)
     learner.improve_critic = lambda played: {}
 
     assert train(learner, batch)["explained_variance"] == pytest.approx(1)

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor
 
 from components.minibatch import valid_steps
+from learners import advantages, returns
+from learners.advantages import gae
 from learners.returns import td_lambda_returns
 from utils import rl_utils
 
@@ -118,3 +121,30 @@ def test_a_step_counts_if_its_successor_is_there_and_nothing_ended_before() -> N
     terminated = torch.tensor([[0, 0, 1], [0, 0, 0], [0, 1, 0], [0, 0, 0]])[:, :, None]
     mask = valid_steps(filled, terminated.to(torch.uint8))
     assert mask[:, :, 0].tolist() == [[1, 1, 1], [1, 1, 0], [1, 1, 0], [0, 0, 0]]
+
+
+@pytest.mark.parametrize("slots", [1, 2, 5, 8, 13])
+def test_all_slots_at_once_are_the_loop_over_slots(
+    slots: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    lengths = torch.randint(1, slots + 1, (B, 1))
+    mask = (torch.arange(slots) < lengths).float().unsqueeze(2)  # (B, T, 1)
+    ends = (torch.arange(slots) == lengths - 1).float().unsqueeze(2) * torch.tensor([1, 0, 1, 0.0])[
+        :, None, None
+    ]
+    steps = torch.randn(B, slots, 1), ends, mask
+    values, trace = torch.randn(B, slots + 1, 2), torch.rand(B, slots, 2)
+
+    def found() -> list[Tensor]:
+        return [
+            td_lambda_returns(*steps, values, GAMMA, LAMBDA),
+            gae(*steps, values, GAMMA, LAMBDA),
+            gae(*steps, values, GAMMA, LAMBDA, trace),
+        ]
+
+    in_a_loop = found()
+    for module in (returns, advantages):
+        monkeypatch.setattr(module, "at_once", lambda values: True)
+
+    torch.testing.assert_close(found(), in_a_loop, rtol=1e-6, atol=1e-6)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from modules.kernels import PLAIN, Kernels, layers_made_with
 from modules.products import Products
-from tests.make import make_args, make_batch, make_learner, policy_args
+from tests.make import make_args, make_batch, make_learner, on_policy_args, policy_args
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "facmac_learner": {"mixer": "qmix", "action_l2": 0.5},
@@ -54,3 +54,8 @@ def test_policies(learner: str, agent: str, continuous: bool) -> None:
 @pytest.mark.parametrize("mixer", [None, "vdn", "qmix"])
 def test_values(mixer: str | None) -> None:
     compare(make_args(learner="q_learner", mixer=mixer))
+
+
+@pytest.mark.parametrize("learner", ["mappo_learner", "ippo_learner", "kmappo_learner"])
+def test_rounds(learner: str) -> None:
+    compare(on_policy_args(learner=learner, lr=0.001, epochs=2))

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from components.minibatch import Slots, Steps
+from modules import recurrence
 from modules.gru import GRU
 
 LENGTHS = [4, 7, 1, 7, 3]
@@ -62,3 +63,23 @@ def test_its_gradient_is_that_of_finite_differences() -> None:
         return cell.unroll(rows, slots.running)
 
     assert torch.autograd.gradcheck(unroll, (rows, *cell.parameters()))
+
+
+def test_gradients_in_blocks_are_those_of_all_slots_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """To the last bit, also when the graph is kept, as levels do."""
+    cell, x = make()
+    slots, found = ragged(), []
+    for block in (1, 3 * N * H, 10**9):
+        monkeypatch.setattr(recurrence, "BLOCK", block)
+        assert len(recurrence.blocks([4, 3, 2, 1], 1)) == (4 if block == 1 else 1)
+        rows = slots.take(x).requires_grad_()
+        of = [rows, *cell.parameters()]
+        loss = cell.unroll(rows, slots.running).square().sum()
+        once = torch.autograd.grad(loss, of, retain_graph=True)
+        again = torch.autograd.grad(loss, of)
+        found.append(torch.cat([g.flatten() for g in (*once, *again)]))
+
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])

@@ -132,3 +132,21 @@ def test_without_a_compiler_a_run_works_and_says_so_once(
         assert all("the GRU is not compiled: there is no" in text for text in said)
     choose_kernels(args, SLOTS, LATER, Recorder())
     assert "does not have (there is no C++ compiler). It goes on with" in caplog.messages[-1]
+
+
+def test_who_learns_in_rounds_tries_the_compiled_gru_unasked(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And says nothing where there is no compiler."""
+    tried: list[int] = []
+
+    def lacking(width: int, folder: Path | None) -> NoReturn:
+        tried.append(width)
+        raise NotCompiledError("there is no C++ compiler")
+
+    monkeypatch.setattr(of_training, "compiled_gru", lacking)
+    for learner, times in (("q_learner", 0), ("mappo_learner", 1)):
+        args = make_args(use_cuda=False, learner=learner)
+        assert choose_kernels(args, SLOTS, None, Recorder()) == ONEDNN
+        assert len(tried) == times
+    assert not [record for record in caplog.records if record.levelno == logging.WARNING]

@@ -84,10 +84,11 @@ def _hurt(f: Fights, victims: Array, damage: Array, piercing: Array) -> None:
     size = f.n * f.n_units
     on_shield = np.bincount(victims, damage, minlength=size).reshape(f.n, f.n_units)
     on_life = np.bincount(victims, piercing, minlength=size).reshape(f.n, f.n_units)
-    absorbed = np.minimum(f.shield, on_shield)
-    let_through = (on_shield - absorbed) / np.maximum(on_shield, 1e-9)
-    f.shield -= absorbed.astype(np.float32)
-    f.health -= (on_life * let_through).astype(np.float32)
+    if f.shield.any():
+        absorbed = np.minimum(f.shield, on_shield)
+        on_life *= (on_shield - absorbed) / np.maximum(on_shield, 1e-9)
+        f.shield -= absorbed.astype(np.float32)
+    f.health -= on_life.astype(np.float32)
     f.quiet[on_shield > 0] = 0
 
 

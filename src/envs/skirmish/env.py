@@ -138,7 +138,8 @@ class SkirmishBatch(BatchedEnv):
     def _check_form(self, rows: Array, actions: Array) -> None:
         """Whether these are rows of ours, each once, and numbers of actions."""
         N, A = self.scenario.n_agents, self.layout.n_actions
-        if not len(rows) or len(np.unique(rows)) < len(rows):
+        everyone = np.array_equal(rows, self._all)
+        if not everyone and (not len(rows) or len(np.unique(rows)) < len(rows)):
             raise UserError(
                 f"Rows {rows.tolist()} are stepped; give at least one, and each of them once."
             )

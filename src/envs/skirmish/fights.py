@@ -9,7 +9,7 @@ import numpy as np
 from envs.batched import Array
 from envs.hashing import uniform
 from envs.skirmish.terrain import AIR, GROUND
-from envs.skirmish.units import LOOPS_PER_SECOND, TABLE
+from envs.skirmish.units import DAMAGE, LOOPS_PER_SECOND, TABLE
 
 # What changes, and what follows from a unit's kind; each is a layer of `Fights.numbers`.
 CHANGING = ("x", "y", "goal_x", "goal_y", "health", "shield", "energy", "cooldown", "quiet")
@@ -51,6 +51,9 @@ class Fights:
         self.n, self.n_agents, self.n_units = n_fights, n_agents, n_units
         self.numbers = np.zeros((len(LAYERS), n_fights, n_units), np.float32)
         self.kind = np.zeros((n_fights, n_units), np.int64)
+        self.begun = np.zeros(n_fights, bool)  # whether what follows from kinds is known
+        n_enemies = n_units - n_agents
+        self.hittable = np.zeros((n_fights, n_enemies, n_agents), bool)  # by each enemy
         self.target = np.full((n_fights, n_units), -1, np.int64)  # slot, or -1
         self.layer = np.zeros((n_fights, n_units), np.int64)  # of the terrain: ground or air
         self.noise = np.zeros((n_fights, NOISE_SLOTS, n_units), np.float32)
@@ -72,17 +75,20 @@ class Fights:
 
     def begin(self, rows: Array, seeds: Array, spawn: Spawn) -> None:
         """Start new fights in `rows` (n,)."""
-        kind, numbers = spawn.kind, self.numbers
-        for layer, values in _stats(kind).items():
-            numbers[LAYERS[layer], rows] = values
+        kind, numbers, N = spawn.kind, self.numbers, self.n_agents
+        if not np.array_equal(self.kind[rows], kind) or not self.begun[rows].all():
+            for layer, values in _stats(kind).items():
+                numbers[LAYERS[layer], rows] = values
+            self.kind[rows], self.begun[rows] = kind, True
+            self.hittable[rows] = DAMAGE[kind[:, N:, None], kind[:, None, :N]] > 0
+            self.layer[rows] = np.where(TABLE["flies"][kind] > 0, AIR, GROUND)
         numbers[0:2, rows], numbers[2:4, rows] = spawn.place, spawn.goal
         for layer, start in (("health", "life"), ("shield", "shield_max")):
             numbers[LAYERS[layer], rows] = numbers[LAYERS[start], rows]
         numbers[LAYERS["energy"], rows] = TABLE["energy"][kind]
         numbers[LAYERS["cooldown"], rows] = np.where(TABLE["damage"][kind] > 0, 0, NEVER)
         numbers[LAYERS["quiet"], rows] = LONG_AGO
-        self.kind[rows], self.target[rows], self.loops[rows] = kind, -1, 0
-        self.layer[rows] = np.where(TABLE["flies"][kind] > 0, AIR, GROUND)
+        self.target[rows], self.loops[rows] = -1, 0
         drawn = uniform(seeds, NOISE_SLOTS * self.n_units, DELAYS)
         spread = DELAY_LEAST + (DELAY_MOST - DELAY_LEAST) * drawn
         self.noise[rows] = spread.reshape(len(rows), NOISE_SLOTS, self.n_units)
@@ -93,7 +99,7 @@ class Fights:
         part.n, part.n_agents, part.n_units = len(rows), self.n_agents, self.n_units
         part.numbers = self.numbers.take(rows, axis=1)
         part.noise, part.rows = self.noise, rows  # never changes during a fight, and is large
-        for name in ("kind", "target", "layer", "loops"):
+        for name in ("kind", "begun", "hittable", "target", "layer", "loops"):
             setattr(part, name, getattr(self, name)[rows])
         part._name_layers()
         return part

@@ -8,7 +8,7 @@ import numpy as np
 
 from envs.batched import Array
 from envs.skirmish.fights import Fights
-from envs.skirmish.units import DAMAGE, MAY_HEAL
+from envs.skirmish.units import MAY_HEAL
 from utils.errors import UserError
 
 FAR = np.float32(1e6)  # a distance at which nothing is noticed
@@ -78,10 +78,10 @@ class Opponent:
     def _eligible(self, f: Fights) -> Array:
         """(n, M, U) whom each enemy can do something to."""
         N = f.n_agents
-        mine, kind = f.kind[:, N:, None], f.kind[:, None]
         eligible = np.zeros((f.n, f.n_units - N, f.n_units), bool)
-        eligible[:, :, :N] = DAMAGE[mine, kind[:, :, :N]] > 0
+        eligible[:, :, :N] = f.hittable
         if (f.healing[:, N:] > 0).any():
+            mine, kind = f.kind[:, N:, None], f.kind[:, None]
             hurt = (f.health < f.life)[:, None, N:]
             eligible[:, :, N:] = MAY_HEAL[mine, kind[:, :, N:]] & hurt
         return eligible

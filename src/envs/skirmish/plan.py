@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -157,5 +158,6 @@ def _neighbours(f: Fights, gap: Array, alive: Array) -> tuple[tuple[Array, Array
     return (one, other), radius.take(one) + radius.take(other)
 
 
+@functools.cache
 def _upper(n: int) -> Array:
     return np.triu(np.ones((n, n), bool), 1)

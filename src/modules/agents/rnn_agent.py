@@ -19,6 +19,7 @@ class RNNAgent(nn.Module):
     needs = Needs()
     recurrent = True
     has_gru = True
+    takes_agents_apart = True  # an agent's row depends on no other one's
 
     def __init__(self, input_shape: int, args: SimpleNamespace) -> None:
         super().__init__()
@@ -49,5 +50,5 @@ class RNNAgent(nn.Module):
 
         inputs (B, T, N, F) -> outputs (B, T, N, A), hidden states (B, T, N, H)
         """
-        hidden = self.rnn.unroll(F.relu(self.fc1(inputs)), running, start)
+        hidden = self.rnn.unroll(self.fc1.rectified(inputs), running, start)
         return self.fc2(hidden), hidden

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from modules.layers import Dense
 
 
 class SharedMLP(nn.Module):
@@ -17,16 +18,17 @@ class SharedMLP(nn.Module):
     def __init__(self, n_inputs: int, width: int, n_outputs: int, n_agents: int) -> None:
         super().__init__()
         self.n_inputs = n_inputs
-        self.fc1 = nn.Linear(n_inputs + n_agents, width)
-        self.fc2 = nn.Linear(width, width)
+        self.fc1 = Dense(n_inputs + n_agents, width)
+        self.fc2 = Dense(width, width)
         self.fc3 = nn.Linear(width, n_outputs)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """inputs (..., 1 or N, F) -> (..., N, outputs)"""
-        of_inputs = F.linear(inputs, self.fc1.weight[:, : self.n_inputs], self.fc1.bias)
-        of_agents = self.fc1.weight[:, self.n_inputs :].t()  # (N, H)
-        x = F.relu(of_inputs + of_agents)  # (..., N, H)
-        return self.fc3(F.relu(self.fc2(x)))
+        first, F_in = self.fc1, self.n_inputs
+        of_inputs = first.products.linear(inputs, first.weight[:, :F_in], first.bias)
+        of_agents = first.weight[:, F_in:].t()  # (N, H)
+        x = (of_inputs + of_agents).relu_()  # (..., N, H)
+        return self.fc3(self.fc2.rectified(x))
 
 
 class SeparateMLPs(nn.Module):
@@ -36,9 +38,9 @@ class SeparateMLPs(nn.Module):
         super().__init__()
         self.networks = nn.ModuleList(
             nn.Sequential(
-                nn.Linear(n_inputs, width),
+                Dense(n_inputs, width),
                 nn.ReLU(),
-                nn.Linear(width, width),
+                Dense(width, width),
                 nn.ReLU(),
                 nn.Linear(width, n_outputs),
             )
