@@ -99,7 +99,7 @@ class Experience(NamedTuple):
     def _each(self, change: Callable[[str, Tensor], Tensor]) -> Experience:
         fields = zip(self._fields, self[:-2], strict=False)  # all but the layout
         given = {key: change(key, values) for key, values in fields if values is not None}
-        return self._replace(**given)
+        return Experience(**given, running=self.running, asked=self.asked)
 
     def of_agent(self, i: int) -> Experience:
         """What agent i did; inputs and memory, and the critic's part, stay everybody's."""

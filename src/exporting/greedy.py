@@ -47,6 +47,9 @@ class Greedy:
     def choose(self, outputs: Tensor, avail: Tensor, t_env: int, testing: bool = False) -> Tensor:
         return self._head.stored(self._head.mode(outputs, avail))
 
+    def repeatable(self, avail: Tensor, t_env: int, testing: bool = False) -> None:
+        return None  # how often a team's network is asked must not depend on what it says
+
     def probabilities(
         self, outputs: Tensor, avail: Tensor, t_env: int | None = None, testing: bool = False
     ) -> Tensor:

@@ -85,8 +85,8 @@ class Attention(Weighing):
             query, *new = project(token)
             for tokens, each in zip(kept, new, strict=True):
                 tokens.append(each)
-            answered = answers(query, *(torch.cat(tokens, dim=1) for tokens in kept))
-            return self.out(answered.view(token.shape))
+            k, v = (torch.cat(tokens, dim=1) for tokens in kept)
+            return self.out(answers(query, k, v).view(token.shape))
 
         return answer
 
@@ -94,7 +94,12 @@ class Attention(Weighing):
         """The same where queries (R, H) come one at a time, and keys (R, N, H) are known before."""
         k, v = (in_heads(project(keys), self.n_heads) for project in (self.key, self.value))
         project = by_head([self.query], self.n_heads)
-        return lambda token: self.out(answers(*project(token), k, v).view(token.shape))
+
+        def answer(token: Tensor) -> Tensor:
+            (query,) = project(token)
+            return self.out(answers(query, k, v).view(token.shape))
+
+        return answer
 
     def _split(self, *projected: Tensor) -> list[Tensor]:
         """(..., N, H) -> (..., heads, N, d)"""
