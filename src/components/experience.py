@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -94,7 +94,9 @@ class Experience(NamedTuple):
 
     def _each(self, change: Callable[[str, Tensor], Tensor]) -> Experience:
         fields = zip(self._fields, self[:-2], strict=False)  # all but the layout
-        given = {key: change(key, values) for key, values in fields if values is not None}
+        given: dict[str, Any] = {
+            key: change(key, values) for key, values in fields if values is not None
+        }
         return self._replace(**given)
 
     def of_agent(self, i: int) -> Experience:
