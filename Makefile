@@ -13,10 +13,8 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 .PHONY: train test check format clean
 
 train: $(VENV)/show
-	python src/main.py --config=kfacmac --env-config=skirmish with env_args.map_name=3m \
-		runner=batched batch_size_run=16 updates_per_episode=0.5 target_update_interval=50 \
-		lr=0.001 entropy_coef=0.05 epsilon_anneal_time=20000 buffer_size=600 \
-		t_max=80000 test_interval=5000 seed=1
+	python src/main.py --config=kmappo --env-config=skirmish with env_args.map_name=3m \
+		t_max=120000 test_interval=10000 seed=1
 	python src/main.py curve
 	python src/main.py replay
 
