@@ -51,6 +51,6 @@ def train(results: Results) -> Train:
 
     def run(*words: str, mongo: str | None = None, place: Results = results) -> int:
         more = [f"mongo={mongo}"] if mongo else []
-        return launch([*RUN, *more, *words, f"local_results_path={place.root}"])
+        return launch([*RUN, *more, *words, f"local_results_path={place.root}"]).exit_code
 
     return run

@@ -144,7 +144,7 @@ def test_an_id_of_ones_own_is_a_number(
     words = [*RUN, f"mongo={mongod.address('ids')}", f"local_results_path={results.root}"]
     with pytest.raises(UserError, match="-i mine cannot be"):
         launching.launch(["-i", "mine", *words])
-    assert launching.launch(["-i", "7", *words]) == 0
+    assert launching.launch(["-i", "7", *words]).exit_code == 0
 
     runs = mongod.database("ids").runs
     document = runs.find_one({"_id": 7})
