@@ -93,12 +93,8 @@ def test_a_resumed_run_goes_on_in_its_document(
     database.metrics.insert_one(
         {"run_id": 1, "name": "gone", "steps": [1], "values": [1.0], "timestamps": [None]}
     )
-    assert (
-        launching.launch(
-            ["with", "resume=1", f"t_max={stopped_at + 40}", f"local_results_path={results.root}"]
-        )
-        == 0
-    )
+    words = ("resume=1", f"t_max={stopped_at + 40}", f"local_results_path={results.root}")
+    assert launching.launch(["with", *words]).exit_code == 0
 
     (document,) = database.runs.find()
     assert document["status"] == results.status() == "COMPLETED"
