@@ -18,9 +18,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import interleave
+from harl_parts import Box, Discrete
 from interleave import Case, Job
 from problems import settings_of
-from turns import Box, Discrete, ours
+from turns import ours
 
 EPISODES, EPOCHS, WIDTH = 32, 5, 64
 UPDATES = 2  # of a turn, for a process that has waited is cold
