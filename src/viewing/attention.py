@@ -108,7 +108,7 @@ def picture(found: Sequence[Weighed], title: str) -> Figure:
         number(matrix, means)
         paint(strip, by_key.t(), place, aspect="auto")
         strip.set(xlabel="step", ylabel=f"key: {place.keys}")
-        strip.xaxis.get_major_locator().set_params(integer=True)
+        strip.locator_params(axis="x", integer=True)
         strip.set_yticks(range(means.shape[1]), names(place.keys, means.shape[1]))
     figure.suptitle(title)
     return figure

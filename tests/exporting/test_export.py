@@ -85,12 +85,13 @@ def test_a_policy_that_differs_is_found_out() -> None:
     assert disagreements(functions[0], lambda slot: functions[1](**slot.given())) > 0
 
 
-def test_onnx_decides_the_same(tmp_path: Path) -> None:
-    """One of them, for each takes seconds; docs/export.md says which were tried."""
+@pytest.mark.parametrize("algorithm", ["qmix", "mat"])
+def test_onnx_decides_the_same(algorithm: str, tmp_path: Path) -> None:
+    """Two of them, for each takes seconds; docs/export.md says which were tried."""
     pytest.importorskip("onnxscript", reason="pip install -r requirements/export.txt")
     pytest.importorskip("onnxruntime", reason="pip install -r requirements/export.txt")
 
-    assert export(policy("qmix"), "onnx", tmp_path).disagreements == 0
+    assert export(policy(algorithm), "onnx", tmp_path).disagreements == 0
 
 
 def test_weights_come_back_as_a_policy(tmp_path: Path) -> None:
