@@ -75,7 +75,8 @@ COMMANDS = {
   STEP           of a checkpoint; or last (the default), or best
   FOLDER         where to write; else export/FORMAT in the run's folder
   Writes the policy and policy.json, which says what goes in and out, and compares the file with the
-  run's own policy. docs/export.md says more. It needs: {install("export")}""",
+  run's own policy. docs/export.md says more. onnx and safetensors need:
+  {install("export")}""",
     ),
     "attention": Command(
         "attention [RUN] [key=value ...]",
@@ -85,7 +86,7 @@ COMMANDS = {
 {RUN}
   key=value      changes a setting for this episode, as seed=3
   Plays one greedy episode of the last networks of MAT, Sable, CMAT or a guide. The picture goes
-  into the run's folder. It needs: pip install -r requirements/plots.txt""",
+  into the run's folder. It needs: {install("plots")}""",
     ),
     "dashboard": Command(
         "dashboard [FOLDER ...] [mongo=URL] [--port 8800] [--host 127.0.0.1]",

@@ -165,3 +165,4 @@ class BasicMAC:
 
     def load_models(self, path: str) -> None:
         load_weights(self.agent, path, "agent.th")
+        self.policy.load_beside(path)

@@ -30,8 +30,8 @@ def disagreements(policy: GreedyPolicy, exported: Function) -> int:
         ours = seeded(partial(policy, **mine.given()))
         others = seeded(partial(exported, theirs))
         found += int(differ(ours.actions, others.actions).sum())
-        mine = mine._replace(last_actions=ours.action_vectors, memory=ours.memory)
-        theirs = theirs._replace(last_actions=others.action_vectors, memory=others.memory)
+        mine = mine._replace(last_actions=ours.action_vectors, memory=ours.next_memory)
+        theirs = theirs._replace(last_actions=others.action_vectors, memory=others.next_memory)
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 
@@ -19,7 +19,8 @@ from pymarlk.acting import Policy, load
 from pymarlk.runs import Run
 from utils.console import task_name
 from utils.errors import UserError
-from utils.places import RESULTS, is_number
+from utils.files import reason
+from utils.places import RESULTS, expanded
 from utils.program import MAIN
 from viewing.runs import choose
 
@@ -32,9 +33,12 @@ class Written(NamedTuple):
 
 
 def main(argv: list[str]) -> int:
-    options = _parser().options([word for word in argv if not word.startswith(RESULTS)])
-    chosen, _ = choose([*options.run, *(word for word in argv if word.startswith(RESULTS))])
-    policy = load(Run(chosen, argv), step_of(options.checkpoint), trust=False)
+    parser = _parser()
+    options = parser.options([word for word in argv if not word.startswith(RESULTS)])
+    chosen, others = choose([*options.run, *(word for word in argv if word.startswith(RESULTS))])
+    if others:
+        parser.error(f"export takes one run, and knows nothing like '{others[0]}'.")
+    policy = load(Run(chosen, argv), options.checkpoint, trust=False)
     folder = options.to or chosen.folder / "export" / options.format
     written = export(policy, options.format, folder)
     settings = dict(policy.settings)
@@ -53,14 +57,18 @@ def main(argv: list[str]) -> int:
 
 
 def export(policy: Policy, name: str, folder: Path) -> Written:
-    """Write the policy and its description into `folder`, and read it again."""
+    """Write the policy and its description into `folder`, and read it again.
+
+    The policy decides once before: what its networks keep from their first pass has to be numbers,
+    not what an exporter puts in their place.
+    """
     format, function = FORMATS[name], GreedyPolicy(policy.inner)
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / format.file
-    format.write(function, file)
     example = function.first_slot(2)
     with torch.no_grad():
         decided = function(**example.given())
+    make_folder(folder)
+    file = folder / format.file
+    format.write(function, file)
     facts = description(
         dict(policy.settings), policy.task, policy.step, format.file, example, decided
     )
@@ -68,13 +76,13 @@ def export(policy: Policy, name: str, folder: Path) -> Written:
     return Written(file, disagreements(function, format.read(file, GreedyPolicy(policy.inner))))
 
 
-def step_of(checkpoint: str) -> Literal["last", "best"] | int:
-    """What --checkpoint says."""
-    if checkpoint in ("last", "best"):
-        return "best" if checkpoint == "best" else "last"
-    if is_number(checkpoint):
-        return int(checkpoint)
-    raise UserError(f"--checkpoint={checkpoint}: type last, best, or a step, as 20000.")
+def make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"Cannot make {folder}: {reason(error)}. Give another place: --to=FOLDER"
+        ) from error
 
 
 def _parser() -> Parser:
@@ -83,6 +91,6 @@ def _parser() -> Parser:
     add("run", nargs="*")
     add("--format", choices=list(FORMATS), default="onnx")
     add("--checkpoint", default="last", metavar="STEP")
-    add("--to", type=Path, metavar="FOLDER")
+    add("--to", type=expanded, metavar="FOLDER")
     add(TRUST, action="store_true")
     return parser

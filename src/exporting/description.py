@@ -22,10 +22,11 @@ MEANINGS = {
     "obs": "what each agent observes",
     "last_actions": "the action_vectors of the slot before; zeros in an episode's first slot",
     "avail": "1 where an agent may take an action, else 0; all 1 where actions are continuous",
-    "memory": "the memory that came out of the slot before; zeros in an episode's first slot",
+    "memory": "the next_memory of the slot before; zeros in an episode's first slot",
     "noise": "numbers from 0 to 1, drawn anew for every slot: by them agents take their turns",
     "actions": "what the environment is given",
     "action_vectors": "the same as vectors, for the next slot's last_actions",
+    "next_memory": "for the next slot's memory",
 }
 
 

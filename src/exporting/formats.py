@@ -16,6 +16,7 @@ from torch import nn
 
 from exporting.greedy import Decision, GreedyPolicy, Slot
 from utils.errors import UserError
+from utils.files import reason
 from utils.program import install
 
 Function = Callable[[Slot], Decision]
@@ -35,7 +36,9 @@ def package(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise UserError(f"This format needs the package {name}: {install('export')}") from error
+        raise UserError(
+            f"This format needs the package {name.partition('.')[0]} ({error}): {install('export')}"
+        ) from error
 
 
 def refuse_chance(policy: GreedyPolicy) -> None:
@@ -77,7 +80,7 @@ def write_onnx(policy: GreedyPolicy, path: Path) -> None:
             tuple(example.values()),
             str(path),
             input_names=list(example),
-            output_names=["actions", "action_vectors", "next_memory"],
+            output_names=list(Decision._fields),
             dynamic_shapes=tuple({0: episodes} for _ in example),
             dynamo=True,
             external_data=False,
@@ -103,7 +106,11 @@ def write_safetensors(policy: GreedyPolicy, path: Path) -> None:
 
 def load_safetensors(agent: nn.Module, path: Path) -> None:
     """Into networks of the same settings."""
-    agent.load_state_dict(package("safetensors.torch").load_file(str(path)))
+    load = package("safetensors.torch").load_file
+    try:
+        agent.load_state_dict(load(str(path)))
+    except (OSError, RuntimeError, package("safetensors").SafetensorError) as error:
+        raise UserError(f"{path} cannot be loaded: {reason(error)}. Export it anew.") from error
 
 
 def read_safetensors(path: Path, policy: GreedyPolicy) -> Function:

@@ -35,7 +35,7 @@ class Decision(NamedTuple):
 
     actions: Tensor  # as environments take them (B, N) or (B, N, A)
     action_vectors: Tensor  # the next slot's `last_actions` (B, N, A)
-    memory: Tensor  # the next slot's (B, N, H)
+    next_memory: Tensor  # the next slot's `memory` (B, N, H)
 
 
 class Greedy:

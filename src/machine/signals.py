@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable
 from types import FrameType
 
@@ -11,7 +12,10 @@ Handler = Callable[[int, FrameType | None], object] | int | None  # as `signal` 
 
 
 class StopRequest:
-    """While installed, SIGINT and SIGTERM set `signal` instead of ending the process."""
+    """While installed, SIGINT and SIGTERM set `signal` instead of ending the process.
+
+    In another thread than the main one nothing is installed, for signals do not reach it.
+    """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -24,7 +28,8 @@ class StopRequest:
         return self.signal is not None
 
     def __enter__(self) -> StopRequest:
-        for number in self.SIGNALS:
+        in_main = threading.current_thread() is threading.main_thread()
+        for number in self.SIGNALS if in_main else ():
             self._earlier[number] = signal.signal(number, self._receive)
         return self
 

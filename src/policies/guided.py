@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from policies.team import Evaluated, TeamPolicy
 from utils.errors import UserError
 from utils.needs import Given, Needs, require
 from utils.settings import ReadSettings, Settings
+from utils.weights import load_weights
 
 GUIDE_FILE = "guide.th"  # its networks, beside agent.th
 
@@ -111,6 +113,16 @@ class GuidedPolicy(IndependentPolicy):
     @property
     def epsilon(self) -> float | None:
         return self.guide.epsilon
+
+    # Networks
+
+    def load_beside(self, folder: str | Path) -> None:
+        """The guide, where it is; greedy tests do without, so that any agents can be tested."""
+        if self.args.test_sampled or (Path(folder) / GUIDE_FILE).exists():
+            self.load_guide(folder)
+
+    def load_guide(self, folder: str | Path) -> None:
+        load_weights(self.guide.agent, folder, GUIDE_FILE)
 
     # Memory, side by side
 

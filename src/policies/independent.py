@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Self
 
@@ -178,6 +179,9 @@ class IndependentPolicy(PlainPolicy):
         return size + self.n_agents if self.args.obs_agent_id else size
 
     # Networks
+
+    def load_beside(self, folder: str | Path) -> None:
+        """What acts in some other way than `agent`, if anything does, from a checkpoint."""
 
     def take(self, agent: Any) -> None:
         """Make `agent` the network, whose inputs are `n_inputs` wide."""

@@ -94,7 +94,8 @@ def evaluate(
 ) -> dict[str, float]:
     """Play test episodes with what a run has learned; returns every statistic of them.
 
-    Keywords change the run's settings for these episodes: `seed=3`, or another `map_name`.
+    Keywords change the run's settings for these episodes: `seed=3`, or another `map_name` of the
+    same sizes.
     """
     add_to_path()
     from pymarlk import runs

@@ -16,6 +16,7 @@ from exporting.description import DESCRIPTION, read_exported
 from exporting.formats import FORMATS, load_safetensors
 from modules.sizes import flat_size
 from policies.contract import Observed
+from policies.guided import GuidedPolicy
 from policies.independent import IndependentPolicy
 from pymarlk.runs import Run, find
 from records.checkpoint import find_checkpoint
@@ -45,9 +46,16 @@ class Policy:
     """Acts for teams of agents, greedily or as in training, a batch of episodes at a time."""
 
     def __init__(
-        self, inner: IndependentPolicy, settings: ReadSettings, task: TaskSizes, step: int
+        self,
+        inner: IndependentPolicy,
+        settings: ReadSettings,
+        task: TaskSizes,
+        step: int,
+        explores: bool = True,
     ) -> None:
+        """Whether it `explores` is whether there is what acts while agents learn."""
         self.inner, self.settings, self.task, self.step = inner, settings, task, step
+        self._explores = explores
 
     @property
     def n_agents(self) -> int:
@@ -77,6 +85,11 @@ class Policy:
         whole numbers, or (B, N, A) of continuous ones. Without a memory episodes begin; without
         `avail` all actions may be taken. As in tests, unless it is to `explore` as in training.
         """
+        if explore and not self._explores:
+            raise UserError(
+                "act: in training the guide acts, and an exported folder has the agents alone. "
+                "Without explore=True they act; the guide is in the run: load_policy(RUN)."
+            )
         seen = self._rows("obs", obs, flat_size(self.task.obs_shape))
         B = len(seen)
         sizes = (B, self.n_agents, self.n_actions)
@@ -94,7 +107,10 @@ class Policy:
         return head.to_played(stored).numpy(), Memory(hidden, head.vector(stored))
 
     def _rows(self, name: str, given: npt.ArrayLike, width: int) -> Tensor:
-        rows = torch.as_tensor(np.asarray(given, np.float32))
+        try:
+            rows = torch.as_tensor(np.asarray(given, np.float32))
+        except (TypeError, ValueError) as error:
+            raise UserError(f"act: {name} is no array of numbers: {error}") from error
         wanted = (self.n_agents, width)
         if rows.ndim != 3 or rows.shape[1:] != wanted:
             raise UserError(
@@ -154,4 +170,5 @@ def load_exported(folder: Path, trust: bool) -> Policy:
     load_plugins(plugins)
     inner = untrained(found.settings, found.task).policy
     load_safetensors(inner.agent, found.weights)
-    return Policy(inner, found.settings, found.task, found.step)
+    explores = not isinstance(inner, GuidedPolicy)
+    return Policy(inner, found.settings, found.task, found.step, explores)

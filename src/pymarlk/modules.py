@@ -52,7 +52,7 @@ def is_package(path: Path) -> bool:
 def refuse_imported(names: list[str]) -> None:
     for name in names:
         module = sys.modules.get(name)
-        if module is not None and not place_of(module).startswith(str(SRC)):
+        if module is not None and not Path(place_of(module)).is_relative_to(SRC):
             raise ModuleClashError(
                 f"PyMARL-K needs the module name '{name}', as PyMARL does, and this program has "
                 f"imported another module by it: {place_of(module)}. {REMEDY}"

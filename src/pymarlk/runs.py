@@ -21,7 +21,7 @@ from run import run as play
 from training.session import Folders
 from utils.errors import UserError, did_you_mean
 from utils.logging import Logger, get_logger
-from utils.places import RESULTS
+from utils.places import RESULTS, expanded, is_number
 from utils.settings import ReadSettings
 from viewing.curve import Curve, curve_of
 from viewing.runs import ChosenRun, choose
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from pymarlk import Checkpoint, Part
     from pymarlk.acting import Policy
 
-KINDS = {"environment": "envs", **{kind.removesuffix("s"): kind for kind in REGISTRIES}}
+# By what `register` calls them.
+KINDS = {"environment" if kind == "envs" else kind.removesuffix("s"): kind for kind in REGISTRIES}
 
 
 class Run:
@@ -89,16 +90,22 @@ class Run:
         """Go on where it was, bit for bit; `t_max=...` further than it was to go."""
         return _launched([*self._words, f"resume={self.folder}", *words_of(settings, {}, ())])
 
-    def networks(self, checkpoint: Checkpoint = "last") -> tuple[Path, int]:
+    def networks(self, checkpoint: Checkpoint | str = "last") -> tuple[Path, int]:
         """The folder of checkpoints, and which of them is meant: 0 is the newest."""
         models = self._chosen.models
-        if checkpoint == "best":
-            return models / "best", 0
-        return models, 0 if checkpoint == "last" else int(checkpoint)
+        if checkpoint in ("last", "best"):
+            return models if checkpoint == "last" else models / "best", 0
+        if not is_number(str(checkpoint)):
+            raise UserError(f"checkpoint={checkpoint}: type last, best, or a step, as 20000.")
+        return models, int(checkpoint)
 
     def import_plugins(self, trust: bool) -> None:
         """Those that its settings name, unless they are of somebody else."""
-        for remark in check_plugins(self._chosen.run, [*self._words, *[TRUST] * trust]):
+        earlier = self._chosen.run
+        for remark in [
+            *earlier.told,
+            *check_plugins(earlier, [*self._words, *[TRUST] * trust]),
+        ]:
             get_logger().warning(f"Warning: {remark}")
         load_plugins(self.settings["plugins"])
 
@@ -117,8 +124,13 @@ def train(
 ) -> Run:
     words = words_of(settings, env_args, arguments_of(environment))
     if results is not None:
-        words.append(f"{RESULTS}{Path(results).absolute()}")
+        words.append(in_results(results))
     return _launched([f"--config={algorithm}", f"--env-config={environment}", "with", *words])
+
+
+def in_results(folder: str | Path) -> str:
+    """The word that says where results are; folders count from the current one, as in programs."""
+    return f"{RESULTS}{expanded(folder).absolute()}"
 
 
 def _launched(words: list[str]) -> Run:
@@ -137,7 +149,7 @@ def find(run: Run | str | Path | int | None, results: str | Path | None = None) 
     """Itself; or by folder, by number, or the newest."""
     if isinstance(run, Run):
         return run
-    place = [] if results is None else [f"{RESULTS}{Path(results).absolute()}"]
+    place = [] if results is None else [in_results(results)]
     named = [] if run is None else [str(run)]
     return Run(choose([*named, *place])[0], place)
 
@@ -153,16 +165,18 @@ def evaluate(
     run = find(run)
     run.import_plugins(trust)
     folder, step = run.networks(checkpoint)
-    words = words_of(settings, env_args, [*run.settings["env_args"], "seed"])
-    testing = ["evaluate=True", f"checkpoint_path={folder}", f"load_step={step}"]
-    config = load_config(["with", *testing, *words], base=dict(run.settings)).config
+    testing = {
+        "evaluate": True,
+        "checkpoint_path": folder,
+        "load_step": step,
+        "test_nepisode": episodes,
+        "use_tensorboard": False,
+    }
+    words = words_of({**settings, **testing}, env_args, [*run.settings["env_args"], "seed"])
+    config = load_config(["with", *words], base=dict(run.settings)).config
     logger = Logger(get_logger())
     try:
-        play(
-            arguments({**config, "test_nepisode": episodes, "use_tensorboard": False}),
-            logger,
-            Folders(folder, run.folder, run.folder),
-        )
+        play(arguments(config), logger, Folders(folder, run.folder, run.folder))
     finally:
         logger.close()
     return {name: logger.latest(name) for name in sorted(logger.stats)}

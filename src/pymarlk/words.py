@@ -41,8 +41,8 @@ def _typed(values: Mapping[str, object]) -> Iterator[str]:
 
 def text_of(value: object) -> str:
     """What is to be typed for a value, so that it is read as what it is."""
-    if hasattr(value, "item"):  # numpy's numbers
-        value = value.item()
+    if hasattr(value, "tolist"):  # numpy's numbers and arrays
+        value = value.tolist()
     if isinstance(value, str) or hasattr(value, "__fspath__"):
         text = str(value)
         return text if parse_word(text) == text else repr(text)

@@ -1,4 +1,4 @@
-"""Folders and runs as users type them; folders count from the workplace, `~` is their home."""
+"""Folders and runs as users type them; folders count from the base folder, `~` is their home."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def expanded(text: str | Path) -> Path:
         ) from error
 
 
-def workplace() -> Path:
+def base_folder() -> Path:
     """What folders count from: the checkout; where there is none, the current folder."""
     return Path.cwd() if INSTALLED else REPOSITORY
 
 
 def results_folder(place: str = "results") -> Path:
-    """One root for everything, relative to the workplace."""
-    return workplace() / expanded(place)
+    """One root for everything, relative to the base folder."""
+    return base_folder() / expanded(place)
 
 
 def named_results(words: list[str]) -> tuple[Path, list[str]]:

@@ -41,7 +41,7 @@ class Weighed(NamedTuple):
 
 
 def main(argv: list[str]) -> int:
-    with opened(argv) as run:
+    with opened("attention", argv) as run:
         policy, whose, remark = hearing_policy(run.session)
         if not isinstance(policy, TeamPolicy):
             raise without_attention(run.session)
@@ -108,6 +108,7 @@ def picture(found: Sequence[Weighed], title: str) -> Figure:
         number(matrix, means)
         paint(strip, by_key.t(), place, aspect="auto")
         strip.set(xlabel="step", ylabel=f"key: {place.keys}")
+        strip.locator_params(axis="x", integer=True)
         strip.set_yticks(range(means.shape[1]), names(place.keys, means.shape[1]))
     figure.suptitle(title)
     return figure

@@ -33,7 +33,7 @@ class Curve:
     metric: str
     title: str
     points: Series  # finite ones
-    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         steps, values = self.points.steps.tolist(), self.points.values.tolist()
@@ -42,7 +42,7 @@ class Curve:
             f"{short_name(self.metric)} from {values[0]:.2f} to {values[-1]:.2f} at "
             f"{human(steps[-1])} steps; highest {values[best]:.2f} at {human(steps[best])}"
         )
-        return "\n".join([self.title, sparkline(values), key_values, *self.notes])
+        return "\n".join([self.title, sparkline(values), key_values, *self.remarks])
 
     def figure(self) -> Figure:
         """Made without pyplot, so that a program's own pictures stay as they are."""
@@ -59,7 +59,7 @@ class Curve:
         axes.grid(alpha=0.3)
         return figure
 
-    def save(self, target: Path | IO[bytes]) -> None:
+    def save(self, target: str | Path | IO[bytes]) -> None:
         self.figure().savefig(target, dpi=120)
 
     def _repr_png_(self) -> bytes:
@@ -90,10 +90,10 @@ def curve_of(chosen: ChosenRun, wanted: str | None = None) -> Curve:
             f"All {logged} values of {metric} are NaN or infinite, so there is no curve. "
             "Type another: curve [RUN] metric=NAME"
         )
-    notes = [f"note: {notice}" for notice in record.notices]
+    remarks = [f"note: {notice}" for notice in record.notices]
     if left_out:
-        notes.append(f"left out: {left_out} of {logged} values, NaN or infinite")
-    return Curve(metric, _title(chosen), points, tuple(notes))
+        remarks.append(f"left out: {left_out} of {logged} values, NaN or infinite")
+    return Curve(metric, _title(chosen), points, tuple(remarks))
 
 
 def sparkline(values: list[float]) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from configuration.command_line import TRUST
 from launch import arguments
 from policies.contract import Policy
-from policies.guided import GUIDE_FILE, GuidedPolicy
+from policies.guided import GuidedPolicy
 from pymarl.policies import policy_of
 from records.checkpoint import find_checkpoint
 from records.trust import check_plugins
@@ -19,7 +19,6 @@ from training.session import Folders, Session
 from utils.console import task_name
 from utils.logging import Logger, get_logger
 from utils.seeding import seed_everything
-from utils.weights import load_weights
 from viewing.replay import replay_config
 from viewing.runs import ChosenRun, choose
 
@@ -37,13 +36,13 @@ class Opened(NamedTuple):
 
 
 @contextmanager
-def opened(argv: list[str]) -> Iterator[Opened]:
-    """The run that the words are about, with a runner for one greedy episode at a time."""
+def opened(command: str, argv: list[str]) -> Iterator[Opened]:
+    """The run that a command's words are about, with a runner for one greedy episode at a time."""
     console = get_logger()
     chosen, words = choose([word for word in argv if word != TRUST])
     for remark in [*chosen.run.told, *check_plugins(chosen.run, argv)]:
         console.warning(f"Warning: {remark}")
-    config = {**replay_config(chosen, words), "save_replay": False}
+    config = {**replay_config(chosen, words, command), "save_replay": False}
     logger, folders = Logger(console), Folders(chosen.models, chosen.folder, chosen.replays)
     args = arguments(config)
     seed_everything(args.seed)
@@ -63,12 +62,12 @@ class Heard(NamedTuple):
 
 
 def hearing_policy(session: Session) -> Heard:
-    """The guide's, where agents that decide apart have one, with the networks of the same step."""
+    """The guide's, where agents that decide apart have one; an error where it was not saved."""
     policy: Policy = policy_of(session.mac, reads="probabilities")
     if not isinstance(policy, GuidedPolicy):
         return Heard(policy)
     args = session.args
     folder, _ = find_checkpoint(Path(args.checkpoint_path), args.load_step)
-    load_weights(policy.guide.agent, folder, GUIDE_FILE)  # who only tests leaves them alone
+    policy.load_guide(folder)
     remark = "  (which acts while agents learn; in tests they decide apart and hear nobody)\n"
     return Heard(policy.guide, ", its guide", remark)

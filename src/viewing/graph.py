@@ -27,7 +27,7 @@ NUMBERED = 10  # agents up to which the shares are written into the picture
 
 
 def main(argv: list[str]) -> int:
-    with opened(argv) as run:
+    with opened("graph", argv) as run:
         policy, whose, remark = hearing_policy(run.session)
         shares = hearing_shares(run.session, policy)
     title = f"{run.title}{whose}"

@@ -20,7 +20,7 @@ def main(argv: list[str]) -> int:
     chosen, words = choose([word for word in argv if word != TRUST])
     for remark in [*chosen.run.told, *check_plugins(chosen.run, argv)]:
         console.warning(f"Warning: {remark}")
-    config = replay_config(chosen, words)
+    config = replay_config(chosen, words, "replay")
     console.info(f"{config['name']} on {task_name(config)}, run {chosen.run.run_id}")
     logger = Logger(console)
     folders = Folders(chosen.models, chosen.folder, chosen.replays)
@@ -31,10 +31,10 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def replay_config(chosen: ChosenRun, words: list[str]) -> Settings:
+def replay_config(chosen: ChosenRun, words: list[str], command: str) -> Settings:
     """The run's own settings, but for one greedy episode of its last networks."""
     if any("=" not in word for word in words):
-        raise UserError(f"replay {' '.join(words)}: type replay [RUN] [key=value ...]")
+        raise UserError(f"{command} {' '.join(words)}: type {command} [RUN] [key=value ...]")
     looks = ["evaluate=True", "save_replay=True", f"checkpoint_path={chosen.models}", "load_step=0"]
     config = load_config(["with", *looks, *words], base=chosen.config).config
     return {

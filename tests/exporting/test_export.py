@@ -13,7 +13,7 @@ from configuration import load_config
 from configuration.fit import check_fit
 from configuration.yaml_files import names
 from exporting.check import disagreements
-from exporting.command import export, step_of
+from exporting.command import export
 from exporting.greedy import GreedyPolicy
 from main import main
 from pymarlk.acting import Policy
@@ -85,12 +85,13 @@ def test_a_policy_that_differs_is_found_out() -> None:
     assert disagreements(functions[0], lambda slot: functions[1](**slot.given())) > 0
 
 
-def test_onnx_decides_the_same(tmp_path: Path) -> None:
-    """One of them, for each takes seconds; docs/export.md says which were tried."""
+@pytest.mark.parametrize("algorithm", ["qmix", "mat"])
+def test_onnx_decides_the_same(algorithm: str, tmp_path: Path) -> None:
+    """Two of them, for each takes seconds; docs/export.md says which were tried."""
     pytest.importorskip("onnxscript", reason="pip install -r requirements/export.txt")
     pytest.importorskip("onnxruntime", reason="pip install -r requirements/export.txt")
 
-    assert export(policy("qmix"), "onnx", tmp_path).disagreements == 0
+    assert export(policy(algorithm), "onnx", tmp_path).disagreements == 0
 
 
 def test_weights_come_back_as_a_policy(tmp_path: Path) -> None:
@@ -102,11 +103,24 @@ def test_weights_come_back_as_a_policy(tmp_path: Path) -> None:
 
     assert again.settings["mixer"] == "qmix"
     assert (again.act(obs)[0] == made.act(obs)[0]).all()
+    (tmp_path / "policy.safetensors").write_bytes(b"torn")
+    with pytest.raises(UserError, match="cannot be loaded"):
+        pymarlk.load_policy(tmp_path)
     settings = json.loads((tmp_path / "policy.json").read_text())
     settings["settings"]["plugins"] = ["strange.py"]
     (tmp_path / "policy.json").write_text(json.dumps(settings))
     with pytest.raises(UserError, match="trust=True"):
         pymarlk.load_policy(tmp_path)
+
+
+def test_exported_agents_explore_by_no_guide(tmp_path: Path) -> None:
+    pytest.importorskip("safetensors", reason="pip install -r requirements/export.txt")
+    export(policy("magpo"), "safetensors", tmp_path)
+    again, obs = pymarlk.load_policy(tmp_path), torch.randn(2, N, O).numpy()
+    again.act(obs)
+
+    with pytest.raises(UserError, match="the guide is in the run"):
+        again.act(obs, explore=True)
 
 
 def test_the_description_says_what_goes_in_and_out(tmp_path: Path) -> None:
@@ -120,7 +134,8 @@ def test_the_description_says_what_goes_in_and_out(tmp_path: Path) -> None:
         "avail": ["batch", N, A],
         "memory": ["batch", N, 16],
     }
-    assert [each["dtype"] for each in found["outputs"]] == ["int64", "float32", "float32"]
+    outputs = {each["name"]: each["dtype"] for each in found["outputs"]}
+    assert outputs == {"actions": "int64", "action_vectors": "float32", "next_memory": "float32"}
     assert found["actions"]["kind"] == "discrete"
     assert "local_results_path" not in found["settings"]
 
@@ -135,7 +150,11 @@ def test_the_command_writes_beside_the_run(
 
     assert "checked: the same actions in 6 slots" in said
     assert (tmp_path / "sacred" / "1" / "export" / "torchscript" / "policy.pt").is_file()
-    assert main(["export", "--format=onxx", place]) == 2
-    assert "onnx" in capsys.readouterr().err
-    with pytest.raises(UserError, match="type last, best, or a step"):
-        step_of("newest")
+    for words, error in (
+        (["--format=onxx"], "onnx"),
+        (["--checkpoint=newest"], "type last, best, or a step"),
+        (["1", "checkpoint=best"], "knows nothing like 'checkpoint=best'"),
+        (["--format=torchscript", f"--to={tmp_path}/sacred/1/run.json"], "--to=FOLDER"),
+    ):
+        assert main(["export", *words, place]) == 2
+        assert error in capsys.readouterr().err

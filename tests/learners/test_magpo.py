@@ -19,9 +19,10 @@ from learners.surrogate import Surrogate
 from modules.agents import REGISTRY as AGENTS
 from modules.agents.mlp_agent import MLPAgent
 from modules.agents.team import Decoded, Encoded, TeamNetwork
-from policies.guided import Pair
+from policies.guided import GUIDE_FILE, Pair
 from policies.team import Evaluated
 from tests.make import N, T, double_batch, flat, make_learner, on_policy_args, rows_of
+from utils.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("double_precision")
 
@@ -296,6 +297,18 @@ def test_who_tests_loads_the_agents_alone(tmp_path: Path) -> None:
         assert not torch.equal(flat(learner.agent_params), flat(first.agent_params))
         learner.load_models(str(tmp_path))
         assert torch.equal(flat(learner.agent_params), flat(first.agent_params))
+
+
+def test_who_tests_as_in_training_needs_the_guide(tmp_path: Path) -> None:
+    first = learner_of()
+    first.save_models(str(tmp_path))
+    second = learner_of(seed=1, evaluate=True, test_sampled=True)
+    second.load_models(str(tmp_path))
+    assert torch.equal(flat(second.critic_params), flat(first.critic_params))
+
+    (tmp_path / GUIDE_FILE).unlink()
+    with pytest.raises(UserError, match=GUIDE_FILE):
+        second.load_models(str(tmp_path))
 
 
 def mappo(**settings: Any) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import pytest
 import pymarlk
 from envs import REGISTRY
 from envs.multiagentenv import MultiAgentEnv
+from pymarlk.runs import KINDS, in_results
 from pymarlk.words import text_of, words_of
 from utils.errors import UserError
 
@@ -97,6 +100,8 @@ def test_shapes_that_do_not_fit_are_told(run: pymarlk.Run) -> None:
 
     with pytest.raises(pymarlk.UserError, match=r"must be \(episodes, 2, \d+\).*obs\[None\]"):
         policy.act(obs[0])
+    with pytest.raises(pymarlk.UserError, match="obs is no array of numbers"):
+        policy.act([["much"]])
     with pytest.raises(pymarlk.UserError, match="obs is of 2 episodes, avail of 2 and memory of 1"):
         policy.act(obs, memory=policy.blank(1))
 
@@ -111,9 +116,9 @@ def test_a_run_goes_on(results: Path) -> None:
 
 def test_keywords_become_words() -> None:
     typed = {"t_max": 50_000, "map_name": "3m", "lr": np.float64(0.1)}
-    words = words_of(typed, {"seed": 1}, ["map_name"])
+    words = words_of(typed, {"seed": np.arange(2)}, ["map_name"])
 
-    assert words == ["t_max=50000", "env_args.map_name=3m", "lr=0.1", "env_args.seed=1"]
+    assert words == ["t_max=50000", "env_args.map_name=3m", "lr=0.1", "env_args.seed=[0, 1]"]
     with pytest.raises(UserError, match="Did you mean 'map_name'"):
         words_of({"map_nme": "3m"}, {}, ["map_name"])
 
@@ -171,6 +176,27 @@ def test_a_registered_environment_needs_no_file(longer: str, results: Path) -> N
         pymarlk.train("iql", longer, results=results, bonsu=1.0)
 
 
+def test_folders_may_begin_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+
+    assert in_results("~/runs") == "local_results_path=/home/somebody/runs"
+
+
+def test_what_is_asked_of_an_evaluation_is_checked(run: pymarlk.Run) -> None:
+    with pytest.raises(UserError, match="test_nepisode"):
+        pymarlk.evaluate(run, episodes=0)
+    with pytest.raises(UserError, match="type last, best, or a step"):
+        pymarlk.evaluate(run, checkpoint="newest")  # type: ignore[arg-type]
+
+
+def test_it_runs_in_any_thread(run: pymarlk.Run) -> None:
+    with ThreadPoolExecutor() as threads:
+        found = threads.submit(pymarlk.evaluate, run, episodes=1).result()
+
+    assert found["test_return_mean"] == pymarlk.evaluate(run, episodes=1)["test_return_mean"]
+
+
 def test_a_kind_that_there_is_not_is_told() -> None:
+    assert set(KINDS) == set(get_args(pymarlk.Kind))
     with pytest.raises(UserError, match="Did you mean 'mixer'"):
         pymarlk.register("mixr", "mine")(Longer)  # type: ignore[arg-type]

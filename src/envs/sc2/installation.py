@@ -15,9 +15,9 @@ from envs.sc2.failures import (
     WRONG_VERSION,
     PreflightError,
 )
-from utils.places import INSTALLED, expanded, is_number, workplace
+from utils.places import INSTALLED, base_folder, expanded, is_number
 
-OWN_FOLDER = workplace() / "3rdparty" / "StarCraftII"  # where install_sc2.sh puts it
+OWN_FOLDER = base_folder() / "3rdparty" / "StarCraftII"  # where install_sc2.sh puts it
 # A script of the repository, which a package does not bring along.
 INSTALLER = "bash install_sc2.sh" if INSTALLED else "./install_sc2.sh"
 USUAL_FOLDERS = {
