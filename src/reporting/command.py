@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from configuration.parser import Parser
 from records.run_files import UnreadableRunError
-from reporting.comparison import differences, sensitivities
+from reporting.comparison import differences, sensitivities, unpaired
 from reporting.grouping import chosen, groups_of, one_environment_each, require_setting
 from reporting.page import caption, page
 from reporting.records import Record, find_records
@@ -22,6 +22,7 @@ from reporting.tables import (
     improvement_table,
     overall_table,
 )
+from utils.errors import UserError
 from utils.places import results_folder
 from utils.program import REPORT
 
@@ -56,7 +57,7 @@ def main(argv: list[str]) -> int:
                           improvement_table(results), compared.table) if t is not None]  # fmt: skip
     warnings = [*(f"left out: {problem}" for problem in [*problems, *tests, *empty]),
                 *(notice for record in records for notice in record.notices),
-                *notices(results, metric)]  # fmt: skip
+                *notices(results, metric), *compared.notices]  # fmt: skip
     for table in tables:
         sys.stdout.write(table.text() + "\n")
     for warning in warnings:
@@ -101,6 +102,7 @@ class Compared(NamedTuple):
     """What --against and --choose ask for."""
 
     table: Table | None
+    notices: list[str]
     figures: Callable[[], Figures]
 
 
@@ -109,7 +111,10 @@ def _compared(options: argparse.Namespace, records: Sequence[Record], metric: st
     groups = groups_of(records, options.by, but=key)
     if key is not None:
         require_setting("--choose", key, records)
+    if key in options.by:
+        raise UserError(f"--by {key} sets the values apart of which --choose {key} takes one.")
     found = differences(groups, metric, against, options.last, key) if against else []
+    without_pairs = unpaired(groups, found, against) if against else []
 
     def draw() -> Figures:
         from reporting.comparison_figures import forest, sensitivity
@@ -119,7 +124,7 @@ def _compared(options: argparse.Namespace, records: Sequence[Record], metric: st
             drawn["sensitivity"] = sensitivity(sensitivities(groups, metric, key), key)
         return {name: figure for name, figure in drawn.items() if figure is not None}
 
-    return Compared(difference_table(found, against, key), draw)
+    return Compared(difference_table(found, against, key), without_pairs, draw)
 
 
 def _draw(figures: Callable[[], Figures], to: Path, formats: Sequence[str]) -> dict[str, Path]:
