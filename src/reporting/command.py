@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     Figures = dict[str, Figure]
 
 
+COMPLETED = "COMPLETED"
 EXAMPLES = f"""\
 examples:
   {REPORT} results
@@ -47,6 +48,7 @@ def main(argv: list[str]) -> int:
     records = chosen(records, options.where)
     records, tests = _trainings(records)
     records, empty = _with_numbers(records)
+    records, replaced = _without_replaced(records)
     if not options.mix_versions:
         one_environment_each(records)
     metric = common_metric(records, options.metric)
@@ -55,7 +57,7 @@ def main(argv: list[str]) -> int:
     compared = _compared(options, records, metric)
     tables = [t for t in (final_table(results, metric), overall_table(results, metric),
                           improvement_table(results), compared.table) if t is not None]  # fmt: skip
-    warnings = [*(f"left out: {problem}" for problem in [*problems, *tests, *empty]),
+    warnings = [*(f"left out: {problem}" for problem in [*problems, *tests, *empty, *replaced]),
                 *(notice for record in records for notice in record.notices),
                 *notices(results, metric), *compared.notices]  # fmt: skip
     for table in tables:
@@ -169,6 +171,20 @@ def _with_numbers(records: Sequence[Record]) -> tuple[list[Record], list[str]]:
         except UnreadableRunError as error:
             said.append(str(error))
     return kept, said
+
+
+def _without_replaced(records: Sequence[Record]) -> tuple[list[Record], list[str]]:
+    """Those that did not end early only to be played to the end later, from the same seed."""
+    said = {
+        run.folder: f"run {run.run_id} ({run.status}), played to the end as run {again.run_id}"
+        for group in groups_of(records)
+        for run in group.runs
+        for again in group.runs
+        if run.status not in (COMPLETED, "RUNNING")
+        and (again.status, again.seed) == (COMPLETED, run.seed)
+        and again.config.get("t_max", 0) >= run.config.get("t_max", 0)
+    }
+    return [run for run in records if run.folder not in said], list(said.values())
 
 
 def _parser() -> Parser:

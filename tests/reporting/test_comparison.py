@@ -111,6 +111,22 @@ def test_what_has_no_partner_is_named(make_run: MakeRun, report: Report) -> None
     assert "Note: sc2/3m: iql has 2 seeds, vdn has 3; nothing is compared" in said
 
 
+def test_a_run_that_was_lost_and_played_again_cuts_nothing_short(
+    make_run: MakeRun, report: Report
+) -> None:
+    """As a sweep leaves one that was killed before its first checkpoint."""
+    for name in ("vdn", "qmix"):
+        for seed in (1, 2):
+            make_run("ours", ramp(seed), name=name, seed=seed)
+    make_run("ours", {0: 0.0, 10: 9.0}, seed=2, status="LOST")
+    make_run("ours", {0: 0.0, 90: 9.0}, seed=3, status="LOST", name="qmix")  # nobody did it again
+    said = " ".join(report("--against", "vdn").split())
+
+    assert "left out: run 5 (LOST), played to the end as run 2" in said
+    assert "runs 6 (LOST, 90) end before" in said
+    assert "seed 2 counts more than once" not in said
+
+
 def test_runs_that_share_no_step_are_not_compared(make_run: MakeRun, report: Report) -> None:
     for seed in (1, 2):
         make_run("ours", {0: 1.0, 10: 2.0}, seed=seed)
