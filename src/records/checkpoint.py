@@ -29,7 +29,7 @@ from utils.places import is_number
 from utils.weights import save_tensors
 
 STATE_FILE = "state.pt"
-FORMAT = 4
+FORMAT = 5
 
 
 class Draft:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from configuration.parser import Parser
 from records.run_files import UnreadableRunError
-from reporting.comparison import differences, sensitivities
+from reporting.comparison import differences, sensitivities, unpaired
 from reporting.grouping import chosen, groups_of, one_environment_each, require_setting
 from reporting.page import caption, page
 from reporting.records import Record, find_records
@@ -22,6 +22,7 @@ from reporting.tables import (
     improvement_table,
     overall_table,
 )
+from utils.errors import UserError
 from utils.places import results_folder
 from utils.program import REPORT
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     Figures = dict[str, Figure]
 
 
+COMPLETED = "COMPLETED"
 EXAMPLES = f"""\
 examples:
   {REPORT} results
@@ -46,6 +48,7 @@ def main(argv: list[str]) -> int:
     records = chosen(records, options.where)
     records, tests = _trainings(records)
     records, empty = _with_numbers(records)
+    records, replaced = _without_replaced(records)
     if not options.mix_versions:
         one_environment_each(records)
     metric = common_metric(records, options.metric)
@@ -54,9 +57,9 @@ def main(argv: list[str]) -> int:
     compared = _compared(options, records, metric)
     tables = [t for t in (final_table(results, metric), overall_table(results, metric),
                           improvement_table(results), compared.table) if t is not None]  # fmt: skip
-    warnings = [*(f"left out: {problem}" for problem in [*problems, *tests, *empty]),
+    warnings = [*(f"left out: {problem}" for problem in [*problems, *tests, *empty, *replaced]),
                 *(notice for record in records for notice in record.notices),
-                *notices(results, metric)]  # fmt: skip
+                *notices(results, metric), *compared.notices]  # fmt: skip
     for table in tables:
         sys.stdout.write(table.text() + "\n")
     for warning in warnings:
@@ -101,6 +104,7 @@ class Compared(NamedTuple):
     """What --against and --choose ask for."""
 
     table: Table | None
+    notices: list[str]
     figures: Callable[[], Figures]
 
 
@@ -109,7 +113,10 @@ def _compared(options: argparse.Namespace, records: Sequence[Record], metric: st
     groups = groups_of(records, options.by, but=key)
     if key is not None:
         require_setting("--choose", key, records)
+    if key in options.by:
+        raise UserError(f"--by {key} sets the values apart of which --choose {key} takes one.")
     found = differences(groups, metric, against, options.last, key) if against else []
+    without_pairs = unpaired(groups, found, against) if against else []
 
     def draw() -> Figures:
         from reporting.comparison_figures import forest, sensitivity
@@ -119,7 +126,7 @@ def _compared(options: argparse.Namespace, records: Sequence[Record], metric: st
             drawn["sensitivity"] = sensitivity(sensitivities(groups, metric, key), key)
         return {name: figure for name, figure in drawn.items() if figure is not None}
 
-    return Compared(difference_table(found, against, key), draw)
+    return Compared(difference_table(found, against, key), without_pairs, draw)
 
 
 def _draw(figures: Callable[[], Figures], to: Path, formats: Sequence[str]) -> dict[str, Path]:
@@ -164,6 +171,20 @@ def _with_numbers(records: Sequence[Record]) -> tuple[list[Record], list[str]]:
         except UnreadableRunError as error:
             said.append(str(error))
     return kept, said
+
+
+def _without_replaced(records: Sequence[Record]) -> tuple[list[Record], list[str]]:
+    """Those that did not end early only to be played to the end later, from the same seed."""
+    said = {
+        run.folder: f"run {run.run_id} ({run.status}), played to the end as run {again.run_id}"
+        for group in groups_of(records)
+        for run in group.runs
+        for again in group.runs
+        if run.status not in (COMPLETED, "RUNNING")
+        and (again.status, again.seed) == (COMPLETED, run.seed)
+        and again.config.get("t_max", 0) >= run.config.get("t_max", 0)
+    }
+    return [run for run in records if run.folder not in said], list(said.values())
 
 
 def _parser() -> Parser:

@@ -15,7 +15,7 @@ import numpy as np
 
 from reporting.grouping import Group, value_of
 from reporting.records import Record
-from reporting.results import LAST_PART, auc_of, final_of, finite
+from reporting.results import LAST_PART, auc_of, final_of, finite, require_begun
 from reporting.series import Series
 from reporting.statistics import LEVEL
 from reporting.student import quantile, two_sided_p
@@ -61,13 +61,13 @@ def differences(
 
     With a `key`, each seed's score is at the value that is best on the other half of the seeds.
     """
+    _require(against, {group.label for group in groups})
     found: list[Difference] = []
     for measure in MEASURES:
         scores = {
             place: cross_fitted(by_value)
             for place, by_value in scores_by_value(groups, metric, measure, last, key).items()
         }
-        _require(against, {label for _, label in scores})
         own = [
             difference(task, label, measure, ours, scores[task, against])
             for (task, label), ours in sorted(scores.items())
@@ -83,6 +83,21 @@ def _require(against: str, labels: set[str]) -> None:
             f"--against {against}: no algorithm has that label.{did_you_mean(against, labels)} "
             f"There are: {', '.join(sorted(labels))}."
         )
+
+
+def unpaired(groups: Sequence[Group], found: Sequence[Difference], against: str) -> list[str]:
+    """Which algorithms are compared by fewer seeds than were played, or not at all."""
+    seeds = {(group.task, group.label): {run.seed for run in group.runs} for group in groups}
+    pairs = {(each.task, each.label): each.n for each in found}
+    said = []
+    for (task, label), own in sorted(seeds.items()):
+        theirs, n = seeds.get((task, against), set()), pairs.get((task, label), 0)
+        if label != against and n < len(own | theirs):
+            of_pairs = f"{n} pairs are compared" if n else "nothing is compared without two pairs"
+            said.append(
+                f"{task}: {label} has {len(own)} seeds, {against} has {len(theirs)}; {of_pairs}"
+            )
+    return said
 
 
 def difference(
@@ -143,11 +158,13 @@ def scores_by_value(
 
 def common_ends(groups: Sequence[Group], metric: str) -> dict[str, int]:
     """By task, the step that all its runs reached."""
+    runs = [(group.task, run) for group in groups for run in group.runs]
+    steps = [finite(run.metrics[metric]).steps for _, run in runs]
     ends: dict[str, int] = {}
-    for group in groups:
-        for run in group.runs:
-            end = int(finite(run.metrics[metric]).steps[-1])
-            ends[group.task] = min(end, ends.get(group.task, end))
+    for (task, _), own in zip(runs, steps, strict=True):
+        ends[task] = min(int(own[-1]), ends.get(task, int(own[-1])))
+    for (task, run), own in zip(runs, steps, strict=True):
+        require_begun(run, metric, int(own[0]), f"another run of {task}", ends[task])
     return ends
 
 
@@ -156,7 +173,7 @@ def by_value(runs: Sequence[Record], key: str | None) -> dict[Json, list[Record]
     for run in runs:
         value = None if key is None else value_of(run, key)
         found.setdefault(str(value) if isinstance(value, list) else value, []).append(run)
-    return dict(sorted(found.items(), key=lambda item: (str(type(item[0])), item[0] or 0)))
+    return dict(sorted(found.items(), key=lambda item: order_key(item[0])))
 
 
 def by_seed(runs: Sequence[Record], scores: Sequence[float]) -> Scores:
@@ -172,10 +189,14 @@ def cross_fitted(scores: Mapping[Json, Scores]) -> Scores:
 
     No seed so has a say in the value that it is judged at.
     """
-    seeds = sorted({seed for own in scores.values() for seed in own}, key=seed_order)
-    halves = set(seeds[::2]), set(seeds[1::2])
     if len(scores) == 1:
         return next(iter(scores.values()))
+    seeds = sorted({seed for own in scores.values() for seed in own}, key=order_key)
+    if len(seeds) < 2:
+        raise UserError(
+            "--choose needs at least two seeds of each algorithm; one has a single seed."
+        )
+    halves = set(seeds[::2]), set(seeds[1::2])
     found: dict[Json, float] = {}
     for judged, others in (halves, halves[::-1]):
         best = best_value(scores, others)
@@ -184,20 +205,16 @@ def cross_fitted(scores: Mapping[Json, Scores]) -> Scores:
 
 
 def best_value(scores: Mapping[Json, Scores], seeds: set[Json]) -> Json:
-    """The first of those with the highest mean over these seeds."""
-    means = {
-        value: np.mean([score for seed, score in own.items() if seed in seeds])
-        for value, own in scores.items()
-        if any(seed in seeds for seed in own)
-    }
-    if not means:
-        raise UserError("--choose needs at least two seeds of each algorithm.")
+    """The first with the highest mean over these seeds, of those that lack the fewest of them."""
+    among = {value: [own[seed] for seed in seeds & own.keys()] for value, own in scores.items()}
+    most = max(map(len, among.values()))
+    means = {value: np.mean(own) for value, own in among.items() if len(own) == most}
     return max(means, key=lambda value: means[value])
 
 
-def seed_order(seed: Json) -> tuple[str, float | str]:
-    """In the order of numbers."""
-    return ("", float(seed)) if isinstance(seed, int | float) else (str(type(seed)), str(seed))
+def order_key(value: Json) -> tuple[str, float | str]:
+    """By which seeds and values of a key are sorted: numbers by size, then all else."""
+    return ("", float(value)) if isinstance(value, int | float) else (str(type(value)), str(value))
 
 
 def sensitivities(groups: Sequence[Group], metric: str, key: str) -> list[Sensitivity]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reporting.comparison import Difference, Sensitivity
-from reporting.figures import COLOURS, PANEL, grid
+from reporting.comparison import Difference, Sensitivity, order_key
+from reporting.figures import COLOURS, COLUMNS, grid
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,7 +36,8 @@ def forest(found: Sequence[Difference], against: str) -> Figure | None:
         panel.set_title(task, loc="left")
         panel.set_xlabel(f"difference in AUC to {against}")
         panel.grid(visible=False, axis="y")
-    figure.set_figheight(max(1.4, 0.35 * max(len(drawn) // len(tasks), 1) + 1.1))
+    longest = max(sum(each.task == task for each in drawn) for task in tasks)
+    figure.set_figheight(-(-len(tasks) // COLUMNS) * (0.35 * longest + 1.1))
     return figure
 
 
@@ -48,7 +49,7 @@ def sensitivity(found: Sequence[Sensitivity], key: str) -> Figure | None:
     figure, panels = grid(len(tasks))
     labels = sorted({each.label for each in found})
     for panel, task in zip(panels, tasks, strict=True):
-        values = list(dict.fromkeys(each.value for each in found if each.task == task))
+        values = sorted({each.value for each in found if each.task == task}, key=order_key)
         places = _places(values)
         for label, colour in zip(labels, np.resize(COLOURS, len(labels)), strict=True):
             own = [each for each in found if (each.task, each.label) == (task, label)]
@@ -64,7 +65,6 @@ def sensitivity(found: Sequence[Sensitivity], key: str) -> Figure | None:
         panel.set_xlabel(key)
     panels[0].set_ylabel("AUC")
     panels[-1].legend(loc="best")
-    figure.set_figheight(PANEL[1] + 0.6)
     return figure
 
 
@@ -76,6 +76,6 @@ def _places(values: Sequence[object]) -> dict[object, float]:
 
 
 def _logarithmic(values: Sequence[object]) -> bool:
+    """Where they are numbers; the first of anything else is at 0."""
     places = _places(values).values()
-    numbers = all(isinstance(value, int | float) for value in values)
-    return numbers and min(places) > 0 and max(places) / min(places) >= LEAST_RATIO
+    return min(places) > 0 and max(places) / min(places) >= LEAST_RATIO

@@ -79,11 +79,8 @@ def result_of(group: Group, metric: str, last: float = LAST_PART) -> Result:
             raise UserError(f"{run.folder}: {metric} is never a number. {_without(run)}")
     end = min(int(series.steps[-1]) for series in every)
     for run, series in zip(group.runs, every, strict=True):
-        if series.steps[0] > end:
-            raise UserError(
-                f"{run.folder}: its first {metric} is at step {series.steps[0]}, when another run "
-                f"of {group.label} on {group.task} had ended ({end}). {_without(run)}"
-            )
+        another = f"another run of {group.label} on {group.task}"
+        require_begun(run, metric, int(series.steps[0]), another, end)
     within = [series.values[series.steps <= end] for series in every]
     return Result(
         group=group,
@@ -93,6 +90,15 @@ def result_of(group: Group, metric: str, last: float = LAST_PART) -> Result:
         auc=np.array([auc_of(series, end) for series in every]),
         last=last,
     )
+
+
+def require_begun(run: Record, metric: str, first: int, another: str, end: int) -> None:
+    """Refuse a run that has nothing to compare up to the step at which another one ended."""
+    if first > end:
+        raise UserError(
+            f"{run.folder}: its first {metric} is at step {first}, when {another} had ended "
+            f"({end}). {_without(run)}"
+        )
 
 
 def _without(run: Record) -> str:

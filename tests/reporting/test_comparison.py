@@ -9,7 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reporting.comparison import Difference, corrected, cross_fitted, difference
+from reporting.comparison import (
+    Difference,
+    Sensitivity,
+    corrected,
+    cross_fitted,
+    difference,
+    sensitivities,
+)
 from reporting.grouping import chosen, groups_of
 from reporting.records import find_records
 from reporting.results import auc_of, final_of
@@ -17,6 +24,7 @@ from reporting.series import series
 from reporting.student import quantile, two_sided_p
 from tests.reporting.conftest import MakeRun
 from tests.reporting.test_report import ramp, report
+from utils.errors import UserError
 
 __all__ = ["report"]
 Report = Callable[..., str]
@@ -75,6 +83,76 @@ def test_a_key_is_chosen_on_the_other_half_of_the_seeds() -> None:
     assert cross_fitted(scores) == {1: 2.0, 3: 2.0, 2: 1.0, 10: 1.0}
 
 
+def test_a_value_that_lacks_seeds_is_not_chosen_by_those_it_has() -> None:
+    """With its easy seed alone, b would look better on the even places."""
+    scores = {"a": {1: 1.0, 2: 5.0, 3: 1.0, 4: 1.0}, "b": {1: 2.0, 2: 4.0, 3: 2.0}}
+
+    assert cross_fitted(scores) == {1: 1.0, 3: 1.0, 2: 4.0}
+    with pytest.raises(UserError, match="two seeds of each algorithm"):
+        cross_fitted({"a": {1: 1.0}, "b": {1: 2.0}})
+
+
+def test_values_of_a_key_are_in_the_order_of_numbers(make_run: MakeRun, tmp_path: Path) -> None:
+    for scale in ("round", 4, 1.0, 0.5, 1.5):
+        make_run("ours", ramp(1), k_lookahead_scale=scale, seed=1)
+    groups = groups_of(find_records([tmp_path])[0], but="k_lookahead_scale")
+    found = sensitivities(groups, "test_return_mean", "k_lookahead_scale")
+
+    assert [each.value for each in found] == [0.5, 1, 1.5, 4, "round"]
+
+
+def test_what_has_no_partner_is_named(make_run: MakeRun, report: Report) -> None:
+    for name, seeds in (("vdn", (1, 2, 3)), ("qmix", (2, 3)), ("iql", (3, 4))):
+        for seed in seeds:
+            make_run("ours", ramp(seed), name=name, seed=seed)
+    said = report("--against", "vdn")
+
+    assert "Note: sc2/3m: qmix has 2 seeds, vdn has 3; 2 pairs are compared" in said
+    assert "Note: sc2/3m: iql has 2 seeds, vdn has 3; nothing is compared" in said
+
+
+def test_a_run_that_was_lost_and_played_again_cuts_nothing_short(
+    make_run: MakeRun, report: Report
+) -> None:
+    """As a sweep leaves one that was killed before its first checkpoint."""
+    for name in ("vdn", "qmix"):
+        for seed in (1, 2):
+            make_run("ours", ramp(seed), name=name, seed=seed)
+    make_run("ours", {0: 0.0, 10: 9.0}, seed=2, status="LOST")
+    make_run("ours", {0: 0.0, 90: 9.0}, seed=3, status="LOST", name="qmix")  # nobody did it again
+    said = " ".join(report("--against", "vdn").split())
+
+    assert "left out: run 5 (LOST), played to the end as run 2" in said
+    assert "runs 6 (LOST, 90) end before" in said
+    assert "seed 2 counts more than once" not in said
+
+
+def test_runs_that_share_no_step_are_not_compared(make_run: MakeRun, report: Report) -> None:
+    for seed in (1, 2):
+        make_run("ours", {0: 1.0, 10: 2.0}, seed=seed)
+        make_run("ours", {20: 1.0, 30: 2.0}, seed=seed, name="qmix")
+
+    complaint = report("--against", "vdn", code=2)
+    assert "at step 20, when another run of sc2/3m had ended (10)" in complaint
+    assert "Leave it out: --where run_id!=" in complaint
+
+
+def test_many_panels_keep_their_height() -> None:
+    pytest.importorskip("matplotlib")
+    from reporting.comparison_figures import forest, sensitivity
+    from reporting.figures import close
+
+    tasks = [f"t{i}" for i in range(5)]  # two rows of panels
+    for draw in (
+        lambda names: forest([Difference(t, "a", "AUC", 9, 0, -1, 1, 0.5) for t in names], "b"),
+        lambda names: sensitivity([Sensitivity(t, "a", 1, 9, 0.0, 1.0) for t in names], "lr"),
+    ):
+        one, many = draw(tasks[:1]), draw(tasks)
+        assert many.get_figheight() > 1.5 * one.get_figheight()
+        close(one)
+        close(many)
+
+
 def test_a_report_compares_pairs_in_a_chosen_window(
     make_run: MakeRun, report: Report, tmp_path: Path
 ) -> None:
@@ -99,6 +177,7 @@ def test_a_report_compares_pairs_in_a_chosen_window(
     assert "no algorithm has that label. Did you mean 'qmix'" in complaint
     assert "--choose lrr: no run has that setting" in report("--choose=lrr", code=2)
     assert "above 0 and at most 1" in report("--last=0", code=2)
+    assert "sets the values apart" in report("--choose=lr", "--by", "name", "lr", code=2)
 
 
 def test_how_far_the_others_weigh_is_drawn(make_run: MakeRun, report: Report) -> None:
