@@ -32,6 +32,22 @@ def runner_of(tree: str, module: str, name: str) -> Any:
     return getattr(importlib.import_module(f"harl.runners.{module}"), name)()
 
 
+def filled_runner(
+    tree: str,
+    args: SimpleNamespace,
+    width: int,
+    runner: tuple[str, str],
+    actor: tuple[str, str],
+    recurrent_critic: bool = True,
+) -> Any:
+    """A runner and actors, each by its module's name and its own, ready to `train`."""
+    made = runner_of(tree, *runner)
+    module, name = actor
+    kind = getattr(importlib.import_module(f"harl.algorithms.actors.{module}"), name)
+    fill(made, args, settings_for(args, width), kind, recurrent_critic)
+    return made
+
+
 def settings_for(args: SimpleNamespace, width: int) -> dict[str, Any]:
     """Its default settings, with our sizes; without chunks a row is a whole episode."""
     recurrent, chunk = args.agent == "rnn", args.chunk_length or args.episode_limit
@@ -56,7 +72,7 @@ def fill(
     args: SimpleNamespace,
     settings: dict[str, Any],
     actor: Any,
-    recurrent_critic: bool = True,
+    recurrent_critic: bool,
 ) -> None:
     """What the runner's constructor would make, without environments; and a round of random rows.
 

@@ -10,7 +10,6 @@ networks are as wide as ours: a GRU of 128 that acts, and a critic of three laye
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -141,10 +140,8 @@ def harl(tree: str, args: SimpleNamespace) -> Callable[[], object]:
     """Its runner's `train` on random rows, with the returns that are part of ours."""
     import harl_parts
 
-    runner = harl_parts.runner_of(tree, "on_policy_ma_runner", "OnPolicyMARunner")
-    settings = harl_parts.settings_for(args, WIDTH)
-    kind = importlib.import_module("harl.algorithms.actors.mappo").MAPPO
-    harl_parts.fill(runner, args, settings, kind, recurrent_critic=False)
+    kind, actor = ("on_policy_ma_runner", "OnPolicyMARunner"), ("mappo", "MAPPO")
+    runner = harl_parts.filled_runner(tree, args, WIDTH, kind, actor, recurrent_critic=False)
     runner.share_param = True
     return lambda: harl_parts.train(runner)
 

@@ -11,7 +11,6 @@ recurrent critic.
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
@@ -57,10 +56,8 @@ def harl(tree: str, args: SimpleNamespace) -> Callable[[], object]:
     """A round of HARL's HAPPO on random rows, by its own runner, actors, critic and buffers."""
     import harl_parts
 
-    runner = harl_parts.runner_of(tree, "on_policy_ha_runner", "OnPolicyHARunner")
-    settings = harl_parts.settings_for(args, WIDTH)
-    kind = importlib.import_module("harl.algorithms.actors.happo").HAPPO
-    harl_parts.fill(runner, args, settings, kind)
+    kind, actor = ("on_policy_ha_runner", "OnPolicyHARunner"), ("happo", "HAPPO")
+    runner = harl_parts.filled_runner(tree, args, WIDTH, kind, actor)
     return lambda: harl_parts.train(runner)
 
 

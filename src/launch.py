@@ -45,7 +45,7 @@ from utils import program
 from utils.console import head_lines, test_line
 from utils.errors import UserError
 from utils.logging import Logger, get_logger
-from utils.places import results_folder
+from utils.places import make_folder, results_folder
 
 
 class Launched(NamedTuple):
@@ -69,7 +69,7 @@ def launch(argv: list[str]) -> Launched:
         raise UserError("resume=<run> belongs on the command line, not into a settings file.")
     results = earlier.results if earlier else results
     config = continued(earlier, loaded) if earlier else settled(loaded.config)
-    make_folder(results / "sacred")
+    make_folder(results / "sacred")  # known now, not after the first episode
     options = sacred_options(loaded.sacred_options, earlier, results / "sacred")
     sound = sound_run(earlier) if earlier else None  # before anything of it is touched
     remarks += sound.remarks if sound else []
@@ -253,16 +253,6 @@ def named_run(argv: list[str]) -> EarlierRun | None:
 def names_files(argv: list[str]) -> bool:
     """Whether the command line says which algorithm or environment."""
     return any(word.startswith(("--config", "--env-config")) for word in argv)
-
-
-def make_folder(folder: Path) -> None:
-    """Find out now whether results can be written, not after the first episode."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"Cannot make {folder}: {error.strerror}. Give another place: local_results_path=..."
-        ) from error
 
 
 def settled(config: dict[str, Any]) -> dict[str, Any]:

@@ -19,8 +19,7 @@ from pymarlk.acting import Policy, load
 from pymarlk.runs import Run
 from utils.console import task_name
 from utils.errors import UserError
-from utils.files import reason
-from utils.places import RESULTS, expanded
+from utils.places import RESULTS, expanded, make_folder
 from utils.program import MAIN
 from viewing.runs import choose
 
@@ -66,7 +65,7 @@ def export(policy: Policy, name: str, folder: Path) -> Written:
     example = function.first_slot(2)
     with torch.no_grad():
         decided = function(**example.given())
-    make_folder(folder)
+    make_folder(folder, "--to=FOLDER")
     file = folder / format.file
     format.write(function, file)
     facts = description(
@@ -74,15 +73,6 @@ def export(policy: Policy, name: str, folder: Path) -> Written:
     )
     (folder / DESCRIPTION).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     return Written(file, disagreements(function, format.read(file, GreedyPolicy(policy.inner))))
-
-
-def make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"Cannot make {folder}: {reason(error)}. Give another place: --to=FOLDER"
-        ) from error
 
 
 def _parser() -> Parser:

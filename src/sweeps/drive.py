@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from launch import make_folder
 from machine.signals import StopRequest
 from records.tracking import read_json
 from sweeps.book import RunPages, held, write_json
@@ -25,7 +24,7 @@ from utils.console import short_name
 from utils.errors import UserError
 from utils.json_values import JsonObject
 from utils.logging import get_logger
-from utils.places import results_folder
+from utils.places import make_folder, results_folder
 from utils.program import MAIN
 
 REFRESH_SECONDS = 1.0

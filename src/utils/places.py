@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from utils.errors import UserError
+from utils.files import reason
 
 REPOSITORY = Path(__file__).resolve().parents[2]  # holds src/: a checkout, or what pip installed
 INSTALLED = not (REPOSITORY / "pyproject.toml").is_file()  # from a wheel; no checkout is here
@@ -32,6 +33,16 @@ def base_folder() -> Path:
 def results_folder(place: str = "results") -> Path:
     """One root for everything, relative to the base folder."""
     return base_folder() / expanded(place)
+
+
+def make_folder(folder: Path, option: str = f"{RESULTS}...") -> None:
+    """Or say why not, and by which option another place is given."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"Cannot make {folder}: {reason(error)}. Give another place: {option}"
+        ) from error
 
 
 def named_results(words: list[str]) -> tuple[Path, list[str]]:
