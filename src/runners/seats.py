@@ -60,7 +60,7 @@ class Seats:
         console: logging.Logger,
     ) -> None:
         self.args, self.vector, self.policy, self.layout = args, vector, policy, layout
-        self.testing, self._acts_tested = stream != TRAIN, stream == TEST
+        self.testing, self._acts_as_tested = stream != TRAIN, stream == TEST
         self.episodes = [0] * vector.n_envs  # begun so far, for each row
         self.seeds = np.zeros(vector.n_envs, np.int64)  # of the episodes being played
         self.restarts = 0  # of environments that broke
@@ -78,13 +78,15 @@ class Seats:
 
     def draw_noise(self, n_rows: int) -> Array | None:
         """What `act` will depend on in the next slot besides, if the policy draws anything."""
-        noise = self.policy.draw_noise(n_rows, self._acts_tested)
+        noise = self.policy.draw_noise(n_rows, self._acts_as_tested)
         return None if noise is None else noise.numpy()
 
     def act(self, seen: Observed, t_env: int, rows: Rows = EVERY_ROW) -> Tensor:
         """Actions of episodes `rows` as they are stored (n, N, 1 or A); their memory goes on."""
         with section("acting"):
-            stored, self.memory = self.policy.act(seen, self.memory, t_env, self._acts_tested, rows)
+            stored, self.memory = self.policy.act(
+                seen, self.memory, t_env, self._acts_as_tested, rows
+            )
         return on_host(stored)
 
     def step(self, rows: Array, actions: Array, taken: int) -> Step:
